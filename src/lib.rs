@@ -5,5 +5,22 @@
 #![forbid(unsafe_code)]
 
 pub mod error; // 0: the one error type and its policy table
+
+pub mod cancel; // 1: running, draining, aborting
+pub mod retry; // 1: backoff
+
+pub mod key; // 2: key values and half-open ranges
 pub mod name; // 2: identifiers and their quoting
 pub mod value; // 2: cells and neutral column types
+
+pub mod config; // 3: files < environment < flags
+
+pub mod conn; // 4: pinned connections of both servers
+
+pub mod catalog; // 5: what exists: tables, columns, keys, type rules, DDL
+pub mod track; // 5: what happened: lock, state, ledger, status tables
+
+pub mod plan; // 6: pure decisions
+
+pub mod source; // 8: where rows come from
+pub mod sink; // 8: where rows go

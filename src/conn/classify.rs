@@ -1,0 +1,175 @@
+//! Server error codes → kinds. The only place that knows them, and the place that cuts cell values out of messages.
+
+use crate::error::{Error, Kind};
+use postgres::error::SqlState;
+use std::io;
+
+/// What remains of a server's error: code and a message without cell values.
+#[derive(Debug)]
+struct ServerError(String);
+
+impl std::fmt::Display for ServerError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ServerError {}
+
+/// Classifies an error of the MySQL driver; `doing` names the action and the table or connection.
+#[must_use]
+pub fn mysql(error: &mysql::Error, doing: impl Into<String>) -> Error {
+    let (kind, text) = match error {
+        mysql::Error::MySqlError(e) => {
+            let (kind, show) = mysql_code(e.code);
+            let text = if show { e.message.replace(['\n', '\r'], " ") } else { "message held back, it may quote a value".into() };
+            (kind, format!("MySQL error {}: {text}", e.code))
+        }
+        mysql::Error::IoError(e) => (io_kind(e), io_text(e)),
+        mysql::Error::CodecError(e) => (Kind::SnapshotLost, format!("protocol: {e}")),
+        mysql::Error::DriverError(mysql::DriverError::ConnectTimeout) => (Kind::Unreachable, "no connection in time".into()),
+        mysql::Error::DriverError(mysql::DriverError::CouldNotConnect(Some((_, text, kind)))) => {
+            (Kind::Unreachable, format!("{text} ({kind})"))
+        }
+        mysql::Error::DriverError(e) => (Kind::Unreachable, e.to_string()),
+        mysql::Error::TlsError(e) => (Kind::Refused, format!("TLS: {e}")),
+        mysql::Error::UrlError(_) => (Kind::Config, "the URL is not understood".into()),
+        // Both print the row, so their text is ours.
+        mysql::Error::FromValueError(_) | mysql::Error::FromRowError(_) => {
+            (Kind::Internal, "a column has another type than asked for".into())
+        }
+    };
+    Error::with(kind, doing, ServerError(text))
+}
+
+/// Kind of a MySQL error number, and whether its message may be shown.
+fn mysql_code(code: u16) -> (Kind, bool) {
+    match code {
+        // ER_DBACCESS_DENIED 1044, ER_ACCESS_DENIED 1045, table 1142, column 1143, specific 1227, no password 1698, secure transport 3159
+        1044 | 1045 | 1142 | 1143 | 1227 | 1251 | 1370 | 1698 | 3159 => (Kind::Refused, true),
+        // ER_BAD_DB
+        1049 => (Kind::Config, true),
+        // ER_CON_COUNT, ER_TOO_MANY_USER_CONNECTIONS, ER_USER_LIMIT_REACHED
+        1040 | 1203 | 1226 => (Kind::Connections, true),
+        // ER_BAD_TABLE, ER_BAD_FIELD, ER_NO_SUCH_TABLE, ER_TABLE_DEF_CHANGED, ER_VIEW_INVALID, ER_KEY_DOES_NOT_EXIST
+        1051 | 1054 | 1146 | 1176 | 1356 | 1412 => (Kind::Changed, true),
+        // ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK, ER_STATEMENT_TIMEOUT (MySQL 3024, MariaDB 1969)
+        1205 | 1213 | 1969 | 3024 => (Kind::Transient, true),
+        // ER_SERVER_SHUTDOWN, ER_QUERY_INTERRUPTED, ER_NEW_ABORTING_CONNECTION, CR_SERVER_GONE, CR_SERVER_LOST,
+        // network errors 1158-1161, ER_CONNECTION_KILLED 1927, ER_CLIENT_INTERACTION_TIMEOUT 4031
+        1053 | 1152 | 1158..=1161 | 1184 | 1317 | 1927 | 2006 | 2013 | 4031 => (Kind::SnapshotLost, true),
+        // Messages that quote data: duplicate key, wrong or truncated value, bad text
+        1062 | 1264 | 1265 | 1292 | 1366 | 1406 | 1411 | 3988 => (Kind::Data, false),
+        _ => (Kind::Internal, true),
+    }
+}
+
+fn io_kind(error: &io::Error) -> Kind {
+    match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Kind::Timeout,
+        _ => Kind::SnapshotLost,
+    }
+}
+
+fn io_text(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "no answer within the deadline".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// Classifies an error of the PostgreSQL driver; `doing` names the action and the table or connection.
+#[must_use]
+pub fn postgres(error: &postgres::Error, doing: impl Into<String>) -> Error {
+    let Some(db) = error.as_db_error() else {
+        return Error::with(Kind::Unreachable, doing, ServerError(driver_text(error)));
+    };
+    let code = db.code();
+    let mut text = format!("PostgreSQL error {}: {}", code.code(), cut_values(code, db.message()));
+    if let Some(place) = db.where_().and_then(copy_place) {
+        text.push_str(&format!(" ({place})"));
+    }
+    Error::with(postgres_code(code), doing, ServerError(text))
+}
+
+/// The driver prints only "db error" or "error connecting to server"; its cause says what happened.
+fn driver_text(error: &postgres::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(e) = cause {
+        let next = e.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = e.source();
+    }
+    text
+}
+
+fn postgres_code(code: &SqlState) -> Kind {
+    match code.code() {
+        "28000" | "28P01" | "42501" | "0P000" => Kind::Refused,
+        "3D000" => Kind::Config,
+        "53300" => Kind::Connections,
+        "53100" | "53400" => Kind::DiskFull,
+        // deadlock, serialization, lock not available, out of memory, our own statement timeout, admin cancel
+        "40001" | "40P01" | "55P03" | "53200" | "57014" => Kind::Transient,
+        // admin shutdown, crash shutdown, cannot connect now
+        "57P01" | "57P02" | "57P03" => Kind::Unreachable,
+        // undefined table, column, schema; duplicate table
+        "42P01" | "42703" | "3F000" | "42P07" => Kind::Changed,
+        c if c.starts_with("08") => Kind::Unreachable,
+        c if c.starts_with("22") || c.starts_with("23") => Kind::Data,
+        _ => Kind::Internal,
+    }
+}
+
+/// Messages of class 22 and 23 end in `: "the value"` or quote bytes; the words before it are kept.
+fn cut_values<'a>(code: &SqlState, message: &'a str) -> std::borrow::Cow<'a, str> {
+    if !(code.code().starts_with("22") || code.code().starts_with("23")) {
+        return message.replace(['\n', '\r'], " ").into();
+    }
+    let end = message.find(": ").unwrap_or(message.len());
+    message[..end].into()
+}
+
+/// `COPY t, line 12, column c` out of a CONTEXT that goes on with the value.
+fn copy_place(context: &str) -> Option<String> {
+    let first = context.lines().next()?;
+    if !first.starts_with("COPY ") {
+        return None;
+    }
+    let end = first.rfind(": \"").or_else(|| first.rfind(": ")).unwrap_or(first.len());
+    Some(first[..end].to_owned())
+}
+
+/// An error that came through [`std::io::Write`] of a COPY stream.
+#[must_use]
+pub fn copy_io(error: &io::Error, doing: impl Into<String>) -> Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<postgres::Error>()) {
+        Some(inner) => postgres(inner, doing),
+        None => Error::with(Kind::Unreachable, doing, ServerError(io_text(error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_cut_from_messages() {
+        let code = SqlState::INVALID_TEXT_REPRESENTATION;
+        assert_eq!(cut_values(&code, "invalid input syntax for type integer: \"secret: x\""), "invalid input syntax for type integer");
+        assert_eq!(
+            copy_place("COPY patient, line 3, column note: \"a \"quoted\" secret\""),
+            Some("COPY patient, line 3, column note".to_owned())
+        );
+        assert_eq!(copy_place("PL/pgSQL function f()"), None);
+    }
+
+    #[test]
+    fn a_killed_query_loses_the_snapshot_and_a_duplicate_is_not_shown() {
+        assert_eq!(mysql_code(1317).0, Kind::SnapshotLost);
+        assert!(!mysql_code(1062).1);
+    }
+}

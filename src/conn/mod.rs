@@ -1,0 +1,7 @@
+//! Connections to both servers: connect, pin the session, read it back. Every connection of the program comes from here.
+
+pub mod classify; // server error codes → kinds; the only place that knows them
+pub mod mysql; // source and replica
+pub mod postgres; // warehouse
+pub mod tls; // rustls set-up shared by both drivers
+pub mod watchdog; // deadlines of waits that the postgres driver cannot bound

@@ -1,0 +1,165 @@
+//! Connections to MySQL and MariaDB: options, the pinned session, and what kind of server it is.
+
+use super::classify;
+use crate::config::{Address, Endpoint, TlsMode};
+use crate::error::{Error, Kind, Result};
+use mysql::prelude::Queryable;
+use mysql::{Conn, OptsBuilder, SslOpts};
+use secrecy::ExposeSecret;
+use std::time::Duration;
+
+/// Longest packet we take from a server: one row, or one statement. Bounds what a single row can cost in memory.
+const PACKET_BYTES_MAX: usize = 1 << 28;
+
+/// What a server says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerInfo {
+    /// `SELECT VERSION()`; the handshake's version is wrong on MariaDB.
+    pub version: String,
+    /// MariaDB, not MySQL.
+    pub mariadb: bool,
+    /// Identity of this server that survives a restart: server_uuid, server_uid, or server_id@hostname:port.
+    pub identity: String,
+}
+
+/// A pinned connection.
+pub struct MysqlConn {
+    /// The driver's connection.
+    pub conn: Conn,
+    /// What the server said about itself.
+    pub server: ServerInfo,
+    what: String,
+}
+
+impl std::fmt::Debug for MysqlConn {
+    /// The driver's own Debug prints the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MysqlConn").field("what", &self.what).finish_non_exhaustive()
+    }
+}
+
+impl MysqlConn {
+    /// Connects, pins every session setting that can change data or cut results, and reads them back.
+    ///
+    /// # Errors
+    /// [`Kind::Unreachable`], [`Kind::Refused`] or [`Kind::Connections`]; [`Kind::Internal`] when the server does not
+    /// keep a pinned setting.
+    pub fn connect(endpoint: &Endpoint) -> Result<Self> {
+        super::tls::install_provider();
+        let what = endpoint.to_string();
+        let doing = || format!("connecting to {what}");
+        let mut conn = Conn::new(options(endpoint)).map_err(|e| at_connect(classify::mysql(&e, doing())))?;
+        let server = server_info(&mut conn).map_err(|e| classify::mysql(&e, doing()))?;
+        pin(&mut conn, &server, endpoint.deadlines.statement).map_err(|e| classify::mysql(&e, doing()))?;
+        let mut pinned = Self { conn, server, what };
+        pinned.read_back()?;
+        Ok(pinned)
+    }
+
+    /// Runs statements whose result does not matter.
+    ///
+    /// # Errors
+    /// The classified server error.
+    pub fn execute(&mut self, sql: &str, doing: &str) -> Result<()> {
+        self.conn.query_drop(sql).map_err(|e| classify::mysql(&e, format!("{doing} on {}", self.what)))
+    }
+
+    /// The rows of a query without parameters, all in memory: for catalogs and single values only.
+    ///
+    /// # Errors
+    /// The classified server error.
+    pub fn rows(&mut self, sql: &str, doing: &str) -> Result<Vec<mysql::Row>> {
+        self.conn.query(sql).map_err(|e| classify::mysql(&e, format!("{doing} on {}", self.what)))
+    }
+
+    /// The first column of the first row, as text; `None` for no row or NULL.
+    ///
+    /// # Errors
+    /// The classified server error.
+    pub fn text(&mut self, sql: &str, doing: &str) -> Result<Option<String>> {
+        let row: Option<Option<String>> =
+            self.conn.query_first(sql).map_err(|e| classify::mysql(&e, format!("{doing} on {}", self.what)))?;
+        Ok(row.and_then(|value| value))
+    }
+
+    /// How messages name this connection; holds no password.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    fn read_back(&mut self) -> Result<()> {
+        let sql = "SELECT CONCAT_WS('|', @@session.time_zone, @@session.sql_mode, @@session.character_set_results, \
+                   @@session.character_set_client, @@session.sql_select_limit > 18446744073709551614, @@session.autocommit)";
+        let seen = self.text(sql, "reading the session settings back")?.unwrap_or_default();
+        let wanted = "+00:00||utf8mb4|utf8mb4|1|1";
+        if seen != wanted {
+            return Err(Error::new(Kind::Internal, format!("{} does not keep its session settings: {seen}, not {wanted}", self.what))
+                .hint("look for init_connect or a proxy that changes sessions"));
+        }
+        Ok(())
+    }
+}
+
+/// A broken handshake is a server that is not there, not a lost snapshot.
+fn at_connect(error: Error) -> Error {
+    match error.kind() {
+        Kind::SnapshotLost | Kind::Timeout => error.as_kind(Kind::Unreachable),
+        _ => error,
+    }
+}
+
+fn options(endpoint: &Endpoint) -> OptsBuilder {
+    let deadlines = endpoint.deadlines;
+    let mut options = OptsBuilder::new()
+        .user(Some(endpoint.user.clone()))
+        .pass(endpoint.password.as_ref().map(|p| p.expose_secret().to_owned()))
+        .db_name(Some(endpoint.database.clone()))
+        // The driver would otherwise reconnect over the server's socket and drop TLS on the way.
+        .prefer_socket(false)
+        .max_allowed_packet(Some(PACKET_BYTES_MAX))
+        .tcp_connect_timeout(Some(deadlines.connect))
+        .read_timeout(Some(deadlines.stall))
+        .write_timeout(Some(deadlines.stall))
+        .tcp_keepalive_time_ms(Some(30_000))
+        .tcp_keepalive_probe_interval_secs(Some(10))
+        .tcp_keepalive_probe_count(Some(3))
+        .stmt_cache_size(Some(8));
+    match &endpoint.address {
+        Address::Tcp { host, port } => options = options.ip_or_hostname(Some(host.clone())).tcp_port(*port),
+        Address::Socket(path) => options = options.socket(Some(path.to_string_lossy().into_owned())),
+    }
+    options.ssl_opts(match endpoint.tls.mode {
+        TlsMode::Disable => None,
+        TlsMode::Require => Some(SslOpts::default().with_danger_accept_invalid_certs(true)),
+        TlsMode::VerifyFull => Some(SslOpts::default().with_root_cert_path(endpoint.tls.ca_file.clone())),
+    })
+}
+
+fn server_info(conn: &mut Conn) -> mysql::Result<ServerInfo> {
+    let version: String = conn.query_first("SELECT VERSION()")?.unwrap_or_default();
+    let mariadb = version.to_ascii_lowercase().contains("mariadb");
+    // Both variables exist only on newer servers; the name of a missing one is an error, so ask by LIKE.
+    let unique: Option<(String, String)> =
+        conn.query_first("SHOW GLOBAL VARIABLES WHERE Variable_name IN ('server_uuid', 'server_uid') AND Value <> ''")?;
+    let identity = match unique {
+        Some((_, value)) => value,
+        None => conn.query_first("SELECT CONCAT(@@server_id, '@', @@hostname, ':', @@port)")?.unwrap_or_default(),
+    };
+    Ok(ServerInfo { version, mariadb, identity })
+}
+
+/// Everything that can change a value, cut a result or end a long read, set to one known value.
+fn pin(conn: &mut Conn, server: &ServerInfo, statement: Duration) -> mysql::Result<()> {
+    let limit = if server.mariadb {
+        format!("max_statement_time = {}", statement.as_secs())
+    } else {
+        format!("max_execution_time = {}", statement.as_millis())
+    };
+    conn.query_drop("SET NAMES utf8mb4")?;
+    conn.query_drop(format!(
+        "SET SESSION time_zone = '+00:00', sql_mode = '', sql_select_limit = DEFAULT, sql_big_selects = 1, autocommit = 1, \
+         lock_wait_timeout = 10, net_write_timeout = 3600, net_read_timeout = 3600, wait_timeout = 86400, {limit}"
+    ))?;
+    conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+}

@@ -1,0 +1,195 @@
+//! Connections to PostgreSQL: options, the pinned session, deadlines through the watchdog.
+
+use super::classify;
+use super::watchdog::{Guard, Watchdog};
+use crate::config::{Address, Endpoint, TlsMode};
+use crate::error::{Error, Kind, Result};
+use postgres::config::SslMode;
+use postgres::{Client, Config, NoTls};
+use secrecy::ExposeSecret;
+use std::time::Duration;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// Session settings that decide how values are read and printed, what is visible and what is durable.
+const PINNED: &[(&str, &str)] = &[
+    ("search_path", "pg_catalog"),
+    ("DateStyle", "ISO, YMD"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
+    ("extra_float_digits", "1"),
+    ("bytea_output", "hex"),
+    ("standard_conforming_strings", "on"),
+    ("row_security", "off"),
+    ("synchronous_commit", "on"),
+    ("idle_in_transaction_session_timeout", "0"),
+    ("client_min_messages", "warning"),
+    // A dead client must not keep its locks until the keepalive of the operating system finds out.
+    ("client_connection_check_interval", "10s"),
+];
+
+/// How long a statement waits for somebody else's lock before it fails and is tried again.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A pinned connection.
+pub struct PostgresConn {
+    client: Client,
+    watchdog: Watchdog,
+    stall: Duration,
+    statement: Duration,
+    what: String,
+}
+
+impl std::fmt::Debug for PostgresConn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresConn").field("what", &self.what).finish_non_exhaustive()
+    }
+}
+
+impl PostgresConn {
+    /// Connects with every pinned setting and reads them back. `application` shows up in `pg_stat_activity`.
+    ///
+    /// # Errors
+    /// [`Kind::Unreachable`], [`Kind::Refused`] or [`Kind::Connections`]; [`Kind::Config`] when the database is not
+    /// UTF-8; [`Kind::Internal`] when the server does not keep a pinned setting.
+    pub fn connect(endpoint: &Endpoint, application: &str, watchdog: &Watchdog) -> Result<Self> {
+        let what = endpoint.to_string();
+        let client = {
+            let _guard = watchdog.watch(endpoint.deadlines.connect * 2, format!("connecting to {what}"));
+            open(endpoint, application)?
+        };
+        let mut conn = Self {
+            client,
+            watchdog: watchdog.clone(),
+            stall: endpoint.deadlines.stall,
+            statement: endpoint.deadlines.statement,
+            what,
+        };
+        conn.read_back()?;
+        Ok(conn)
+    }
+
+    /// The driver's client together with a guard that bounds the wait for it: use the client only while it lives.
+    pub fn watched(&mut self, doing: &str) -> (&mut Client, Guard) {
+        let guard = self.watchdog.watch(self.statement + self.stall, format!("{doing} on {}", self.what));
+        (&mut self.client, guard)
+    }
+
+    /// Like [`Self::watched`] for a stream that must move: each block has the stall deadline anew.
+    pub fn streaming(&mut self, doing: &str) -> (&mut Client, Guard) {
+        let guard = self.watchdog.watch(self.stall, format!("{doing} on {}", self.what));
+        (&mut self.client, guard)
+    }
+
+    /// Runs statements whose result does not matter, in one round trip.
+    ///
+    /// # Errors
+    /// The classified server error.
+    pub fn batch(&mut self, sql: &str, doing: &str) -> Result<()> {
+        let (client, _guard) = self.watched(doing);
+        client.batch_execute(sql).map_err(|e| classify::postgres(&e, doing))
+    }
+
+    /// Runs one statement with parameters; returns the number of rows it touched.
+    ///
+    /// # Errors
+    /// The classified server error.
+    pub fn execute(&mut self, sql: &str, params: &[&(dyn postgres::types::ToSql + Sync)], doing: &str) -> Result<u64> {
+        let (client, _guard) = self.watched(doing);
+        client.execute(sql, params).map_err(|e| classify::postgres(&e, doing))
+    }
+
+    /// The rows of a query, all in memory: for catalogs and state only.
+    ///
+    /// # Errors
+    /// The classified server error.
+    pub fn rows(
+        &mut self,
+        sql: &str,
+        params: &[&(dyn postgres::types::ToSql + Sync)],
+        doing: &str,
+    ) -> Result<Vec<postgres::Row>> {
+        let (client, _guard) = self.watched(doing);
+        client.query(sql, params).map_err(|e| classify::postgres(&e, doing))
+    }
+
+    /// Whether the connection is known to be gone. A poisoned one may still say no: drop it after a refused COPY.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// How messages name this connection; holds no password.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    fn read_back(&mut self) -> Result<()> {
+        let names: Vec<&str> = PINNED.iter().map(|(name, _)| *name).chain(["server_encoding", "client_encoding"]).collect();
+        let sql = "SELECT name, current_setting(name) FROM unnest($1::text[]) AS name";
+        let doing = format!("reading the session settings of {}", self.what);
+        for row in self.rows(sql, &[&names], &doing)? {
+            let (name, seen): (String, String) = (row.get(0), row.get(1));
+            let wanted = PINNED.iter().find(|(n, _)| *n == name).map_or("UTF8", |(_, value)| *value);
+            if name == "server_encoding" && seen != wanted {
+                return Err(Error::new(Kind::Config, format!("{} has encoding {seen}; it must be UTF8", self.what)));
+            }
+            if seen != wanted {
+                return Err(Error::new(Kind::Internal, format!("{} does not keep {name}: {seen}, not {wanted}", self.what))
+                    .hint("connect without a pooler in transaction mode"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn open(endpoint: &Endpoint, application: &str) -> Result<Client> {
+    let doing = || format!("connecting to {endpoint}");
+    let config = config(endpoint, application);
+    let client = if endpoint.tls.mode == TlsMode::Disable {
+        config.connect(NoTls)
+    } else {
+        config.connect(MakeRustlsConnect::new(super::tls::client_config(&endpoint.tls, &endpoint.to_string())?))
+    };
+    client.map_err(|e| {
+        let error = classify::postgres(&e, doing());
+        // The driver has no kind of its own for a failed handshake.
+        if error.to_string().contains("TLS") || error.to_string().contains("certificate") { error.as_kind(Kind::Refused) } else { error }
+    })
+}
+
+fn config(endpoint: &Endpoint, application: &str) -> Config {
+    let mut config = Config::new();
+    config
+        .user(&endpoint.user)
+        .dbname(&endpoint.database)
+        .application_name(application)
+        .connect_timeout(endpoint.deadlines.connect)
+        .tcp_user_timeout(endpoint.deadlines.stall)
+        .keepalives_idle(Duration::from_secs(30))
+        .keepalives_interval(Duration::from_secs(10))
+        .keepalives_retries(3)
+        .ssl_mode(if endpoint.tls.mode == TlsMode::Disable { SslMode::Disable } else { SslMode::Require })
+        .options(&startup_options(endpoint.deadlines.statement))
+        .notice_callback(|notice| log::debug!("warehouse: {}", notice.message()));
+    if let Some(password) = &endpoint.password {
+        config.password(password.expose_secret());
+    }
+    match &endpoint.address {
+        Address::Tcp { host, port } => config.host(host).port(*port),
+        Address::Socket(path) => config.host_path(path),
+    };
+    config
+}
+
+/// Settings sent with the connection request, so that pinning costs no round trip.
+fn startup_options(statement: Duration) -> String {
+    let pinned = PINNED.iter().map(|(name, value)| (*name, (*value).to_owned()));
+    let limits =
+        [("statement_timeout", statement.as_millis().to_string()), ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string())];
+    let words: Vec<String> = pinned
+        .chain(limits)
+        .map(|(name, value)| format!("-c {name}={}", value.replace('\\', "\\\\").replace(' ', "\\ ")))
+        .collect();
+    words.join(" ")
+}

@@ -1,0 +1,131 @@
+//! Deadlines for waits that the postgres driver cannot bound: it has no timeout of its own and shows no socket.
+//!
+//! A wait registers itself for its length. When one is over its deadline, the watchdog calls what it was given, once:
+//! in the program that writes the result and ends the process without joining, because a thread that hangs in the
+//! driver can be neither woken nor joined.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+struct Wait {
+    until: Instant,
+    length: Duration,
+    what: String,
+}
+
+#[derive(Default)]
+struct Shared {
+    next: AtomicU64,
+    stopped: AtomicBool,
+    waits: Mutex<BTreeMap<u64, Wait>>,
+}
+
+/// The list of waits; clones share it.
+#[derive(Clone, Default)]
+pub struct Watchdog {
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Watchdog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watchdog").finish_non_exhaustive()
+    }
+}
+
+impl Watchdog {
+    /// A watchdog whose thread is not started yet: waits are registered, nobody bites.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts the thread. `give_up` gets what was waited for and how long; it is called at most once.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Internal`] when the thread cannot be started.
+    pub fn start(&self, give_up: impl FnOnce(&str, Duration) + Send + 'static) -> crate::error::Result<JoinHandle<()>> {
+        use crate::error::{Doing, Kind};
+        let shared = Arc::clone(&self.shared);
+        std::thread::Builder::new()
+            .name("watchdog".into())
+            .spawn(move || {
+                while !shared.stopped.load(Ordering::Relaxed) {
+                    if let Some((what, length)) = shared.overdue() {
+                        give_up(&what, length);
+                        return;
+                    }
+                    std::thread::sleep(TICK);
+                }
+            })
+            .doing(Kind::Internal, || "starting the watchdog thread")
+    }
+
+    /// Ends the thread at its next tick.
+    pub fn stop(&self) {
+        self.shared.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Registers a wait that ends when the guard is dropped.
+    #[must_use]
+    pub fn watch(&self, length: Duration, what: String) -> Guard {
+        let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
+        self.shared.lock().insert(id, Wait { until: Instant::now() + length, length, what });
+        Guard { shared: Arc::clone(&self.shared), id }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Wait>> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn overdue(&self) -> Option<(String, Duration)> {
+        let now = Instant::now();
+        self.lock().values().find(|wait| wait.until <= now).map(|wait| (wait.what.clone(), wait.length))
+    }
+}
+
+/// One registered wait.
+pub struct Guard {
+    shared: Arc<Shared>,
+    id: u64,
+}
+
+impl Guard {
+    /// Something moved: the deadline starts anew.
+    pub fn beat(&self) {
+        if let Some(wait) = self.shared.lock().get_mut(&self.id) {
+            wait.until = Instant::now() + wait.length;
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.shared.lock().remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn only_a_wait_over_its_deadline_is_given_up() {
+        let dog = Watchdog::new();
+        let (sender, receiver) = mpsc::channel();
+        let thread = dog.start(move |what, _| assert!(sender.send(what.to_owned()).is_ok()));
+        let _alive = dog.watch(Duration::from_secs(60), "alive".into());
+        drop(dog.watch(Duration::from_millis(1), "ended".into()));
+        let _dead = dog.watch(Duration::from_millis(10), "dead".into());
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok("dead".to_owned()));
+        assert!(thread.is_ok_and(|t| t.join().is_ok()));
+    }
+}

@@ -1,0 +1,78 @@
+//! Pure decisions: what is done with each table, by which strategy, in which chunks and order. No I/O.
+
+pub mod chunks; // where a table is cut
+pub mod strategy; // one worker or many, merge or first load, and why
+
+use crate::catalog::SourceTable;
+use crate::config::Strategy;
+use crate::error::Error;
+use crate::key::KeyRange;
+use crate::name::TableName;
+
+/// What a run will do, table by table, in the order it begins them.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Tables to copy, biggest first.
+    pub tables: Vec<TablePlan>,
+    /// Tables that were asked for and cannot be copied, and why.
+    pub refused: Vec<(String, Error)>,
+    /// What a person should know before the run.
+    pub warnings: Vec<String>,
+}
+
+/// What happens to the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// There is no target yet: fill a logged shadow table, rename it into place.
+    FirstLoad,
+    /// There is one: fill staging, then change only what differs.
+    Refresh,
+}
+
+/// The plan of one table.
+#[derive(Debug, Clone)]
+pub struct TablePlan {
+    /// The source table, its columns already reduced to those wanted.
+    pub source: SourceTable,
+    /// Where it goes.
+    pub target: TableName,
+    /// Row filter on the source, from the configuration.
+    pub filter: Option<String>,
+    /// First load or refresh.
+    pub action: Action,
+    /// How.
+    pub strategy: Strategy,
+    /// Why that strategy, for people.
+    pub reason: String,
+    /// Half-open key ranges; their sum is the table.
+    pub chunks: Vec<KeyRange>,
+}
+
+impl TablePlan {
+    /// The table's name as people and state rows know it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.source.name.table
+    }
+
+    /// Rows are read by one statement each that no snapshot covers, so a chunk is drained before it is written.
+    #[must_use]
+    pub const fn drains(&self) -> bool {
+        !self.source.transactional
+    }
+
+    /// One chunk: one transaction, no ledger.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        self.chunks.len() == 1
+    }
+}
+
+impl Plan {
+    /// Biggest tables first: the last table to end should be a small one.
+    pub fn order(&mut self) {
+        self.tables.sort_by(|a, b| {
+            (b.source.bytes_estimated, &a.source.name).cmp(&(a.source.bytes_estimated, &b.source.name))
+        });
+    }
+}

@@ -1,0 +1,112 @@
+//! Where rows go. One trait; the replica will be a second file beside `postgres`.
+
+pub mod postgres; // PostgreSQL: staging, COPY, merge by content
+
+use crate::catalog::TargetTable;
+use crate::error::Result;
+use crate::name::TableName;
+use crate::plan::TablePlan;
+use crate::track::RunIdentity;
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+
+/// Everything a sink needs to know of one table's load; shared by the workers that fill it.
+#[derive(Debug)]
+pub struct Load<'a> {
+    /// The plan of the table.
+    pub plan: &'a TablePlan,
+    /// The target as it was when the run was planned; none for a first load.
+    pub existing: Option<&'a TargetTable>,
+    /// Who writes.
+    pub run: &'a RunIdentity,
+    /// Number of the snapshot group inside the run, from 0: chunks never pass from one group to the next.
+    pub round: u32,
+    /// Shadow or staging table.
+    pub staging: TableName,
+    /// Snapshot kind word, for the state row.
+    pub snapshot: &'static str,
+    /// Identity of the source, for the state row.
+    pub source_identity: &'a str,
+    /// Fingerprint of columns, types and filter, for the state row.
+    pub fingerprint: String,
+    /// Columns whose NOT NULL was given up, because zero dates arrive in them as NULL.
+    pub nullable: Mutex<BTreeSet<usize>>,
+}
+
+impl Load<'_> {
+    /// The columns that are nullable by now.
+    #[must_use]
+    pub fn nullable(&self) -> BTreeSet<usize> {
+        self.nullable.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What the finish compares and writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// Rows that the source counted in the snapshot; none without one.
+    pub source_count: Option<u64>,
+    /// Rows that the readers got.
+    pub rows_read: u64,
+    /// Rows that COPY took.
+    pub rows_copied: u64,
+}
+
+/// What the finish did to the target.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Rows of the target afterwards.
+    pub rows: u64,
+    /// Rows that were not there before.
+    pub inserted: u64,
+    /// Rows whose image differed.
+    pub updated: u64,
+    /// Rows that the source does not have any more.
+    pub deleted: u64,
+}
+
+/// Writes COPY bytes into the stream and returns the number of rows.
+pub type Fill<'a> = dyn FnMut(&mut dyn Write) -> Result<u64> + 'a;
+
+/// One writer into a sink: a connection that one worker keeps for its whole life.
+///
+/// After an error the connection is thrown away and made anew by the next call; an open transaction ends with it.
+pub trait Sink: Send {
+    /// Makes the empty shadow or staging table of a load with several chunks.
+    ///
+    /// # Errors
+    /// The classified server error.
+    fn prepare(&mut self, load: &Load<'_>) -> Result<()>;
+
+    /// Writes one chunk in a transaction of its own; a chunk that is in already is not written again. `format` is the
+    /// WITH clause that fits the bytes. Returns the rows copied.
+    ///
+    /// # Errors
+    /// The classified server error, or what `fill` returned.
+    fn chunk(&mut self, load: &Load<'_>, chunk: usize, format: &str, fill: &mut Fill<'_>) -> Result<u64>;
+
+    /// Proves the counts and makes the chunks the table's content, together with its state row.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Proof`] when counts disagree; the classified server error.
+    fn finish(&mut self, load: &Load<'_>, proof: &Proof) -> Result<Outcome>;
+
+    /// The whole of a table with one chunk, from empty staging to the state row, in one transaction.
+    ///
+    /// # Errors
+    /// As for `chunk` and `finish`.
+    fn whole(&mut self, load: &Load<'_>, format: &str, source_count: Option<u64>, fill: &mut Fill<'_>) -> Result<Outcome>;
+
+    /// Gives up NOT NULL of a column of the shadow table.
+    ///
+    /// # Errors
+    /// The classified server error.
+    fn make_nullable(&mut self, load: &Load<'_>, column: usize) -> Result<()>;
+
+    /// Drops what a load left: staging and its ledger rows.
+    ///
+    /// # Errors
+    /// The classified server error.
+    fn discard(&mut self, load: &Load<'_>) -> Result<()>;
+}

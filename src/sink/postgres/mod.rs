@@ -1,0 +1,278 @@
+//! The PostgreSQL sink: a worker's connection, and the order of the statements in each transaction.
+
+pub mod copy; // COPY … FROM STDIN as a stream of blocks
+pub mod finish; // first load: shadow to table
+pub mod leftovers; // what dead runs left in the warehouse
+pub mod merge; // refresh: staging into the table, by content
+
+use super::{Fill, Load, Outcome, Proof, Sink};
+use crate::catalog::ddl::{self, CreateOptions};
+use crate::config::Endpoint;
+use crate::conn::classify;
+use crate::conn::postgres::PostgresConn;
+use crate::conn::watchdog::Watchdog;
+use crate::error::{Error, Kind, Result};
+use crate::name::quote_postgres;
+use crate::plan::Action;
+use crate::track::lock::application_name;
+use crate::track::state;
+use postgres::SimpleQueryMessage;
+use std::collections::BTreeSet;
+
+/// One worker's side of the warehouse.
+#[derive(Debug)]
+pub struct PostgresSink {
+    endpoint: Endpoint,
+    application: String,
+    watchdog: Watchdog,
+    conn: Option<PostgresConn>,
+}
+
+/// Answer of one statement of a batch: rows as text, or the number of rows it touched.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    /// First column of every row that came back, in order, then the second, as text.
+    pub rows: Vec<Vec<String>>,
+    /// Rows touched, per statement.
+    pub touched: Vec<u64>,
+}
+
+impl PostgresSink {
+    /// A sink that connects at its first use.
+    #[must_use]
+    pub fn new(endpoint: &Endpoint, run_id: &str, watchdog: &Watchdog) -> Self {
+        Self { endpoint: endpoint.clone(), application: application_name(run_id), watchdog: watchdog.clone(), conn: None }
+    }
+
+    /// Runs `work` on the connection and keeps it only when `work` succeeds: after an error nobody knows what state
+    /// the protocol is in, and a refused COPY leaves a connection that says it is fine.
+    fn with<T>(&mut self, work: impl FnOnce(&mut PostgresConn) -> Result<T>) -> Result<T> {
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => PostgresConn::connect(&self.endpoint, &self.application, &self.watchdog)?,
+        };
+        match work(&mut conn) {
+            Ok(value) => {
+                self.conn = Some(conn);
+                Ok(value)
+            }
+            Err(error) => {
+                let _guard = self.watchdog.watch(self.endpoint.deadlines.stall, format!("closing a connection to {}", conn.what()));
+                drop(conn);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Runs a batch of statements in one round trip and collects what they answered.
+pub(super) fn run(conn: &mut PostgresConn, sql: &str, doing: &str) -> Result<Answers> {
+    let (client, _guard) = conn.watched(doing);
+    let messages = client.simple_query(sql).map_err(|e| classify::postgres(&e, doing))?;
+    let mut answers = Answers::default();
+    for message in messages {
+        match message {
+            SimpleQueryMessage::Row(row) => {
+                answers.rows.push((0..row.len()).map(|i| row.get(i).unwrap_or_default().to_owned()).collect());
+            }
+            SimpleQueryMessage::CommandComplete(rows) => answers.touched.push(rows),
+            _ => {}
+        }
+    }
+    Ok(answers)
+}
+
+/// Opens a transaction behind the fence, with `more` statements in the same round trip.
+fn begin(conn: &mut PostgresConn, load: &Load<'_>, more: &str, doing: &str) -> Result<()> {
+    let answers = run(conn, &format!("{}; {more}", state::begin(load.run)), doing)?;
+    if answers.rows.is_empty() {
+        return Err(Error::new(Kind::Locked, format!("{doing}: another run took this job over")));
+    }
+    Ok(())
+}
+
+fn doing(load: &Load<'_>, what: &str) -> String {
+    format!("{what} table {}", load.plan.name())
+}
+
+/// The shadow of a first load is what readers will see; staging of a refresh needs no constraint and no WAL.
+fn create_staging(load: &Load<'_>, temporary: bool) -> String {
+    let nullable = load.nullable();
+    let all: BTreeSet<usize>;
+    let options = match load.plan.action {
+        Action::FirstLoad => CreateOptions { logged: true, temporary: false, nullable: &nullable },
+        Action::Refresh => {
+            all = (0..load.plan.source.columns.len()).collect();
+            CreateOptions { logged: false, temporary, nullable: &all }
+        }
+    };
+    ddl::create_table(&load.staging, &load.plan.source, options)
+}
+
+impl Sink for PostgresSink {
+    fn prepare(&mut self, load: &Load<'_>) -> Result<()> {
+        let doing = doing(load, "preparing");
+        let create = create_staging(load, false);
+        let clear = state::ledger_clear(load.run, load.plan.name());
+        let drop_old = format!("DROP TABLE IF EXISTS {}", load.staging.postgres());
+        self.with(|conn| {
+            begin(conn, load, &format!("{drop_old}; {clear}; {create}"), &doing)?;
+            conn.batch("COMMIT", &doing)
+        })
+    }
+
+    fn chunk(&mut self, load: &Load<'_>, chunk: usize, format: &str, fill: &mut Fill<'_>) -> Result<u64> {
+        let doing = doing(load, "copying");
+        let table = load.plan.name();
+        let asked = state::ledger_chunk(load.run, load.round, table, chunk);
+        let insert = state::ledger_insert(load.run, load.round, table, chunk);
+        self.with(|conn| {
+            // A lost answer to COMMIT is resolved here: what the ledger has is in staging.
+            let answers = run(conn, &format!("{}; SET LOCAL synchronous_commit = off; {asked}", state::begin(load.run)), &doing)?;
+            if let Some(rows) = answers.rows.get(1).and_then(|row| row.first()) {
+                conn.batch("COMMIT", &doing)?;
+                return count(rows, &doing);
+            }
+            if answers.rows.is_empty() {
+                return Err(Error::new(Kind::Locked, format!("{doing}: another run took this job over")));
+            }
+            conn.batch(&insert, &doing)?;
+            let rows = copy::copy_in(conn, load, &load.staging.postgres(), format, fill)?;
+            conn.batch(&format!("{}; COMMIT", state::ledger_rows(load.run, load.round, table, chunk, rows)), &doing)?;
+            Ok(rows)
+        })
+    }
+
+    fn finish(&mut self, load: &Load<'_>, proof: &Proof) -> Result<Outcome> {
+        let doing = doing(load, "finishing");
+        proof.check(load)?;
+        self.with(|conn| {
+            if let Some(rows) = state::is_finished(conn, load.run, load.plan.name())? {
+                return Ok(Outcome { rows, ..Outcome::default() });
+            }
+            begin(conn, load, "SELECT 1", &doing)?;
+            check_ledger(conn, load, proof, &doing)?;
+            let outcome = install(conn, load, &load.staging.postgres(), proof, &doing)?;
+            let clear = state::ledger_clear(load.run, load.plan.name());
+            let drop_staging = match load.plan.action {
+                Action::FirstLoad => String::new(),
+                Action::Refresh => format!("DROP TABLE {};", load.staging.postgres()),
+            };
+            commit(conn, load, outcome, &format!("{clear}; {drop_staging}"), &doing)
+        })
+    }
+
+    fn whole(&mut self, load: &Load<'_>, format: &str, source_count: Option<u64>, fill: &mut Fill<'_>) -> Result<Outcome> {
+        let doing = doing(load, "copying");
+        let create = create_staging(load, true);
+        let staging = match load.plan.action {
+            Action::FirstLoad => load.staging.postgres(),
+            Action::Refresh => format!("pg_temp.{}", quote_postgres(&load.staging.table)),
+        };
+        // A shadow of an earlier try of this run was rolled back with its transaction; a temporary table goes with COMMIT.
+        let create = if load.plan.action == Action::Refresh { format!("{create} ON COMMIT DROP") } else { create };
+        self.with(|conn| {
+            begin(conn, load, &create, &doing)?;
+            let rows = copy::copy_in(conn, load, &staging, format, fill)?;
+            let proof = Proof { source_count, rows_read: rows, rows_copied: rows };
+            proof.check(load)?;
+            let outcome = install(conn, load, &staging, &proof, &doing)?;
+            commit(conn, load, outcome, "", &doing)
+        })
+    }
+
+    fn make_nullable(&mut self, load: &Load<'_>, column: usize) -> Result<()> {
+        load.nullable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(column);
+        let Some(name) = load.plan.source.columns.get(column).map(|c| c.name.as_str()) else {
+            return Err(Error::new(Kind::Internal, "a zero date in a column that the plan does not have"));
+        };
+        // Staging has no NOT NULL, and a table with one chunk makes its shadow anew.
+        if load.plan.is_single() || load.plan.action == Action::Refresh {
+            return Ok(());
+        }
+        let doing = doing(load, "making a column nullable for zero dates in");
+        let alter = format!("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL", load.staging.postgres(), quote_postgres(name));
+        self.with(|conn| {
+            // Chunks of other workers hold the table until they end.
+            begin(conn, load, &format!("SET LOCAL lock_timeout = '15min'; {alter}"), &doing)?;
+            conn.batch("COMMIT", &doing)
+        })
+    }
+
+    fn discard(&mut self, load: &Load<'_>) -> Result<()> {
+        let doing = doing(load, "dropping the staging of");
+        let clear = state::ledger_clear(load.run, load.plan.name());
+        let sql = format!("DROP TABLE IF EXISTS {}; {clear}", load.staging.postgres());
+        self.with(|conn| {
+            begin(conn, load, &sql, &doing)?;
+            conn.batch("COMMIT", &doing)
+        })
+    }
+}
+
+/// Turns filled staging into the table's content, inside the open transaction.
+fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &Proof, doing: &str) -> Result<Outcome> {
+    match load.plan.action {
+        Action::FirstLoad => finish::install(conn, load, proof, doing),
+        Action::Refresh => merge::install(conn, load, staging, proof, doing),
+    }
+}
+
+/// The state row and COMMIT in one round trip; the data is durable together with it.
+fn commit(conn: &mut PostgresConn, load: &Load<'_>, outcome: Outcome, more: &str, doing: &str) -> Result<Outcome> {
+    let target = load.plan.target.postgres();
+    let strategy = load.plan.strategy.to_string();
+    let new = state::NewState {
+        table: load.plan.name(),
+        rows: outcome.rows,
+        strategy: &strategy,
+        snapshot: load.snapshot,
+        fingerprint: &load.fingerprint,
+        source_identity: load.source_identity,
+        target: &target,
+    };
+    conn.batch(&format!("{}; {more} COMMIT", state::upsert(load.run, &new)), doing)?;
+    Ok(outcome)
+}
+
+fn check_ledger(conn: &mut PostgresConn, load: &Load<'_>, proof: &Proof, doing: &str) -> Result<()> {
+    let answers = run(conn, &state::ledger_totals(load.run, load.round, load.plan.name()), doing)?;
+    let row = answers.rows.first().map(Vec::as_slice).unwrap_or_default();
+    let [chunks, rows] = row else {
+        return Err(Error::new(Kind::Internal, format!("{doing}: no answer from the ledger")));
+    };
+    let (chunks, rows) = (count(chunks, doing)?, count(rows, doing)?);
+    let planned = u64::try_from(load.plan.chunks.len()).unwrap_or(u64::MAX);
+    if chunks != planned || rows != proof.rows_copied {
+        return Err(Error::new(
+            Kind::Proof,
+            format!("{doing}: the ledger has {chunks} chunks with {rows} rows, planned {planned} with {}", proof.rows_copied),
+        ));
+    }
+    Ok(())
+}
+
+/// A count that PostgreSQL printed.
+pub(super) fn count(text: &str, doing: &str) -> Result<u64> {
+    text.parse().map_err(|e| Error::with(Kind::Internal, format!("{doing}: not a count"), e))
+}
+
+impl Proof {
+    /// # Errors
+    /// [`Kind::Proof`] when what was counted, read and copied is not one number.
+    pub fn check(&self, load: &Load<'_>) -> Result<()> {
+        let counted = self.source_count.unwrap_or(self.rows_read);
+        if counted == self.rows_read && self.rows_read == self.rows_copied {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Proof,
+            format!(
+                "table {}: the source counts {counted} rows, {} were read, {} copied",
+                load.plan.name(),
+                self.rows_read,
+                self.rows_copied
+            ),
+        ))
+    }
+}

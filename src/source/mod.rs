@@ -1,0 +1,35 @@
+//! Where rows come from. One trait; a new source is a file here, a configuration variant and a match arm.
+
+pub mod boundaries; // asks the server where a table's chunks may be cut
+pub mod guard; // holds the planned tables in place during the run
+pub mod mysql; // MySQL and MariaDB over the binary protocol
+pub mod snapshot; // opens the snapshots of a group under one short lock
+
+use crate::error::Result;
+use crate::key::KeyRange;
+use crate::plan::TablePlan;
+use crate::value::Cell;
+
+/// Called once per row, with one cell per column of the plan, in the plan's order.
+pub type EachRow<'a> = dyn FnMut(&[Cell<'_>]) -> Result<()> + 'a;
+
+/// One reader of a source: a connection that one worker keeps for its whole life.
+pub trait Source: Send {
+    /// Reads every row of the range, in no promised order, and gives it to `each`. Returns the number of rows.
+    ///
+    /// The end of the data is the server's own end mark; an error in the middle is an error.
+    ///
+    /// # Errors
+    /// The classified server error, or what `each` returned.
+    fn read(&mut self, table: &TablePlan, range: &KeyRange, each: &mut EachRow<'_>) -> Result<u64>;
+
+    /// Rows of the whole table under its filter, from the same consistent state that [`Source::read`] sees; `None`
+    /// when there is no such state (tables without transactions).
+    ///
+    /// # Errors
+    /// The classified server error.
+    fn count(&mut self, table: &TablePlan) -> Result<Option<u64>>;
+
+    /// The reader may not be used again; its worker leaves the snapshot group.
+    fn is_lost(&self) -> bool;
+}

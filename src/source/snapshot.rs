@@ -1,0 +1,115 @@
+//! Opens the source connections of a run so that they see one state.
+//!
+//! With transactional tables every worker's snapshot is opened under one short FLUSH TABLES WITH READ LOCK: the only way
+//! both servers offer to make several connections agree. Where the lock cannot be had, a weaker kind is named, and the
+//! plan then reads every such table through one connection.
+
+use super::guard::Guard;
+use super::mysql::MysqlSource;
+use crate::cancel::Cancel;
+use crate::catalog::SourceTable;
+use crate::config::Endpoint;
+use crate::conn::mysql::MysqlConn;
+use crate::error::{Error, Kind, Result};
+use std::fmt;
+use std::time::Duration;
+
+/// Tries for the lock before the weaker kind is taken; between them the application gets its turn.
+const LOCK_TRIES: u32 = 3;
+
+/// What the workers' connections have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnapshotKind {
+    /// All workers see one state of the transactional tables.
+    Shared,
+    /// Each worker has its own snapshot; a table is read through one of them, so it is consistent in itself.
+    PerTable,
+    /// No table has transactions: each statement is consistent in itself.
+    Statement,
+}
+
+impl SnapshotKind {
+    /// Stable word for reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::PerTable => "per_table",
+            Self::Statement => "statement",
+        }
+    }
+}
+
+impl fmt::Display for SnapshotKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// The readers of one snapshot group, and the guard that keeps the tables in place.
+#[derive(Debug)]
+pub struct Group {
+    /// What the readers have in common.
+    pub kind: SnapshotKind,
+    /// One per worker.
+    pub readers: Vec<MysqlSource>,
+    /// Holds the metadata locks.
+    pub guard: Guard,
+    /// Tables that were gone when the guard touched them, and why.
+    pub missing: Vec<(String, Error)>,
+    /// Why the kind is weaker than it could be.
+    pub warning: Option<String>,
+}
+
+/// Opens `workers` readers and the guard.
+///
+/// # Errors
+/// The classified error of a connection; a lock that cannot be had is not an error.
+pub fn open(endpoint: &Endpoint, workers: usize, tables: &[&SourceTable], lock_wait: Duration, cancel: &Cancel) -> Result<Group> {
+    // All connections first: nothing slow may happen under the lock.
+    let mut readers = Vec::with_capacity(workers);
+    for _ in 0..workers {
+        cancel.check()?;
+        readers.push(MysqlConn::connect(endpoint)?);
+    }
+    let mut guard = Guard::connect(endpoint)?;
+    let transactional = tables.iter().any(|table| table.transactional);
+    let mut locker = MysqlConn::connect(endpoint)?;
+    let (mut kind, mut warning) = (SnapshotKind::Statement, None);
+    if transactional {
+        (kind, warning) = match lock(&mut locker, lock_wait, cancel)? {
+            None => (SnapshotKind::Shared, None),
+            Some(why) => (SnapshotKind::PerTable, Some(why)),
+        };
+    }
+    let opened = begin_all(&mut readers, &mut guard, tables);
+    if kind == SnapshotKind::Shared {
+        locker.execute("UNLOCK TABLES", "releasing the read lock")?;
+    }
+    Ok(Group { kind, readers: readers.into_iter().map(MysqlSource::new).collect(), guard, missing: opened?, warning })
+}
+
+fn begin_all(readers: &mut [MysqlConn], guard: &mut Guard, tables: &[&SourceTable]) -> Result<Vec<(String, Error)>> {
+    for reader in readers {
+        reader.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", "opening the snapshot")?;
+    }
+    guard.hold(tables)
+}
+
+/// Takes the global read lock; `Some(why)` when it cannot be had.
+fn lock(conn: &mut MysqlConn, wait: Duration, cancel: &Cancel) -> Result<Option<String>> {
+    conn.execute(&format!("SET SESSION lock_wait_timeout = {}", wait.as_secs().max(1)), "setting the lock wait")?;
+    let mut why = String::new();
+    for round in 0..LOCK_TRIES {
+        match conn.execute("FLUSH TABLES WITH READ LOCK", "taking the read lock for a shared snapshot") {
+            Ok(()) => return Ok(None),
+            Err(error) if error.kind() == Kind::Refused => {
+                return Ok(Some(format!("{error}; grant RELOAD to read large tables in parallel")));
+            }
+            Err(error) if error.kind() == Kind::Transient => why = error.to_string(),
+            Err(error) => return Err(error),
+        }
+        cancel.sleep(wait * (round + 1))?;
+    }
+    Ok(Some(format!("{why}; writes to the source kept the lock busy")))
+}

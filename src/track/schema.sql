@@ -1,0 +1,50 @@
+CREATE SCHEMA IF NOT EXISTS etl_sync;
+REVOKE ALL ON SCHEMA etl_sync FROM PUBLIC;
+
+CREATE TABLE IF NOT EXISTS etl_sync.job (
+    job             text PRIMARY KEY,
+    epoch           bigint NOT NULL,
+    run_id          text NOT NULL,
+    sync_id         text NOT NULL,
+    sync_started_at timestamptz NOT NULL,
+    started_at      timestamptz NOT NULL,
+    heartbeat_at    timestamptz NOT NULL,
+    ended_at        timestamptz,
+    outcome         text,
+    host            text NOT NULL,
+    pid             integer NOT NULL,
+    source_identity text NOT NULL,
+    UNIQUE (job, epoch)
+);
+COMMENT ON TABLE etl_sync.job IS 'etl-sync: who may write; one row per target schema';
+
+CREATE TABLE IF NOT EXISTS etl_sync.etl_table_state (
+    job               text NOT NULL,
+    table_name        text NOT NULL,
+    run_id            text NOT NULL,
+    sync_id           text NOT NULL,
+    finished_at       timestamptz NOT NULL,
+    rows              bigint NOT NULL,
+    strategy          text NOT NULL,
+    snapshot          text NOT NULL,
+    fingerprint       text NOT NULL,
+    source_identity   text NOT NULL,
+    target_oid        bigint NOT NULL,
+    target_relfilenode bigint NOT NULL,
+    watermark_column  text,
+    watermark         jsonb,
+    digest            bytea,
+    PRIMARY KEY (job, table_name)
+);
+COMMENT ON TABLE etl_sync.etl_table_state IS 'etl-sync: what is done; written in the transaction of the data';
+
+-- Unlogged on purpose: after a crash it is empty, as is unlogged staging, and the missing rows are noticed.
+CREATE UNLOGGED TABLE IF NOT EXISTS etl_sync.chunk_ledger (
+    run_id     text NOT NULL,
+    round      integer NOT NULL,
+    table_name text NOT NULL,
+    chunk      integer NOT NULL,
+    rows       bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (run_id, round, table_name, chunk)
+);
+COMMENT ON TABLE etl_sync.chunk_ledger IS 'etl-sync: chunks that are in staging';

@@ -1,0 +1,151 @@
+//! The state row of a table and the chunk ledger: SQL that runs inside the transactions of the data.
+
+use super::RunIdentity;
+use crate::conn::postgres::PostgresConn;
+use crate::error::Result;
+use crate::name::literal_postgres;
+use std::collections::BTreeMap;
+
+/// What the last success of a table left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableState {
+    /// The run that finished the table.
+    pub run_id: String,
+    /// The sync that run belonged to.
+    pub sync_id: String,
+    /// Rows of the target at that moment.
+    pub rows: i64,
+    /// Fingerprint of columns, types and filter.
+    pub fingerprint: String,
+    /// `pg_class.oid` of the target.
+    pub target_oid: i64,
+}
+
+/// A success about to be written.
+#[derive(Debug, Clone)]
+pub struct NewState<'a> {
+    /// Source table name.
+    pub table: &'a str,
+    /// Rows of the target.
+    pub rows: u64,
+    /// Strategy word.
+    pub strategy: &'a str,
+    /// Snapshot kind word.
+    pub snapshot: &'a str,
+    /// Fingerprint of columns, types and filter.
+    pub fingerprint: &'a str,
+    /// Server identity and database of the source.
+    pub source_identity: &'a str,
+    /// Quoted name of the target, for its oid.
+    pub target: &'a str,
+}
+
+/// Opens a transaction that writes data, with the fence: it gives one row, or none when another run took over.
+///
+/// FOR KEY SHARE lets heartbeats pass and makes a take-over wait until this transaction has ended.
+#[must_use]
+pub fn begin(run: &RunIdentity) -> String {
+    format!(
+        "BEGIN; SELECT 1 FROM etl_sync.job WHERE job = {} AND epoch = {} FOR KEY SHARE",
+        literal_postgres(&run.job),
+        run.epoch
+    )
+}
+
+/// The upsert of a state row, for the finish transaction.
+#[must_use]
+pub fn upsert(run: &RunIdentity, state: &NewState<'_>) -> String {
+    let values: Vec<String> =
+        [&run.job, state.table, &run.run_id, &run.sync_id, state.strategy, state.snapshot, state.fingerprint, state.source_identity]
+            .iter()
+            .map(|text| literal_postgres(text))
+            .collect();
+    format!(
+        include_str!("state_upsert.sql"),
+        values = values.join(", "),
+        rows = state.rows,
+        target = literal_postgres(state.target)
+    )
+}
+
+/// Whether this run has finished the table: the answer to a COMMIT whose answer was lost.
+///
+/// # Errors
+/// The classified server error.
+pub fn is_finished(conn: &mut PostgresConn, run: &RunIdentity, table: &str) -> Result<Option<u64>> {
+    let sql = "SELECT rows FROM etl_sync.etl_table_state WHERE job = $1 AND table_name = $2 AND run_id = $3";
+    let rows = conn.rows(sql, &[&run.job, &table, &run.run_id], "reading the state row")?;
+    Ok(rows.first().and_then(|row| u64::try_from(row.get::<_, i64>(0)).ok()))
+}
+
+/// All state rows of a job, by table.
+///
+/// # Errors
+/// The classified server error.
+pub fn read(conn: &mut PostgresConn, job: &str) -> Result<BTreeMap<String, TableState>> {
+    let sql = "SELECT table_name, run_id, sync_id, rows, fingerprint, target_oid FROM etl_sync.etl_table_state WHERE job = $1";
+    let rows = conn.rows(sql, &[&job], "reading the state of the tables")?;
+    Ok(rows
+        .iter()
+        .map(|row| {
+            let state = TableState {
+                run_id: row.get(1),
+                sync_id: row.get(2),
+                rows: row.get(3),
+                fingerprint: row.get(4),
+                target_oid: row.get(5),
+            };
+            (row.get(0), state)
+        })
+        .collect())
+}
+
+/// First statement of a chunk's transaction: fails on the unique key when the chunk is in already.
+#[must_use]
+pub fn ledger_insert(run: &RunIdentity, round: u32, table: &str, chunk: usize) -> String {
+    format!(
+        "INSERT INTO etl_sync.chunk_ledger (run_id, round, table_name, chunk) VALUES ({}, {round}, {}, {chunk})",
+        literal_postgres(&run.run_id),
+        literal_postgres(table)
+    )
+}
+
+/// Last statement of a chunk's transaction.
+#[must_use]
+pub fn ledger_rows(run: &RunIdentity, round: u32, table: &str, chunk: usize, rows: u64) -> String {
+    format!(
+        "UPDATE etl_sync.chunk_ledger SET rows = {rows} WHERE run_id = {} AND round = {round} AND table_name = {} AND chunk = {chunk}",
+        literal_postgres(&run.run_id),
+        literal_postgres(table)
+    )
+}
+
+/// Rows of one chunk that is in the ledger.
+#[must_use]
+pub fn ledger_chunk(run: &RunIdentity, round: u32, table: &str, chunk: usize) -> String {
+    format!(
+        "SELECT rows FROM etl_sync.chunk_ledger WHERE run_id = {} AND round = {round} AND table_name = {} AND chunk = {chunk}",
+        literal_postgres(&run.run_id),
+        literal_postgres(table)
+    )
+}
+
+/// Chunks and rows of a table in the ledger.
+#[must_use]
+pub fn ledger_totals(run: &RunIdentity, round: u32, table: &str) -> String {
+    format!(
+        "SELECT count(*), coalesce(sum(rows), 0) FROM etl_sync.chunk_ledger WHERE run_id = {} AND round = {round} AND table_name = {}",
+        literal_postgres(&run.run_id),
+        literal_postgres(table)
+    )
+}
+
+/// Empties the ledger of a table that is finished or starts again.
+#[must_use]
+pub fn ledger_clear(run: &RunIdentity, table: &str) -> String {
+    format!(
+        "DELETE FROM etl_sync.chunk_ledger WHERE run_id = {} AND table_name = {}",
+        literal_postgres(&run.run_id),
+        literal_postgres(table)
+    )
+}

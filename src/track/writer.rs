@@ -1,0 +1,197 @@
+//! The one writer of the status tables: workers send events over a bounded channel, one thread with its own connection
+//! writes them. Telemetry never fails or blocks a sync; what was lost is counted.
+
+use super::RunIdentity;
+use super::lock::application_name;
+use super::schema;
+use crate::config::Endpoint;
+use crate::conn::postgres::PostgresConn;
+use crate::conn::watchdog::Watchdog;
+use crate::error::{Doing, Kind, Result};
+use crate::name::quote_postgres;
+use crossbeam::channel::{Receiver, Sender, bounded};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+/// Events that may wait for the writer: some per table of a large database, far below a megabyte.
+const CHANNEL_EVENTS: usize = 4_096;
+
+/// Events written per round trip.
+const BATCH_EVENTS: usize = 512;
+
+/// Something that happened to a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// It is part of this run.
+    Planned {
+        /// Source table name.
+        table: String,
+    },
+    /// Its copy began.
+    Started {
+        /// Source table name.
+        table: String,
+    },
+    /// Its finish was committed.
+    Loaded {
+        /// Source table name.
+        table: String,
+        /// Rows of the target.
+        rows: u64,
+    },
+    /// It failed; its last success stays as it is.
+    Failed {
+        /// Source table name.
+        table: String,
+    },
+}
+
+/// What the writer did, for the report.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Events written.
+    pub written: u64,
+    /// Events lost, because the channel was full or a write failed.
+    pub lost: u64,
+}
+
+/// The sending side; clones feed the same writer.
+#[derive(Debug, Clone)]
+pub struct Tracker {
+    sender: Sender<Event>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Tracker {
+    /// Hands an event over without waiting.
+    pub fn send(&self, event: Event) {
+        if self.sender.try_send(event).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A tracker and the receiving end, for a writer of one's own (tests, benches).
+    #[must_use]
+    pub fn channel() -> (Self, Receiver<Event>) {
+        let (sender, receiver) = bounded(CHANNEL_EVENTS);
+        (Self { sender, dropped: Arc::new(AtomicU64::new(0)) }, receiver)
+    }
+}
+
+/// The writer's thread; it ends when the last [`Tracker`] is dropped.
+#[derive(Debug)]
+pub struct Writer {
+    thread: JoinHandle<Totals>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Writer {
+    /// Starts the writer. A status table that cannot be made is logged, and its events count as lost.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`] when the thread cannot be started.
+    pub fn start(endpoint: &Endpoint, watchdog: &Watchdog, run: &RunIdentity) -> Result<(Tracker, Self)> {
+        let (tracker, receiver) = Tracker::channel();
+        let dropped = Arc::clone(&tracker.dropped);
+        let (endpoint, watchdog, run) = (endpoint.clone(), watchdog.clone(), run.clone());
+        let body = move || {
+            let mut table = StatusTable::open(&endpoint, &watchdog, &run);
+            drain(&receiver, &mut table)
+        };
+        let thread = std::thread::Builder::new().name("tracker".into()).spawn(body);
+        Ok((tracker, Self { thread: thread.doing(Kind::Internal, || "starting the tracker thread")?, dropped }))
+    }
+
+    /// Waits for the last event and returns what was written and lost.
+    #[must_use]
+    pub fn join(self) -> Totals {
+        let mut totals = self.thread.join().unwrap_or_default();
+        totals.lost += self.dropped.load(Ordering::Relaxed);
+        totals
+    }
+}
+
+fn drain(receiver: &Receiver<Event>, table: &mut StatusTable) -> Totals {
+    let mut totals = Totals::default();
+    while let Ok(first) = receiver.recv() {
+        let events: Vec<Event> = std::iter::once(first).chain(receiver.try_iter().take(BATCH_EVENTS - 1)).collect();
+        let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
+        if table.write(events) { totals.written += count } else { totals.lost += count }
+    }
+    totals
+}
+
+/// The connection and the table's name; without a connection every event is lost.
+struct StatusTable {
+    conn: Option<PostgresConn>,
+    name: String,
+}
+
+impl StatusTable {
+    fn open(endpoint: &Endpoint, watchdog: &Watchdog, run: &RunIdentity) -> Self {
+        let name = format!("{}.{}", quote_postgres(&run.job), schema::LOAD_STATUS);
+        let opened = PostgresConn::connect(endpoint, &application_name(&run.run_id), watchdog).and_then(|mut conn| {
+            schema::ensure_status(&mut conn, &run.job)?;
+            let sql = include_str!("status_from_state.sql").replace("{status}", &name);
+            conn.execute(&sql, &[&run.job], "bringing the status table up to date")?;
+            // Losing a status row in a crash of the server costs nothing: the next run writes it from the state.
+            conn.batch("SET synchronous_commit = off", "setting up the status writer")?;
+            Ok(conn)
+        });
+        let conn = opened.map_err(|error| log::warn!("{error}; the run goes on without status rows")).ok();
+        Self { conn, name }
+    }
+
+    fn write(&mut self, events: Vec<Event>) -> bool {
+        let Some(conn) = &mut self.conn else { return false };
+        // The last event of a table wins, so one statement per batch is enough.
+        let mut last: BTreeMap<String, (&str, Option<i64>)> = BTreeMap::new();
+        for event in events {
+            let (table, status, rows) = match event {
+                Event::Planned { table } => (table, "pending", None),
+                Event::Started { table } => (table, "running", None),
+                Event::Failed { table } => (table, "failed", None),
+                Event::Loaded { table, rows } => (table, "success", Some(i64::try_from(rows).unwrap_or(i64::MAX))),
+            };
+            last.insert(table, (status, rows));
+        }
+        let tables: Vec<&String> = last.keys().collect();
+        let status: Vec<&str> = last.values().map(|v| v.0).collect();
+        let rows: Vec<Option<i64>> = last.values().map(|v| v.1).collect();
+        let sql = include_str!("status_upsert.sql").replace("{status}", &self.name);
+        match conn.execute(&sql, &[&tables, &status, &rows], "writing status rows") {
+            Ok(_) => true,
+            Err(error) => {
+                log::warn!("{error}; the run goes on without status rows");
+                self.conn = None;
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_channel_loses_events_and_says_so_but_never_waits() {
+        let (tracker, receiver) = Tracker::channel();
+        for i in 0..CHANNEL_EVENTS + 3 {
+            tracker.send(Event::Started { table: i.to_string() });
+        }
+        assert_eq!(tracker.dropped.load(Ordering::Relaxed), 3);
+        assert_eq!(receiver.try_iter().count(), CHANNEL_EVENTS);
+    }
+
+    #[test]
+    fn without_a_connection_every_event_is_counted_as_lost() {
+        let (tracker, receiver) = Tracker::channel();
+        tracker.send(Event::Failed { table: "t".into() });
+        drop(tracker);
+        let totals = drain(&receiver, &mut StatusTable { conn: None, name: String::new() });
+        assert_eq!(totals, Totals { written: 0, lost: 1 });
+    }
+}
