@@ -7,3 +7,5 @@
 pub mod error; // 0: the one error type and its policy table
 pub mod name; // 2: identifiers and their quoting
 pub mod value; // 2: cells and neutral column types
+
+pub mod catalog; // 5: source and target tables, type rules, target DDL
