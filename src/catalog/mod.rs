@@ -1,11 +1,14 @@
 //! What exists on both sides: source tables with their type rules, and the target tables PostgreSQL has.
 //!
-//! This file owns the plain data; type rules are in [`cast`], name rules in [`names`], SQL text for the target in [`ddl`].
-//! Nothing here reads rows or decides what to copy.
+//! This file owns the plain data; [`mysql`] and [`postgres`] read it, type rules are in
+//! [`cast`], name rules in [`names`], SQL text for the target in [`ddl`]. Nothing here reads rows or decides what to copy.
 
 pub mod cast;
 pub mod ddl;
+pub mod mysql;
 pub mod names;
+pub mod postgres;
+mod source;
 
 use crate::error::Error;
 use crate::name::TableName;
@@ -21,7 +24,7 @@ pub struct SourceCatalog {
     pub tables: Vec<SourceTable>,
     /// Base tables that cannot be copied, and why; an error only for those who ask for that table.
     pub refused: Vec<Refused>,
-    /// Names of the views. A view is read on request only.
+    /// Names of the views. A view is read on request only, see [`mysql::read_view`].
     pub views: Vec<TableName>,
 }
 
