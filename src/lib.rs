@@ -9,3 +9,5 @@ pub mod name; // 2: identifiers and their quoting
 pub mod value; // 2: cells and neutral column types
 
 pub mod catalog; // 5: source and target tables, type rules, target DDL
+
+pub mod encode; // 7: rows to COPY bytes
