@@ -20,7 +20,12 @@ pub mod conn; // 4: pinned connections of both servers
 pub mod catalog; // 5: what exists: tables, columns, keys, type rules, DDL
 pub mod track; // 5: what happened: lock, state, ledger, status tables
 
+pub mod context; // 6: the run's shared services
 pub mod plan; // 6: pure decisions
 
-pub mod source; // 8: where rows come from
+pub mod encode; // 7: rows to COPY bytes
+
 pub mod sink; // 8: where rows go
+pub mod source; // 8: where rows come from
+
+pub mod pipeline; // 9: worker pool, chunk job, finish
