@@ -28,6 +28,8 @@ pub struct MysqlConn {
     pub conn: Conn,
     /// What the server said about itself.
     pub server: ServerInfo,
+    /// A result was left half-read: the connection may only be dropped.
+    pub abandoned: bool,
     what: String,
 }
 
@@ -51,7 +53,7 @@ impl MysqlConn {
         let mut conn = Conn::new(options(endpoint)).map_err(|e| at_connect(classify::mysql(&e, doing())))?;
         let server = server_info(&mut conn).map_err(|e| classify::mysql(&e, doing()))?;
         pin(&mut conn, &server, endpoint.deadlines.statement).map_err(|e| classify::mysql(&e, doing()))?;
-        let mut pinned = Self { conn, server, what };
+        let mut pinned = Self { conn, server, abandoned: false, what };
         pinned.read_back()?;
         Ok(pinned)
     }
@@ -90,7 +92,7 @@ impl MysqlConn {
 
     fn read_back(&mut self) -> Result<()> {
         let sql = "SELECT CONCAT_WS('|', @@session.time_zone, @@session.sql_mode, @@session.character_set_results, \
-                   @@session.character_set_client, @@session.sql_select_limit > 18446744073709551614, @@session.autocommit)";
+                   @@session.character_set_client, @@session.sql_select_limit > 18446744073709551614, @@session.autocommit + 0)";
         let seen = self.text(sql, "reading the session settings back")?.unwrap_or_default();
         let wanted = "+00:00||utf8mb4|utf8mb4|1|1";
         if seen != wanted {

@@ -41,6 +41,12 @@ pub const fn is_integer(ty: ColumnType) -> bool {
     matches!(ty, ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 | ColumnType::UInt64 | ColumnType::Year)
 }
 
+/// Whether the strategy reads a table in several chunks.
+#[must_use]
+pub const fn is_split(strategy: Strategy) -> bool {
+    matches!(strategy, Strategy::Chunked | Strategy::CopyCsv | Strategy::Parallel)
+}
+
 /// What the decision is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts {

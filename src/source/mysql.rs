@@ -38,7 +38,7 @@ impl MysqlSource {
         let doing = format!("reading table {table}");
         let result = conn.execute("SAVEPOINT chunk", &doing).and_then(|()| work(&mut conn));
         let back = match &result {
-            Err(error) if !keeps_connection(error) => return result.map_err(|e| lost(e, &doing)),
+            Err(error) if conn.abandoned || !keeps_connection(error) => return result.map_err(|e| lost(e, &doing)),
             _ => conn.execute("ROLLBACK TO SAVEPOINT chunk", &doing),
         };
         match back {
@@ -57,8 +57,8 @@ fn keeps_connection(error: &Error) -> bool {
 
 fn lost(error: Error, doing: &str) -> Error {
     match error.kind() {
-        Kind::SnapshotLost => error,
-        _ => error.as_kind(Kind::SnapshotLost).doing(doing),
+        Kind::Timeout => error.as_kind(Kind::SnapshotLost).doing(doing),
+        _ => error,
     }
 }
 
@@ -168,7 +168,8 @@ fn stream(conn: &mut MysqlConn, table: &TablePlan, sql: &str, values: Vec<Value>
     // Never dropped, so never read to its end: the connection is closed right after, which ends the statement.
     std::mem::forget(rows);
     std::mem::forget(result);
-    Err(failed.as_kind(Kind::SnapshotLost))
+    conn.abandoned = true;
+    Err(failed)
 }
 
 /// The same allocation for the next row: an empty vector carries no borrow.

@@ -68,14 +68,15 @@ pub fn upsert(run: &RunIdentity, state: &NewState<'_>) -> String {
     )
 }
 
-/// Whether this run has finished the table: the answer to a COMMIT whose answer was lost.
-///
-/// # Errors
-/// The classified server error.
-pub fn is_finished(conn: &mut PostgresConn, run: &RunIdentity, table: &str) -> Result<Option<u64>> {
-    let sql = "SELECT rows FROM etl_sync.etl_table_state WHERE job = $1 AND table_name = $2 AND run_id = $3";
-    let rows = conn.rows(sql, &[&run.job, &table, &run.run_id], "reading the state row")?;
-    Ok(rows.first().and_then(|row| u64::try_from(row.get::<_, i64>(0)).ok()))
+/// One row when this run has finished the table already: the answer to a COMMIT whose answer was lost.
+#[must_use]
+pub fn finished(run: &RunIdentity, table: &str) -> String {
+    format!(
+        "SELECT rows FROM etl_sync.etl_table_state WHERE job = {} AND table_name = {} AND run_id = {}",
+        literal_postgres(&run.job),
+        literal_postgres(table),
+        literal_postgres(&run.run_id)
+    )
 }
 
 /// All state rows of a job, by table.

@@ -10,28 +10,27 @@ use crate::track::{RunIdentity, SCHEMA};
 /// First part of the name of every staging table.
 const PREFIX: &str = "load_";
 
-/// The staging table of the `index`th table of a run; unique in the schema and far below 63 bytes.
+/// The staging table of the `index`th table of a round; unique in the schema and below 63 bytes.
 #[must_use]
-pub fn staging_name(run: &RunIdentity, index: usize) -> TableName {
-    TableName::new(SCHEMA, format!("{PREFIX}{}_{index}", run.run_id.replace('-', "")))
+pub fn staging_name(run: &RunIdentity, round: u32, index: usize) -> TableName {
+    TableName::new(SCHEMA, format!("{PREFIX}{}_{round}_{index}", run.run_id.replace('-', "")))
 }
 
-/// Drops staging tables and ledger rows of other runs of this job. Returns how many tables were dropped.
+/// Drops staging tables and ledger rows of runs that are no job's present one, so of dead runs and of those before
+/// them. Returns how many tables were dropped.
 ///
 /// # Errors
 /// The classified server error.
-pub fn drop_all(conn: &mut PostgresConn, run: &RunIdentity, last_run: Option<&str>) -> Result<usize> {
-    let Some(last_run) = last_run else { return Ok(0) };
-    let doing = "dropping what the last run left";
-    let prefix = format!("{PREFIX}{}_", last_run.replace('-', ""));
-    let sql = "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-               WHERE n.nspname = $1 AND c.relkind = 'r' AND starts_with(c.relname, $2)";
-    let tables: Vec<String> = conn.rows(sql, &[&SCHEMA, &prefix], doing)?.iter().map(|row| row.get(0)).collect();
+pub fn drop_all(conn: &mut PostgresConn, run: &RunIdentity) -> Result<usize> {
+    let doing = "dropping what earlier runs left";
+    let rows = conn.rows(include_str!("leftovers.sql"), &[&SCHEMA, &PREFIX], doing)?;
+    let tables: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     for table in &tables {
         conn.batch(&format!("DROP TABLE IF EXISTS {SCHEMA}.{}", quote_postgres(table)), doing)?;
     }
-    conn.execute("DELETE FROM etl_sync.chunk_ledger WHERE run_id = $1", &[&last_run], doing)?;
-    log::debug!("run {}: {} staging tables of run {last_run} dropped", run.run_id, tables.len());
+    let sql = "DELETE FROM etl_sync.chunk_ledger l WHERE NOT EXISTS (SELECT FROM etl_sync.job j WHERE j.run_id = l.run_id)";
+    conn.batch(sql, doing)?;
+    log::debug!("run {}: {} staging tables of earlier runs dropped", run.run_id, tables.len());
     Ok(tables.len())
 }
 

@@ -23,7 +23,7 @@ pub fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &
     };
     // Other writers wait until the end; readers do not.
     let mut sql = format!("LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE;");
-    sql.push_str(&adapt(load, existing, &target)?);
+    sql.push_str(&adapt(load, existing, &target));
     if !load.plan.is_single() {
         sql.push_str(&format!("ANALYZE {staging};"));
     }
@@ -39,36 +39,38 @@ pub fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &
     if rows != held {
         return Err(Error::new(Kind::Proof, format!("{doing}: staging holds {held} rows, the table {rows} after the merge")));
     }
-    let touched = |i: usize| answers.touched.get(i).copied().unwrap_or(0);
-    Ok(Outcome { rows, deleted: touched(0), updated: touched(1), inserted: touched(2) })
+    // DELETE, UPDATE, INSERT, and the count; without a key there is no UPDATE.
+    match *answers.touched.as_slice() {
+        [deleted, updated, inserted, _] => Ok(Outcome { rows, inserted, updated, deleted }),
+        [deleted, inserted, _] => Ok(Outcome { rows, inserted, updated: 0, deleted }),
+        _ => Err(Error::new(Kind::Internal, format!("{doing}: the merge did not answer every statement"))),
+    }
 }
 
 fn first(rows: &[Vec<String>]) -> &str {
     rows.first().and_then(|row| row.first()).map_or("", String::as_str)
 }
 
-/// Adds columns that the source has got and gives up NOT NULL where NULL arrives; anything else is refused.
-fn adapt(load: &Load<'_>, existing: &TargetTable, target: &str) -> Result<String> {
+/// Adds columns that the source has got and gives up NOT NULL where NULL arrives; the plan refused what does not fit.
+fn adapt(load: &Load<'_>, existing: &TargetTable, target: &str) -> String {
     let mut sql = String::new();
     for difference in ddl::matches(&load.plan.source, existing) {
-        match difference {
-            Difference::Added { column, wanted } => {
-                sql.push_str(&format!("ALTER TABLE {target} ADD COLUMN {} {wanted};", quote_postgres(&column)));
-            }
-            other => super::super::postgres::merge::accept(&other, load)?,
+        if let Difference::Added { column, wanted } = difference {
+            sql.push_str(&format!("ALTER TABLE {target} ADD COLUMN {} {wanted};", quote_postgres(&column)));
         }
     }
     let nullable = load.nullable();
-    let columns = load.plan.source.columns.iter().enumerate();
-    for (index, column) in columns {
+    for (index, column) in load.plan.source.columns.iter().enumerate() {
         let strict = existing.columns.iter().any(|found| found.name == column.name && found.not_null);
         if strict && (column.nullable || nullable.contains(&index)) {
             sql.push_str(&format!("ALTER TABLE {target} ALTER COLUMN {} DROP NOT NULL;", quote_postgres(&column.name)));
         }
     }
-    Ok(sql)
+    sql
 }
 
+/// `*<>` compares images, so it sees -0, 1.0 against 1.00, and types without an equality. The casts keep PostgreSQL from
+/// taking it apart into a comparison per column.
 fn by_key(load: &Load<'_>, staging: &str, target: &str) -> String {
     let source = &load.plan.source;
     let names: Vec<String> = source.columns.iter().map(|c| quote_postgres(&c.name)).collect();
@@ -78,7 +80,7 @@ fn by_key(load: &Load<'_>, staging: &str, target: &str) -> String {
     let columns = names.join(", ");
     format!(
         "DELETE FROM {target} t WHERE NOT EXISTS (SELECT FROM {staging} s WHERE {same}); \
-         UPDATE {target} t SET ({columns}) = ROW({s}) FROM {staging} s WHERE {same} AND ROW({s}) *<> ROW({t}); \
+         UPDATE {target} t SET ({columns}) = ROW({s}) FROM {staging} s WHERE {same} AND ROW({s})::record *<> ROW({t})::record; \
          INSERT INTO {target} ({columns}) SELECT {s} FROM {staging} s WHERE NOT EXISTS (SELECT FROM {target} t WHERE {same})",
         s = row("s"),
         t = row("t"),
@@ -98,7 +100,6 @@ fn by_image(load: &Load<'_>, staging: &str, target: &str) -> String {
     format!(
         "DELETE FROM {target} WHERE ctid IN (SELECT t.place FROM {t} AS t \
          WHERE NOT EXISTS (SELECT FROM {s} AS s WHERE s.image = t.image AND s.n = t.n)); \
-         UPDATE {target} SET ctid = ctid WHERE false; \
          INSERT INTO {target} ({columns}) SELECT {columns} FROM {s} AS s \
          WHERE NOT EXISTS (SELECT FROM {t} AS t WHERE t.image = s.image AND t.n = s.n)"
     )

@@ -15,9 +15,10 @@ use crate::error::{Error, Kind, Result};
 use crate::name::quote_postgres;
 use crate::plan::Action;
 use crate::track::lock::application_name;
-use crate::track::state;
+use crate::track::{RunIdentity, state};
 use postgres::SimpleQueryMessage;
 use std::collections::BTreeSet;
+use std::sync::PoisonError;
 
 /// One worker's side of the warehouse.
 #[derive(Debug)]
@@ -65,6 +66,15 @@ impl PostgresSink {
     }
 }
 
+impl PostgresSink {
+    fn in_transaction(&mut self, load: &Load<'_>, sql: &str, doing: &str) -> Result<()> {
+        self.with(|conn| {
+            begin(conn, load.run, "SELECT WHERE false", doing)?;
+            conn.batch(&format!("{sql}; COMMIT"), doing)
+        })
+    }
+}
+
 /// Runs a batch of statements in one round trip and collects what they answered.
 pub(super) fn run(conn: &mut PostgresConn, sql: &str, doing: &str) -> Result<Answers> {
     let (client, _guard) = conn.watched(doing);
@@ -82,13 +92,19 @@ pub(super) fn run(conn: &mut PostgresConn, sql: &str, doing: &str) -> Result<Ans
     Ok(answers)
 }
 
-/// Opens a transaction behind the fence, with `more` statements in the same round trip.
-fn begin(conn: &mut PostgresConn, load: &Load<'_>, more: &str, doing: &str) -> Result<()> {
-    let answers = run(conn, &format!("{}; {more}", state::begin(load.run)), doing)?;
-    if answers.rows.is_empty() {
-        return Err(Error::new(Kind::Locked, format!("{doing}: another run took this job over")));
+/// Opens a transaction behind the fence. `question` may be answered with one row: its first column is returned, and
+/// means that the work is in already, because the answer to an earlier COMMIT was lost.
+fn begin(conn: &mut PostgresConn, run_id: &RunIdentity, question: &str, doing: &str) -> Result<Option<u64>> {
+    let answers = run(conn, &format!("{}; {question}", state::begin(run_id)), doing)?;
+    match answers.rows.as_slice() {
+        [] => Err(Error::new(Kind::Locked, format!("{doing}: another run took this job over"))),
+        [_] => Ok(None),
+        [_, done, ..] => {
+            let rows = count(done.first().map_or("", String::as_str), doing)?;
+            conn.batch("ROLLBACK", doing)?;
+            Ok(Some(rows))
+        }
     }
-    Ok(())
 }
 
 fn doing(load: &Load<'_>, what: &str) -> String {
@@ -106,39 +122,28 @@ fn create_staging(load: &Load<'_>, temporary: bool) -> String {
             CreateOptions { logged: false, temporary, nullable: &all }
         }
     };
-    ddl::create_table(&load.staging, &load.plan.source, options)
+    let create = ddl::create_table(&load.staging, &load.plan.source, options);
+    if options.temporary { format!("{create} ON COMMIT DROP") } else { create }
 }
 
 impl Sink for PostgresSink {
     fn prepare(&mut self, load: &Load<'_>) -> Result<()> {
-        let doing = doing(load, "preparing");
-        let create = create_staging(load, false);
-        let clear = state::ledger_clear(load.run, load.plan.name());
-        let drop_old = format!("DROP TABLE IF EXISTS {}", load.staging.postgres());
-        self.with(|conn| {
-            begin(conn, load, &format!("{drop_old}; {clear}; {create}"), &doing)?;
-            conn.batch("COMMIT", &doing)
-        })
+        let sql = format!("{}; {}", drop_staging(load), create_staging(load, false));
+        self.in_transaction(load, &sql, &doing(load, "preparing"))
     }
 
     fn chunk(&mut self, load: &Load<'_>, chunk: usize, format: &str, fill: &mut Fill<'_>) -> Result<u64> {
         let doing = doing(load, "copying");
-        let table = load.plan.name();
-        let asked = state::ledger_chunk(load.run, load.round, table, chunk);
-        let insert = state::ledger_insert(load.run, load.round, table, chunk);
+        let (run, round, table) = (load.run, load.round, load.plan.name());
+        let asked = state::ledger_chunk(run, round, table, chunk);
+        let insert = format!("SET LOCAL synchronous_commit = off; {}", state::ledger_insert(run, round, table, chunk));
         self.with(|conn| {
-            // A lost answer to COMMIT is resolved here: what the ledger has is in staging.
-            let answers = run(conn, &format!("{}; SET LOCAL synchronous_commit = off; {asked}", state::begin(load.run)), &doing)?;
-            if let Some(rows) = answers.rows.get(1).and_then(|row| row.first()) {
-                conn.batch("COMMIT", &doing)?;
-                return count(rows, &doing);
-            }
-            if answers.rows.is_empty() {
-                return Err(Error::new(Kind::Locked, format!("{doing}: another run took this job over")));
+            if let Some(rows) = begin(conn, run, &asked, &doing)? {
+                return Ok(rows);
             }
             conn.batch(&insert, &doing)?;
             let rows = copy::copy_in(conn, load, &load.staging.postgres(), format, fill)?;
-            conn.batch(&format!("{}; COMMIT", state::ledger_rows(load.run, load.round, table, chunk, rows)), &doing)?;
+            conn.batch(&format!("{}; COMMIT", state::ledger_rows(run, round, table, chunk, rows)), &doing)?;
             Ok(rows)
         })
     }
@@ -147,42 +152,38 @@ impl Sink for PostgresSink {
         let doing = doing(load, "finishing");
         proof.check(load)?;
         self.with(|conn| {
-            if let Some(rows) = state::is_finished(conn, load.run, load.plan.name())? {
+            if let Some(rows) = begin(conn, load.run, &state::finished(load.run, load.plan.name()), &doing)? {
                 return Ok(Outcome { rows, ..Outcome::default() });
             }
-            begin(conn, load, "SELECT 1", &doing)?;
             check_ledger(conn, load, proof, &doing)?;
             let outcome = install(conn, load, &load.staging.postgres(), proof, &doing)?;
-            let clear = state::ledger_clear(load.run, load.plan.name());
-            let drop_staging = match load.plan.action {
-                Action::FirstLoad => String::new(),
-                Action::Refresh => format!("DROP TABLE {};", load.staging.postgres()),
-            };
-            commit(conn, load, outcome, &format!("{clear}; {drop_staging}"), &doing)
+            // The shadow has become the table and is not there any more under its old name.
+            commit(conn, load, outcome, &drop_staging(load), &doing)
         })
     }
 
     fn whole(&mut self, load: &Load<'_>, format: &str, source_count: Option<u64>, fill: &mut Fill<'_>) -> Result<Outcome> {
         let doing = doing(load, "copying");
-        let create = create_staging(load, true);
         let staging = match load.plan.action {
             Action::FirstLoad => load.staging.postgres(),
             Action::Refresh => format!("pg_temp.{}", quote_postgres(&load.staging.table)),
         };
-        // A shadow of an earlier try of this run was rolled back with its transaction; a temporary table goes with COMMIT.
-        let create = if load.plan.action == Action::Refresh { format!("{create} ON COMMIT DROP") } else { create };
+        let create = create_staging(load, true);
         self.with(|conn| {
-            begin(conn, load, &create, &doing)?;
+            if let Some(rows) = begin(conn, load.run, &state::finished(load.run, load.plan.name()), &doing)? {
+                return Ok(Outcome { rows, ..Outcome::default() });
+            }
+            conn.batch(&create, &doing)?;
             let rows = copy::copy_in(conn, load, &staging, format, fill)?;
             let proof = Proof { source_count, rows_read: rows, rows_copied: rows };
             proof.check(load)?;
             let outcome = install(conn, load, &staging, &proof, &doing)?;
-            commit(conn, load, outcome, "", &doing)
+            commit(conn, load, outcome, "SELECT 1", &doing)
         })
     }
 
     fn make_nullable(&mut self, load: &Load<'_>, column: usize) -> Result<()> {
-        load.nullable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(column);
+        load.nullable.lock().unwrap_or_else(PoisonError::into_inner).insert(column);
         let Some(name) = load.plan.source.columns.get(column).map(|c| c.name.as_str()) else {
             return Err(Error::new(Kind::Internal, "a zero date in a column that the plan does not have"));
         };
@@ -190,24 +191,23 @@ impl Sink for PostgresSink {
         if load.plan.is_single() || load.plan.action == Action::Refresh {
             return Ok(());
         }
-        let doing = doing(load, "making a column nullable for zero dates in");
-        let alter = format!("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL", load.staging.postgres(), quote_postgres(name));
-        self.with(|conn| {
-            // Chunks of other workers hold the table until they end.
-            begin(conn, load, &format!("SET LOCAL lock_timeout = '15min'; {alter}"), &doing)?;
-            conn.batch("COMMIT", &doing)
-        })
+        // Chunks of other workers hold the table until they end.
+        let sql = format!(
+            "SET LOCAL lock_timeout = '15min'; ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL",
+            load.staging.postgres(),
+            quote_postgres(name)
+        );
+        self.in_transaction(load, &sql, &doing(load, "making a column nullable for zero dates in"))
     }
 
     fn discard(&mut self, load: &Load<'_>) -> Result<()> {
-        let doing = doing(load, "dropping the staging of");
-        let clear = state::ledger_clear(load.run, load.plan.name());
-        let sql = format!("DROP TABLE IF EXISTS {}; {clear}", load.staging.postgres());
-        self.with(|conn| {
-            begin(conn, load, &sql, &doing)?;
-            conn.batch("COMMIT", &doing)
-        })
+        self.in_transaction(load, &drop_staging(load), &doing(load, "dropping the staging of"))
     }
+}
+
+/// Staging of a table with several chunks and its ledger rows.
+fn drop_staging(load: &Load<'_>) -> String {
+    format!("DROP TABLE IF EXISTS {}; {}", load.staging.postgres(), state::ledger_clear(load.run, load.plan.name()))
 }
 
 /// Turns filled staging into the table's content, inside the open transaction.
@@ -231,7 +231,7 @@ fn commit(conn: &mut PostgresConn, load: &Load<'_>, outcome: Outcome, more: &str
         source_identity: load.source_identity,
         target: &target,
     };
-    conn.batch(&format!("{}; {more} COMMIT", state::upsert(load.run, &new)), doing)?;
+    conn.batch(&format!("{}; {more}; COMMIT", state::upsert(load.run, &new)), doing)?;
     Ok(outcome)
 }
 

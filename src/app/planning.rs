@@ -1,0 +1,201 @@
+//! From two catalogs and the configuration to a plan. Reads the source's catalog and key boundaries, writes nothing.
+
+use crate::catalog::ddl::{self, Difference};
+use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetKind, TargetTable};
+use crate::config::{ColumnSelection, Config, TableRule};
+use crate::conn::mysql::MysqlConn;
+use crate::error::{Error, Kind, Result};
+use crate::key::KeyRange;
+use crate::name::TableName;
+use crate::plan::chunks::ChunkGoal;
+use crate::plan::strategy::{self, Facts};
+use crate::plan::{Action, Plan, TablePlan};
+use crate::source::boundaries;
+use crate::track::schema::LOAD_STATUS;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Memory that drained chunks of all workers may take together; each still gets at most the configured size.
+const DRAINED_BYTES_TOTAL: u64 = 24 << 20;
+
+/// What the plan is made from.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// Everything the source has.
+    pub catalog: SourceCatalog,
+    /// Everything the target schema has, by name.
+    pub targets: &'a BTreeMap<String, TargetTable>,
+    /// Tables asked for on the command line; all when empty.
+    pub tables: &'a [String],
+    /// Tables that are done already.
+    pub done: &'a BTreeSet<String>,
+}
+
+/// Decides every table: what, how, in which chunks and order.
+///
+/// # Errors
+/// [`Kind::Config`] for names that do not exist or collide; the classified error of a server.
+pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
+    let Inputs { config, catalog, targets, tables: asked, done } = inputs;
+    let mut plan = Plan::default();
+    let (wanted, refused) = select(conn, config, catalog, asked)?;
+    plan.refused = refused;
+    catalog::names::check_tables(wanted.iter().map(|t| t.name.table.as_str()))?;
+    for table in wanted {
+        let name = table.name.table.clone();
+        if done.contains(&name) {
+            continue;
+        }
+        match one(conn, config, table, targets) {
+            Ok(table) => plan.tables.push(table),
+            Err(error) if matches!(error.kind(), Kind::SnapshotLost | Kind::Unreachable | Kind::Timeout) => return Err(error),
+            Err(error) => plan.refused.push((name, error)),
+        }
+    }
+    plan.order();
+    Ok(plan)
+}
+
+/// The tables that are wanted, and those that are wanted but cannot be copied.
+type Selection = (Vec<SourceTable>, Vec<(String, Error)>);
+
+fn select(conn: &mut MysqlConn, config: &Config, catalog: SourceCatalog, asked: &[String]) -> Result<Selection> {
+    let is_wanted = |name: &str| if asked.is_empty() { config.tables.selects(name) } else { asked.iter().any(|a| a == name) };
+    let known: BTreeSet<String> = catalog
+        .tables
+        .iter()
+        .map(|t| &t.name)
+        .chain(catalog.refused.iter().map(|r| &r.name))
+        .chain(&catalog.views)
+        .map(|n| n.table.clone())
+        .collect();
+    let unknown: Vec<String> = asked.iter().filter(|a| !known.contains(*a)).map(|a| missing(a, &known)).collect();
+    if !unknown.is_empty() {
+        return Err(Error::new(Kind::Config, unknown.join("; ")));
+    }
+    let mut wanted: Vec<SourceTable> = catalog.tables.into_iter().filter(|t| is_wanted(&t.name.table)).collect();
+    for view in catalog.views.iter().filter(|v| asked.contains(&v.table)) {
+        wanted.push(catalog::mysql::read_view(&mut conn.conn, view)?);
+    }
+    let refused = catalog.refused.into_iter().filter(|r| is_wanted(&r.name.table)).map(|r| (r.name.table, r.why)).collect();
+    Ok((wanted, refused))
+}
+
+fn missing(name: &str, known: &BTreeSet<String>) -> String {
+    let nearest = known.iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    match nearest {
+        Some(nearest) => format!("the source has no table or view {name:?}; nearest: {nearest:?}"),
+        None => format!("the source has no table or view {name:?}"),
+    }
+}
+
+fn one(conn: &mut MysqlConn, config: &Config, mut table: SourceTable, targets: &BTreeMap<String, TargetTable>) -> Result<TablePlan> {
+    let rule = config.tables.rule(&table.name.table);
+    if table.name.table == LOAD_STATUS {
+        return Err(Error::new(Kind::Config, format!("table {LOAD_STATUS}: the name is taken by our own status table")));
+    }
+    apply_columns(&mut table, &rule)?;
+    catalog::names::check_columns(&table)?;
+    let existing = targets.get(&table.name.table);
+    if let Some(existing) = existing {
+        fits(&table, existing)?;
+    }
+    let target = TableName::new(config.warehouse_schema.clone(), table.name.table.clone());
+    let action = if existing.is_some() { Action::Refresh } else { Action::FirstLoad };
+    let goal = goal(config, &table, &rule);
+    let facts = Facts {
+        action,
+        splitter: strategy::splitter(&table),
+        chunks_wanted: goal.chunks(),
+        shared_snapshot: true,
+        configured: rule.strategy,
+    };
+    let (strategy, reason) = strategy::choose(facts);
+    let filter = rule.filter.clone();
+    let mut plan = TablePlan { source: table, target, filter, action, strategy, reason, chunks: vec![KeyRange::everything()] };
+    if strategy::is_split(strategy) {
+        plan.chunks = boundaries::ranges(conn, &plan, goal)?;
+    }
+    Ok(plan)
+}
+
+fn goal(config: &Config, table: &SourceTable, rule: &TableRule) -> ChunkGoal {
+    let settings = &config.settings;
+    let mut bytes = rule.chunk_bytes.unwrap_or(settings.chunk_bytes);
+    if !table.transactional {
+        bytes = bytes.min(drained_bytes(config));
+    }
+    ChunkGoal::new(table.rows_estimated, table.bytes_estimated, bytes, rule.chunk_rows.unwrap_or(settings.chunk_rows_max))
+}
+
+/// Bytes of a chunk that is drained before it is written, so that all workers together stay in bounds.
+fn drained_bytes(config: &Config) -> u64 {
+    let workers = u64::try_from(config.settings.parallel).unwrap_or(u64::MAX).max(1);
+    config.settings.chunk_bytes_without_transactions.min(DRAINED_BYTES_TOTAL / workers).max(1 << 20)
+}
+
+/// What a drained chunk may keep in memory before it goes to a temporary file: its own size, csv is about as long.
+#[must_use]
+pub fn spool_bytes(config: &Config) -> usize {
+    usize::try_from(drained_bytes(config)).unwrap_or(usize::MAX)
+}
+
+/// Reduces the columns to those wanted; a key that loses a column is no key any more.
+fn apply_columns(table: &mut SourceTable, rule: &TableRule) -> Result<()> {
+    let keep: Box<dyn Fn(&str) -> bool> = match &rule.columns {
+        ColumnSelection::All => return apply_key(table, rule),
+        ColumnSelection::Only(names) => Box::new(move |name| names.iter().any(|n| n == name)),
+        ColumnSelection::Except(names) => Box::new(move |name| !names.iter().any(|n| n == name)),
+    };
+    let key: Vec<String> = table.key_columns().map(|c| c.name.clone()).collect();
+    table.columns.retain(|c| keep(&c.name));
+    set_key(table, &key);
+    apply_key(table, rule)
+}
+
+fn set_key(table: &mut SourceTable, key: &[String]) {
+    let places: Option<Vec<usize>> = key.iter().map(|name| table.column(name)).collect();
+    match places {
+        Some(places) => table.key = places,
+        None => {
+            table.key = Vec::new();
+            table.key_kind = KeyKind::None;
+            table.key_index = None;
+        }
+    }
+}
+
+/// A key from the configuration, for tables and views that declare none; the catalog's own key wins.
+fn apply_key(table: &mut SourceTable, rule: &TableRule) -> Result<()> {
+    let Some(key) = &rule.key else { return Ok(()) };
+    if table.key_kind != KeyKind::None {
+        return Ok(());
+    }
+    let unfit: Vec<&String> =
+        key.iter().filter(|name| table.column(name).and_then(|i| table.columns.get(i)).is_none_or(|c| c.nullable)).collect();
+    if !unfit.is_empty() {
+        return Err(Error::new(Kind::Config, format!("table {}: key columns {unfit:?} do not exist or allow NULL", table.name)));
+    }
+    set_key(table, key);
+    table.key_kind = KeyKind::Unique;
+    Ok(())
+}
+
+/// Whether a refresh can be made into what PostgreSQL has; an added column can, anything narrower cannot.
+fn fits(table: &SourceTable, existing: &TargetTable) -> Result<()> {
+    let doing = format!("table {}: its target {}", table.name, existing.name);
+    if existing.kind != TargetKind::Table {
+        return Err(Error::new(Kind::Changed, format!("{doing} is not an ordinary table")).hint("rename or drop it in the warehouse"));
+    }
+    let bad: Vec<String> = ddl::matches(table, existing)
+        .iter()
+        .filter(|d| matches!(d, Difference::Changed { .. } | Difference::Generated { .. } | Difference::Dropped { not_null: true, .. }))
+        .map(ToString::to_string)
+        .collect();
+    if bad.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Changed, format!("{doing} does not fit any more: {}", bad.join("; ")))
+        .hint("change the column in the warehouse, or rename the old table away: the next run then loads it anew"))
+}

@@ -1,0 +1,310 @@
+//! The main job, from top to bottom: lock, clean, plan, move, prove, tell.
+
+use super::planning::{self, Inputs};
+use crate::cancel::Cancel;
+use crate::catalog;
+use crate::config::Config;
+use crate::conn::mysql::MysqlConn;
+use crate::conn::postgres::PostgresConn;
+use crate::conn::watchdog::Watchdog;
+use crate::context::progress::Progress;
+use crate::error::{Error, Kind, Result};
+use crate::pipeline::table::{End, TableResult};
+use crate::pipeline::{self, Limits, Services};
+use crate::plan::{Plan, TablePlan};
+use crate::report::{ColumnCount, ErrorReport, RunReport, SCHEMA_VERSION, TableReport, Totals};
+use crate::retry::Retries;
+use crate::sink::postgres::leftovers;
+use crate::track::lock::{Claim, Interrupted, RunLock, application_name};
+use crate::track::state;
+use crate::track::writer::{Event, Writer};
+use chrono::{SecondsFormat, Utc};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// What a person asked for.
+#[derive(Debug, Clone, Default)]
+pub struct SyncOptions {
+    /// Tables by exact name; all when empty.
+    pub tables: Vec<String>,
+    /// Load every table, also those that an interrupted run has finished.
+    pub full: bool,
+}
+
+/// A run in the making: what the report needs whatever happens.
+pub struct Run<'a> {
+    config: &'a Config,
+    options: &'a SyncOptions,
+    cancel: &'a Cancel,
+    watchdog: &'a Watchdog,
+    progress: &'a Progress,
+    run_id: String,
+}
+
+impl<'a> Run<'a> {
+    /// A run that has not touched anything.
+    #[must_use]
+    pub fn new(
+        config: &'a Config,
+        options: &'a SyncOptions,
+        cancel: &'a Cancel,
+        watchdog: &'a Watchdog,
+        progress: &'a Progress,
+    ) -> Self {
+        Self { config, options, cancel, watchdog, progress, run_id: uuid::Uuid::now_v7().to_string() }
+    }
+
+    /// Syncs, and tells what happened; a failure of the whole run is in the report too.
+    #[must_use]
+    pub fn sync(&self) -> RunReport {
+        let (started_at, started) = (now(), Instant::now());
+        let mut report = self.empty_report(started_at);
+        if let Err(error) = self.steps(&mut report) {
+            report.error = Some(ErrorReport::from(&error));
+            report.exit_code = exit_code(&error, self.cancel);
+        }
+        report.add_up();
+        if report.error.is_none() {
+            report.exit_code = self.exit_code(&report);
+        }
+        report.status = status(report.exit_code).into();
+        report.seconds = started.elapsed().as_secs_f64();
+        report.ended_at = now();
+        report
+    }
+
+    fn steps(&self, report: &mut RunReport) -> Result<()> {
+        let config = self.config;
+        let mut source = MysqlConn::connect(&config.source)?;
+        let source_identity = format!("{}/{}", source.server.identity, config.source.database);
+        let catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
+
+        let claim = Claim {
+            schema: &config.warehouse_schema,
+            run_id: &self.run_id,
+            source_identity: &source_identity,
+            accept_new_source: config.settings.accept_new_source,
+            resume_within: config.settings.resume_within,
+        };
+        let (lock, last) = RunLock::acquire(&config.warehouse, self.watchdog, &claim, self.cancel)?;
+        let result = self.locked(report, &mut source, catalog, &source_identity, &lock, last.as_ref());
+        let lost = lock.is_lost();
+        let outcome = if self.cancel.is_stopping() || lost { "interrupted" } else { outcome(&result, report) };
+        let released = lock.release(outcome);
+        if lost {
+            return Err(Error::new(Kind::Unreachable, "the run lock was lost: the warehouse restarted or another run took over")
+                .hint("run again: tables that were done stay done"));
+        }
+        result.and(released)
+    }
+
+    /// Everything that happens under the run lock.
+    fn locked(
+        &self,
+        report: &mut RunReport,
+        source: &mut MysqlConn,
+        catalog: catalog::SourceCatalog,
+        source_identity: &str,
+        lock: &RunLock,
+        last: Option<&Interrupted>,
+    ) -> Result<()> {
+        let (config, run) = (self.config, lock.identity());
+        let mut warehouse = PostgresConn::connect(&config.warehouse, &application_name(&run.run_id), self.watchdog)?;
+        leftovers::drop_all(&mut warehouse, run)?;
+        let done = self.done(&mut warehouse, run, last, report)?;
+        let (client, guard) = warehouse.watched("reading the target tables");
+        let targets = catalog::postgres::read(client, &config.warehouse_schema)?;
+        drop(guard);
+        let inputs = Inputs { config, catalog, targets: &targets, tables: &self.options.tables, done: &done };
+        let plan = planning::plan(source, inputs)?;
+        drop(warehouse);
+
+        let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run)?;
+        self.announce(&plan, &tracker);
+        let facts: BTreeMap<String, TablePlan> = plan.tables.iter().map(|t| (t.name().to_owned(), t.clone())).collect();
+        report.tables.extend(plan.refused.iter().map(|(name, error)| refused(config, name, error)));
+        let services = Services {
+            source: &config.source,
+            warehouse: &config.warehouse,
+            run,
+            source_identity,
+            cancel: self.cancel,
+            watchdog: self.watchdog,
+            tracker: &tracker,
+            progress: self.progress,
+            limits: limits(config),
+        };
+        let moved = pipeline::round::run(&services, plan, &targets);
+        drop(tracker);
+        let events = writer.join();
+        (report.totals.events_written, report.totals.events_lost) = (events.written, events.lost);
+        report.tables.extend(moved?.iter().filter_map(|result| facts.get(&result.table).map(|plan| told(plan, result))));
+        Ok(())
+    }
+
+    /// Tables that the interrupted run, which this one goes on with, has finished.
+    fn done(
+        &self,
+        warehouse: &mut PostgresConn,
+        run: &crate::track::RunIdentity,
+        last: Option<&Interrupted>,
+        report: &mut RunReport,
+    ) -> Result<BTreeSet<String>> {
+        let Some(last) = last.filter(|_| !self.options.full) else { return Ok(BTreeSet::new()) };
+        report.resumes = Some(last.run_id.clone());
+        let asked = &self.options.tables;
+        let states = state::read(warehouse, &run.job)?;
+        let mut done = BTreeSet::new();
+        for (table, state) in states.into_iter().filter(|(_, state)| state.sync_id == last.sync_id) {
+            if asked.is_empty() || asked.contains(&table) {
+                report.tables.push(kept(self.config, &table, u64::try_from(state.rows).unwrap_or(0)));
+                done.insert(table);
+            }
+        }
+        log::info!("going on with the interrupted run {}: {} tables are done", last.run_id, done.len());
+        Ok(done)
+    }
+
+    fn announce(&self, plan: &Plan, tracker: &crate::track::writer::Tracker) {
+        let bytes = plan.tables.iter().map(|t| t.source.bytes_estimated).sum();
+        self.progress.plan(u64::try_from(plan.tables.len()).unwrap_or(u64::MAX), bytes);
+        for table in &plan.tables {
+            tracker.send(Event::Planned { table: table.name().to_owned() });
+        }
+        for (table, error) in &plan.refused {
+            log::error!("table {table} is not copied: {error}");
+            tracker.send(Event::Failed { table: table.clone() });
+        }
+    }
+
+    fn empty_report(&self, started_at: String) -> RunReport {
+        RunReport {
+            schema_version: SCHEMA_VERSION,
+            program: env!("CARGO_PKG_VERSION").into(),
+            run_id: self.run_id.clone(),
+            resumes: None,
+            status: String::new(),
+            exit_code: 70,
+            started_at,
+            ended_at: String::new(),
+            seconds: 0.0,
+            source: self.config.source.to_string(),
+            warehouse: self.config.warehouse.to_string(),
+            schema: self.config.warehouse_schema.clone(),
+            parallel: self.config.settings.parallel,
+            totals: Totals::default(),
+            tables: Vec::new(),
+            warnings: self.config.warnings.clone(),
+            error: None,
+        }
+    }
+
+    fn exit_code(&self, report: &RunReport) -> u8 {
+        if self.cancel.is_stopping() {
+            return stopped_code(self.cancel);
+        }
+        if report.totals.failed > 0 || report.totals.not_reached > 0 { 1 } else { 0 }
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    let settings = &config.settings;
+    Limits {
+        workers: settings.parallel,
+        retries: Retries { count: settings.retries, wait: settings.retry_wait },
+        snapshot_lock_wait: settings.snapshot_lock_wait,
+        server_down_wait: settings.server_down_wait,
+        spool_bytes: planning::spool_bytes(config),
+    }
+}
+
+fn now() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+const fn status(exit_code: u8) -> &'static str {
+    match exit_code {
+        0 => "success",
+        4 | 130 | 143 => "stopped",
+        _ => "failed",
+    }
+}
+
+fn stopped_code(cancel: &Cancel) -> u8 {
+    u8::try_from(cancel.signal()).ok().filter(|s| *s > 0).map_or(4, |signal| 128 + signal)
+}
+
+fn exit_code(error: &Error, cancel: &Cancel) -> u8 {
+    if error.kind() == Kind::Stopped { stopped_code(cancel) } else { error.kind().policy().exit }
+}
+
+/// What the job's row says of this run: an interrupted one is gone on with.
+fn outcome(result: &Result<()>, report: &RunReport) -> &'static str {
+    match result {
+        Err(_) => "interrupted",
+        Ok(()) if report.tables.iter().any(|t| t.status == "failed" || t.status == "refused") => "failed",
+        Ok(()) => "success",
+    }
+}
+
+fn blank(config: &Config, table: &str, status: &str) -> TableReport {
+    TableReport {
+        table: table.to_owned(),
+        target: format!("{}.{table}", config.warehouse_schema),
+        status: status.into(),
+        strategy: String::new(),
+        reason: String::new(),
+        chunks: 0,
+        snapshot: String::new(),
+        rows: 0,
+        rows_read: 0,
+        inserted: 0,
+        updated: 0,
+        deleted: 0,
+        bytes: 0,
+        seconds: 0.0,
+        rounds: 0,
+        zero_dates: Vec::new(),
+        error: None,
+    }
+}
+
+fn refused(config: &Config, table: &str, error: &Error) -> TableReport {
+    TableReport { error: Some(ErrorReport::from(error)), ..blank(config, table, "refused") }
+}
+
+fn kept(config: &Config, table: &str, rows: u64) -> TableReport {
+    TableReport { rows, ..blank(config, table, "kept") }
+}
+
+fn told(plan: &TablePlan, result: &TableResult) -> TableReport {
+    let (status, outcome, error) = match &result.end {
+        Some(End::Loaded(outcome)) => ("loaded", *outcome, None),
+        Some(End::Failed(error)) => ("failed", crate::sink::Outcome::default(), Some(ErrorReport::from(error))),
+        None => ("not_reached", crate::sink::Outcome::default(), None),
+    };
+    TableReport {
+        table: result.table.clone(),
+        target: plan.target.to_string(),
+        status: status.into(),
+        strategy: plan.strategy.to_string(),
+        reason: plan.reason.clone(),
+        chunks: plan.chunks.len(),
+        snapshot: result.snapshot.into(),
+        rows: outcome.rows,
+        rows_read: result.rows_read,
+        inserted: outcome.inserted,
+        updated: outcome.updated,
+        deleted: outcome.deleted,
+        bytes: result.bytes,
+        seconds: seconds(result.elapsed),
+        rounds: result.rounds,
+        zero_dates: result.zero_dates.iter().map(|(column, count)| ColumnCount { column: column.clone(), count: *count }).collect(),
+        error,
+    }
+}
+
+/// Whole milliseconds are all that is meant.
+fn seconds(elapsed: Duration) -> f64 {
+    (elapsed.as_secs_f64() * 1000.0).round() / 1000.0
+}

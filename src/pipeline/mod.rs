@@ -1,0 +1,53 @@
+//! Moves the rows of a plan: rounds of one snapshot group each, a pool of workers, chunk jobs, finishes.
+
+pub mod chunk; // one chunk from the source into COPY; the only place that retries
+pub mod queue; // the jobs of a round
+pub mod round; // one snapshot group: workers, guard, what is left for the next round
+pub mod table; // a table in work, and what became of it
+
+use crate::cancel::Cancel;
+use crate::config::Endpoint;
+use crate::conn::watchdog::Watchdog;
+use crate::context::progress::Progress;
+use crate::retry::Retries;
+use crate::track::RunIdentity;
+use crate::track::writer::Tracker;
+use std::time::Duration;
+
+/// What every part of the pipeline is given: services and settings, no state of a table.
+#[derive(Debug)]
+pub struct Services<'a> {
+    /// Where rows come from.
+    pub source: &'a Endpoint,
+    /// Where rows go.
+    pub warehouse: &'a Endpoint,
+    /// Who writes.
+    pub run: &'a RunIdentity,
+    /// Identity of the source server and database.
+    pub source_identity: &'a str,
+    /// Running, draining, aborting.
+    pub cancel: &'a Cancel,
+    /// Deadlines of PostgreSQL waits.
+    pub watchdog: &'a Watchdog,
+    /// Events for the status tables.
+    pub tracker: &'a Tracker,
+    /// Counters for people.
+    pub progress: &'a Progress,
+    /// Numbers from the configuration.
+    pub limits: Limits,
+}
+
+/// Numbers from the configuration that the pipeline needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Worker threads, each with one connection to either side.
+    pub workers: usize,
+    /// Tries per chunk.
+    pub retries: Retries,
+    /// How long the read lock for a shared snapshot may be waited for, at most 2 s.
+    pub snapshot_lock_wait: Duration,
+    /// How long a run waits for a source that went away.
+    pub server_down_wait: Duration,
+    /// Bytes of a drained chunk kept in memory; more goes to a temporary file.
+    pub spool_bytes: usize,
+}

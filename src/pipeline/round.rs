@@ -1,0 +1,330 @@
+//! Rounds: a round is one snapshot group. Its workers pull jobs until none is left; a worker that loses its source
+//! connection leaves. What is unfinished when all have left starts again in the next round, with a new snapshot.
+
+use super::chunk::{self, Worker};
+use super::queue::{Job, Queue};
+use super::table::{End, TableResult, TableWork};
+use super::Services;
+use crate::catalog::TargetTable;
+use crate::config::Strategy;
+use crate::error::{Error, Kind, Result, Retry};
+use crate::key::KeyRange;
+use crate::plan::{Plan, TablePlan};
+use crate::sink::postgres::{PostgresSink, leftovers};
+use crate::sink::{Load, Sink};
+use crate::source::Source;
+use crate::source::guard::LetGo;
+use crate::source::mysql::MysqlSource;
+use crate::source::snapshot::{self, Group, SnapshotKind};
+use crate::track::writer::Event;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Rounds after which a source that keeps breaking is given up.
+const ROUNDS_MAX: u32 = 8;
+
+/// Rounds that a table gets whose counts did not agree.
+const PROOF_ROUNDS_MAX: u32 = 3;
+
+/// Pause before looking again whether a lost server is back.
+const KNOCK_EVERY: Duration = Duration::from_millis(500);
+
+/// Moves all tables of the plan. `targets` are the tables that the warehouse has, by name.
+///
+/// # Errors
+/// Only what ends the whole run: a server that does not come back, a thread pool that cannot be made. A table's own
+/// error is in its result.
+pub fn run(services: &Services<'_>, plan: Plan, targets: &BTreeMap<String, TargetTable>) -> Result<Vec<TableResult>> {
+    let mut waiting = plan.tables;
+    let mut results = Vec::new();
+    for round in 0..ROUNDS_MAX {
+        if waiting.is_empty() || services.cancel.is_stopping() {
+            break;
+        }
+        let mut group = match open_group(services, &waiting) {
+            Ok(group) => group,
+            Err(error) if error.kind() == Kind::Stopped => break,
+            Err(error) => return Err(error),
+        };
+        if let Some(why) = group.warning.take() {
+            log::warn!("no shared snapshot: {why}");
+        }
+        weaken(&mut waiting, group.kind);
+        let (done, left) = one_round(services, round, &waiting, targets, group)?;
+        results.extend(done);
+        waiting.retain(|table| left.contains(&table.name().to_owned()));
+    }
+    results.extend(waiting.iter().map(not_reached));
+    Ok(results)
+}
+
+/// Opens a group; a source that is away is waited for.
+fn open_group(services: &Services<'_>, waiting: &[TablePlan]) -> Result<Group> {
+    let tables: Vec<_> = waiting.iter().map(|table| &table.source).collect();
+    let until = Instant::now() + services.limits.server_down_wait;
+    loop {
+        let wait = services.limits.snapshot_lock_wait;
+        match snapshot::open(services.source, services.limits.workers, &tables, wait, services.cancel) {
+            Err(error) if is_away(error.kind()) && Instant::now() < until => {
+                log::warn!("{error}; waiting for the source");
+                services.cancel.sleep(KNOCK_EVERY)?;
+            }
+            other => return other,
+        }
+    }
+}
+
+const fn is_away(kind: Kind) -> bool {
+    matches!(kind, Kind::Unreachable | Kind::SnapshotLost | Kind::Timeout)
+}
+
+/// Without a shared snapshot a transactional table is read whole through one connection.
+fn weaken(tables: &mut [TablePlan], kind: SnapshotKind) {
+    if kind != SnapshotKind::PerTable {
+        return;
+    }
+    for table in tables.iter_mut().filter(|t| t.source.transactional && !t.is_single()) {
+        table.chunks = vec![KeyRange::everything()];
+        table.strategy = Strategy::Streaming;
+        table.reason = "no snapshot shared by several connections: one stream".into();
+    }
+}
+
+/// Runs one group to its end. Returns the results and the names of the tables that want another round.
+fn one_round(
+    services: &Services<'_>,
+    round: u32,
+    tables: &[TablePlan],
+    targets: &BTreeMap<String, TargetTable>,
+    group: Group,
+) -> Result<(Vec<TableResult>, Vec<String>)> {
+    let Group { kind, readers, guard, missing, .. } = group;
+    let works: Vec<TableWork<'_>> =
+        tables.iter().enumerate().map(|(i, table)| work(services, round, kind, targets, table, i)).collect();
+    for (name, error) in missing {
+        fail(services, works.iter().find(|w| w.plan().name() == name), error);
+    }
+    prepare(services, &works);
+    let let_go = guard.let_go();
+    let stop_guard = Arc::new(AtomicBool::new(false));
+    let guard = guard.watch(Arc::clone(&stop_guard))?;
+    let queue = Queue::new(jobs(&works));
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(services.limits.workers)
+        .thread_name(|i| format!("worker-{i}"))
+        .build()
+        .map_err(|e| Error::with(Kind::Internal, "starting the worker threads", e))?;
+    let shared = Shared { services, works: &works, queue: &queue, let_go: &let_go };
+    pool.scope(|scope| {
+        for reader in readers {
+            let shared = &shared;
+            scope.spawn(move |_| shared.work(reader));
+        }
+    });
+    stop_guard.store(true, Ordering::Relaxed);
+    guard.join().map_err(|_| Error::new(Kind::Internal, "the guard thread panicked"))?;
+    Ok(collect(services, round, works))
+}
+
+fn work<'a>(
+    services: &'a Services<'_>,
+    round: u32,
+    kind: SnapshotKind,
+    targets: &'a BTreeMap<String, TargetTable>,
+    table: &'a TablePlan,
+    index: usize,
+) -> TableWork<'a> {
+    let snapshot = if table.source.transactional { kind } else { SnapshotKind::Statement };
+    let load = Load {
+        plan: table,
+        existing: targets.get(&table.target.table),
+        run: services.run,
+        round,
+        staging: leftovers::staging_name(services.run, round, index),
+        snapshot: snapshot.word(),
+        source_identity: services.source_identity,
+        fingerprint: leftovers::fingerprint(table),
+        nullable: Mutex::default(),
+    };
+    let jobs = if table.is_single() { 1 } else { table.chunks.len() + 1 };
+    TableWork::new(load, jobs)
+}
+
+/// Staging of the tables with several chunks; the others make theirs inside their one transaction.
+fn prepare(services: &Services<'_>, works: &[TableWork<'_>]) {
+    let mut sink = PostgresSink::new(services.warehouse, &services.run.run_id, services.watchdog);
+    for work in works.iter().filter(|w| !w.plan().is_single() && !w.is_over()) {
+        if let Err(error) = sink.prepare(&work.load) {
+            fail(services, Some(work), error);
+        }
+    }
+}
+
+/// All jobs, in the order of the plan. A chunked table's jobs follow one another, so only its first is there yet.
+fn jobs(works: &[TableWork<'_>]) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    for (table, work) in works.iter().enumerate() {
+        let plan = work.plan();
+        if plan.is_single() {
+            jobs.push(Job::Whole { table });
+            continue;
+        }
+        let at_once = if plan.strategy == Strategy::Chunked { 1 } else { plan.chunks.len() };
+        jobs.extend((0..at_once).map(|chunk| Job::Chunk { table, chunk }));
+        jobs.push(Job::Count { table });
+    }
+    jobs
+}
+
+fn fail(services: &Services<'_>, work: Option<&TableWork<'_>>, error: Error) {
+    if let Some(work) = work {
+        log::debug!("table {} ends: {error}", work.plan().name());
+        let ends = !matches!(error.kind(), Kind::SnapshotLost | Kind::Proof | Kind::Stopped);
+        work.end(End::Failed(error));
+        if ends {
+            services.tracker.send(Event::Failed { table: work.plan().name().to_owned() });
+        }
+    }
+}
+
+/// What the workers of a round share.
+struct Shared<'a> {
+    services: &'a Services<'a>,
+    works: &'a [TableWork<'a>],
+    queue: &'a Queue,
+    let_go: &'a LetGo,
+}
+
+impl Shared<'_> {
+    /// A worker's life: take a job, do it, until there is none or its source connection is gone.
+    fn work(&self, mut reader: MysqlSource) {
+        let services = self.services;
+        let mut sink = PostgresSink::new(services.warehouse, &services.run.run_id, services.watchdog);
+        while let Some(job) = self.queue.take(|| services.cancel.is_stopping()) {
+            let Some(table) = self.works.get(job.table()) else { return self.queue.done(None) };
+            if !table.is_over() {
+                if table.begin() {
+                    services.tracker.send(Event::Started { table: table.plan().name().to_owned() });
+                }
+                let mut worker = Worker { source: &mut reader, sink: &mut sink };
+                match self.caught(job, table, &mut worker) {
+                    Err(error) if reader.is_lost() && error.kind().policy().retry != Retry::Never => {
+                        log::warn!("{error}; a worker leaves, the others take its work");
+                        self.queue.put_back(job);
+                        return;
+                    }
+                    Err(error) => fail(services, Some(table), error),
+                    Ok(()) => {}
+                }
+            }
+            self.queue.done(self.next(job, table));
+            if table.job_done() && !table.is_over() {
+                self.finish(table, &mut sink);
+            }
+            if reader.is_lost() {
+                return;
+            }
+        }
+    }
+
+    /// A panic inside a job is that table's failure, not the process's end.
+    fn caught(&self, job: Job, table: &TableWork<'_>, worker: &mut Worker<'_>) -> Result<()> {
+        catch_unwind(AssertUnwindSafe(|| self.perform(job, table, worker))).unwrap_or_else(|_| {
+            Err(Error::new(Kind::Internal, format!("table {}: a worker panicked", table.plan().name())))
+        })
+    }
+
+    fn perform(&self, job: Job, table: &TableWork<'_>, worker: &mut Worker<'_>) -> Result<()> {
+        self.let_go.check(table.plan().name())?;
+        match job {
+            Job::Whole { .. } => {
+                let outcome = chunk::copy_whole(self.services, table, worker)?;
+                table.end(End::Loaded(outcome));
+                self.loaded(table, outcome.rows);
+            }
+            Job::Chunk { chunk, .. } => {
+                chunk::copy_chunk(self.services, table, chunk, worker)?;
+            }
+            Job::Count { .. } => table.counted(worker.source.count(table.plan())?),
+        }
+        // The table may have been let go while it was read.
+        if matches!(job, Job::Whole { .. }) { Ok(()) } else { self.let_go.check(table.plan().name()) }
+    }
+
+    fn next(&self, job: Job, table: &TableWork<'_>) -> Option<Job> {
+        match job {
+            Job::Chunk { table: index, chunk } if table.plan().strategy == Strategy::Chunked => {
+                (chunk + 1 < table.plan().chunks.len()).then_some(Job::Chunk { table: index, chunk: chunk + 1 })
+            }
+            _ => None,
+        }
+    }
+
+    fn finish(&self, table: &TableWork<'_>, sink: &mut PostgresSink) {
+        let finished = catch_unwind(AssertUnwindSafe(|| chunk::finish(self.services, table, sink))).unwrap_or_else(|_| {
+            Err(Error::new(Kind::Internal, format!("table {}: the finish panicked", table.plan().name())))
+        });
+        match finished {
+            Ok(outcome) => {
+                table.end(End::Loaded(outcome));
+                self.loaded(table, outcome.rows);
+            }
+            Err(error) => fail(self.services, Some(table), error),
+        }
+    }
+
+    fn loaded(&self, table: &TableWork<'_>, rows: u64) {
+        self.services.progress.table_done();
+        self.services.tracker.send(Event::Loaded { table: table.plan().name().to_owned(), rows });
+        log::debug!("table {}: {rows} rows", table.plan().name());
+    }
+}
+
+/// Sorts the tables of a round into those that ended and those that want another one, and drops their staging.
+fn collect(services: &Services<'_>, round: u32, works: Vec<TableWork<'_>>) -> (Vec<TableResult>, Vec<String>) {
+    let mut sink = PostgresSink::new(services.warehouse, &services.run.run_id, services.watchdog);
+    let (mut done, mut left) = (Vec::new(), Vec::new());
+    for work in works {
+        let loaded = matches!(work.peek(), Some(true));
+        if !loaded && !work.plan().is_single() {
+            if let Err(error) = sink.discard(&work.load) {
+                log::debug!("{error}; the next run drops it");
+            }
+        }
+        let result = work.into_result();
+        let again = TableWork::wants_another_round(result.end.as_ref());
+        let proof_failed = matches!(&result.end, Some(End::Failed(e)) if e.kind() == Kind::Proof);
+        let rounds_max = if proof_failed { PROOF_ROUNDS_MAX } else { ROUNDS_MAX };
+        if again && round + 1 < rounds_max && !services.cancel.is_stopping() {
+            if let Some(End::Failed(error)) = &result.end {
+                log::warn!("{error}; table {} starts again in a new snapshot", result.table);
+            }
+            left.push(result.table);
+        } else {
+            if let Some(End::Failed(error)) = &result.end {
+                services.progress.table_done();
+                services.tracker.send(Event::Failed { table: result.table.clone() });
+                log::debug!("table {}: {}", result.table, error.kind().word());
+            }
+            done.push(result);
+        }
+    }
+    (done, left)
+}
+
+fn not_reached(table: &TablePlan) -> TableResult {
+    TableResult {
+        table: table.name().to_owned(),
+        end: None,
+        rows_read: 0,
+        bytes: 0,
+        elapsed: Duration::ZERO,
+        zero_dates: Vec::new(),
+        snapshot: SnapshotKind::Statement.word(),
+        rounds: 0,
+    }
+}

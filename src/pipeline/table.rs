@@ -1,0 +1,162 @@
+//! A table in work: what its workers share, and what became of it.
+
+use crate::encode::ZeroDates;
+use crate::error::{Error, Kind};
+use crate::plan::TablePlan;
+use crate::sink::{Load, Outcome, Proof};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A table of the current round.
+#[derive(Debug)]
+pub struct TableWork<'a> {
+    /// What the sink needs.
+    pub load: Load<'a>,
+    /// Jobs that have not ended; the one that brings it to zero runs the finish.
+    remaining: AtomicUsize,
+    rows_read: AtomicU64,
+    bytes: AtomicU64,
+    source_count: Mutex<Option<u64>>,
+    zero_dates: Mutex<ZeroDates>,
+    started: Mutex<Option<Instant>>,
+    announced: AtomicBool,
+    end: Mutex<Option<End>>,
+}
+
+/// How a table ended in this round.
+#[derive(Debug)]
+pub enum End {
+    /// Finished and committed.
+    Loaded(Outcome),
+    /// Failed for good, or for this round when its kind says that a new snapshot can help.
+    Failed(Error),
+}
+
+/// What a table's end was, for the report.
+#[derive(Debug)]
+pub struct TableResult {
+    /// Source table name.
+    pub table: String,
+    /// How it ended; none when the run stopped before it did.
+    pub end: Option<End>,
+    /// Rows the readers got.
+    pub rows_read: u64,
+    /// COPY bytes.
+    pub bytes: u64,
+    /// From its first job to its end.
+    pub elapsed: Duration,
+    /// Zero and partial dates that became NULL, by column name.
+    pub zero_dates: Vec<(String, u64)>,
+    /// Snapshot kind word.
+    pub snapshot: &'static str,
+    /// Rounds it took, 1 when all went well.
+    pub rounds: u32,
+}
+
+impl<'a> TableWork<'a> {
+    /// A table about to begin, with the number of its jobs.
+    #[must_use]
+    pub fn new(load: Load<'a>, jobs: usize) -> Self {
+        let columns = load.plan.source.columns.len();
+        Self {
+            load,
+            remaining: AtomicUsize::new(jobs),
+            rows_read: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            source_count: Mutex::new(None),
+            zero_dates: Mutex::new(ZeroDates::new(columns)),
+            started: Mutex::new(None),
+            announced: AtomicBool::new(false),
+            end: Mutex::new(None),
+        }
+    }
+
+    /// The plan of the table.
+    #[must_use]
+    pub const fn plan(&self) -> &'a TablePlan {
+        self.load.plan
+    }
+
+    /// Marks the begin; true for the first caller.
+    pub fn begin(&self) -> bool {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
+        !self.announced.swap(true, Ordering::SeqCst)
+    }
+
+    /// Whether the table has ended, so that its other jobs are not worth doing.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// `Some(true)` when the table is loaded, `Some(false)` when it failed, `None` while it is in work.
+    #[must_use]
+    pub fn peek(&self) -> Option<bool> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|end| matches!(end, End::Loaded(_)))
+    }
+
+    /// The first end wins.
+    pub fn end(&self, end: End) {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(end);
+    }
+
+    /// A chunk is in.
+    pub fn add(&self, rows: u64, bytes: u64, zero_dates: &ZeroDates) {
+        self.rows_read.fetch_add(rows, Ordering::SeqCst);
+        self.bytes.fetch_add(bytes, Ordering::SeqCst);
+        self.zero_dates.lock().unwrap_or_else(PoisonError::into_inner).add(zero_dates);
+    }
+
+    /// What the source counted.
+    pub fn counted(&self, count: Option<u64>) {
+        *self.source_count.lock().unwrap_or_else(PoisonError::into_inner) = count;
+    }
+
+    /// A job has ended; true for the last one.
+    pub fn job_done(&self) -> bool {
+        self.remaining.fetch_sub(1, Ordering::SeqCst) == 1
+    }
+
+    /// What the finish of a table with several chunks compares.
+    #[must_use]
+    pub fn proof(&self) -> Proof {
+        let rows = self.rows_read.load(Ordering::SeqCst);
+        Proof {
+            source_count: *self.source_count.lock().unwrap_or_else(PoisonError::into_inner),
+            rows_read: rows,
+            rows_copied: rows,
+        }
+    }
+
+    /// Whether another snapshot group can mend what went wrong.
+    #[must_use]
+    pub fn wants_another_round(end: Option<&End>) -> bool {
+        match end {
+            None => true,
+            Some(End::Loaded(_)) => false,
+            Some(End::Failed(error)) => matches!(error.kind(), Kind::SnapshotLost | Kind::Proof),
+        }
+    }
+
+    /// What became of the table.
+    #[must_use]
+    pub fn into_result(self) -> TableResult {
+        let columns = &self.load.plan.source.columns;
+        let zero_dates = self.zero_dates.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let started = self.started.into_inner().unwrap_or_else(PoisonError::into_inner);
+        TableResult {
+            table: self.load.plan.name().to_owned(),
+            end: self.end.into_inner().unwrap_or_else(PoisonError::into_inner),
+            rows_read: self.rows_read.into_inner(),
+            bytes: self.bytes.into_inner(),
+            elapsed: started.map(|s| s.elapsed()).unwrap_or_default(),
+            zero_dates: zero_dates
+                .iter()
+                .filter_map(|(index, count)| columns.get(index).map(|c| (c.name.clone(), count)))
+                .collect(),
+            snapshot: self.load.snapshot,
+            rounds: self.load.round + 1,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What a run was, as data: one document that text and JSON are made from. Holds no cell value and no password.
+
+pub mod text; // the summary table
+
+use crate::error::Error;
+use serde::Serialize;
+
+/// Version of the document's form; raised when a field changes its meaning.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One run.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunReport {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The program's version.
+    pub program: String,
+    /// This run, a UUID that sorts by time; empty when it ended before it had one.
+    pub run_id: String,
+    /// The interrupted run that this one went on with.
+    pub resumes: Option<String>,
+    /// `success`, `failed`, `stopped`.
+    pub status: String,
+    /// What the process exits with.
+    pub exit_code: u8,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// RFC 3339, UTC.
+    pub ended_at: String,
+    /// From start to end.
+    pub seconds: f64,
+    /// Source, without password.
+    pub source: String,
+    /// Warehouse, without password.
+    pub warehouse: String,
+    /// Target schema.
+    pub schema: String,
+    /// Worker threads.
+    pub parallel: usize,
+    /// Sums over the tables.
+    pub totals: Totals,
+    /// One entry per table, in the order of the plan.
+    pub tables: Vec<TableReport>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+    /// Why the run as a whole failed.
+    pub error: Option<ErrorReport>,
+}
+
+/// Sums over the tables of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Tables of the plan, those of an interrupted run included.
+    pub tables: u64,
+    /// Tables whose finish was committed by this run.
+    pub loaded: u64,
+    /// Tables that an interrupted run had finished.
+    pub kept: u64,
+    /// Tables that failed.
+    pub failed: u64,
+    /// Tables that were not reached.
+    pub not_reached: u64,
+    /// Rows read from the source.
+    pub rows_read: u64,
+    /// Rows new in the warehouse.
+    pub inserted: u64,
+    /// Rows changed in the warehouse.
+    pub updated: u64,
+    /// Rows gone from the warehouse.
+    pub deleted: u64,
+    /// COPY bytes.
+    pub bytes: u64,
+    /// Zero and partial dates that became NULL.
+    pub zero_dates: u64,
+    /// Status events written.
+    pub events_written: u64,
+    /// Status events lost.
+    pub events_lost: u64,
+}
+
+/// One table of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct TableReport {
+    /// Source table.
+    pub table: String,
+    /// Target table, schema included.
+    pub target: String,
+    /// `loaded`, `kept`, `failed`, `not_reached`, `refused`.
+    pub status: String,
+    /// `standard`, `streaming`, `chunked`, `copy_csv`, `parallel`.
+    pub strategy: String,
+    /// Why that strategy.
+    pub reason: String,
+    /// Chunks planned.
+    pub chunks: usize,
+    /// `shared`, `per_table`, `statement`.
+    pub snapshot: String,
+    /// Rows of the target afterwards.
+    pub rows: u64,
+    /// Rows read from the source.
+    pub rows_read: u64,
+    /// Rows new in the warehouse.
+    pub inserted: u64,
+    /// Rows changed in the warehouse.
+    pub updated: u64,
+    /// Rows gone from the warehouse.
+    pub deleted: u64,
+    /// COPY bytes.
+    pub bytes: u64,
+    /// From its first job to its end.
+    pub seconds: f64,
+    /// Snapshot groups it took.
+    pub rounds: u32,
+    /// Zero and partial dates that became NULL, by column.
+    pub zero_dates: Vec<ColumnCount>,
+    /// Why it failed.
+    pub error: Option<ErrorReport>,
+}
+
+/// A column and a number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ColumnCount {
+    /// Column name.
+    pub column: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// An error as a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErrorReport {
+    /// Stable word of the kind.
+    pub kind: String,
+    /// One line.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+impl From<&Error> for ErrorReport {
+    fn from(error: &Error) -> Self {
+        Self { kind: error.kind().word().into(), message: error.to_string(), hint: error.what_to_do().to_owned() }
+    }
+}
+
+impl RunReport {
+    /// The document, indented.
+    #[must_use]
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+    }
+
+    /// Sums `tables` up.
+    pub fn add_up(&mut self) {
+        let mut totals = Totals {
+            events_written: self.totals.events_written,
+            events_lost: self.totals.events_lost,
+            ..Totals::default()
+        };
+        for table in &self.tables {
+            totals.tables += 1;
+            match table.status.as_str() {
+                "loaded" => totals.loaded += 1,
+                "kept" => totals.kept += 1,
+                "not_reached" => totals.not_reached += 1,
+                _ => totals.failed += 1,
+            }
+            totals.rows_read += table.rows_read;
+            totals.inserted += table.inserted;
+            totals.updated += table.updated;
+            totals.deleted += table.deleted;
+            totals.bytes += table.bytes;
+            totals.zero_dates += table.zero_dates.iter().map(|z| z.count).sum::<u64>();
+        }
+        self.totals = totals;
+    }
+}

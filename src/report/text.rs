@@ -1,0 +1,139 @@
+//! The summary of a run as text: a table of what is worth a line, and the totals.
+
+use super::{RunReport, TableReport};
+use comfy_table::{CellAlignment, Table, presets};
+use std::fmt::Write;
+
+/// Loaded tables shown; the biggest ones. Everything that did not go well is always shown.
+const LOADED_SHOWN: usize = 12;
+
+/// Errors shown; a fault of one kind may hit every table.
+const ERRORS_SHOWN: usize = 10;
+
+/// The summary of a run.
+#[must_use]
+pub fn summary(report: &RunReport) -> String {
+    let mut out = String::new();
+    let shown = worth_showing(&report.tables);
+    if !shown.is_empty() {
+        out.push_str(&table(&shown));
+        out.push('\n');
+    }
+    let hidden = report.tables.len() - shown.len();
+    if hidden > 0 {
+        push(&mut out, &format!("and {hidden} more tables (--json lists all)"));
+    }
+    let mut failures = report.tables.iter().filter_map(|t| t.error.as_ref());
+    for error in failures.by_ref().take(ERRORS_SHOWN) {
+        push(&mut out, &format!("{}\n  → {}", error.message, error.hint));
+    }
+    let hidden = failures.count();
+    if hidden > 0 {
+        push(&mut out, &format!("and {hidden} more errors (--json lists all)"));
+    }
+    for table in &report.tables {
+        for zero in &table.zero_dates {
+            push(&mut out, &format!("{}.{}: {} zero dates became NULL", table.table, zero.column, number(zero.count)));
+        }
+    }
+    for warning in &report.warnings {
+        push(&mut out, &format!("warning: {warning}"));
+    }
+    push(&mut out, &totals(report));
+    out
+}
+
+fn push(out: &mut String, line: &str) {
+    out.push_str(line);
+    out.push('\n');
+}
+
+fn worth_showing(tables: &[TableReport]) -> Vec<&TableReport> {
+    let mut loaded: Vec<&TableReport> = tables.iter().filter(|t| matches!(t.status.as_str(), "loaded" | "kept")).collect();
+    loaded.sort_by_key(|t| std::cmp::Reverse((t.rows, t.bytes)));
+    loaded.truncate(LOADED_SHOWN);
+    let bad = tables.iter().filter(|t| !matches!(t.status.as_str(), "loaded" | "kept"));
+    loaded.into_iter().chain(bad.take(LOADED_SHOWN)).collect()
+}
+
+fn table(tables: &[&TableReport]) -> String {
+    let mut out = Table::new();
+    out.load_style(presets::NOTHING);
+    out.set_header(["table", "rows", "inserted", "updated", "deleted", "seconds", "strategy", "status"]);
+    for t in tables {
+        out.add_row([
+            t.table.clone(),
+            number(t.rows),
+            number(t.inserted),
+            number(t.updated),
+            number(t.deleted),
+            format!("{:.2}", t.seconds),
+            t.strategy.clone(),
+            t.status.clone(),
+        ]);
+    }
+    for column in 1..6 {
+        if let Some(column) = out.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    out.to_string()
+}
+
+fn totals(report: &RunReport) -> String {
+    let t = &report.totals;
+    let mut out = format!(
+        "{}: {} of {} tables in {:.1} s, {} rows read",
+        report.status,
+        number(t.loaded + t.kept),
+        number(t.tables),
+        report.seconds,
+        number(t.rows_read)
+    );
+    for (count, word) in [
+        (t.inserted, "inserted"),
+        (t.updated, "updated"),
+        (t.deleted, "deleted"),
+        (t.kept, "tables kept from the interrupted run"),
+        (t.failed, "tables failed"),
+        (t.not_reached, "tables not reached"),
+    ] {
+        if count > 0 {
+            // Writing to a String cannot fail.
+            if write!(out, ", {} {word}", number(count)).is_err() {
+                break;
+            }
+        }
+    }
+    if t.inserted + t.updated + t.deleted == 0 && t.failed == 0 && t.not_reached == 0 {
+        out.push_str(", nothing had changed");
+    }
+    out
+}
+
+/// `1234567` as `1,234,567`.
+#[must_use]
+pub fn number(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(number(0), "0");
+        assert_eq!(number(999), "999");
+        assert_eq!(number(1_000), "1,000");
+        assert_eq!(number(1_234_567), "1,234,567");
+    }
+}

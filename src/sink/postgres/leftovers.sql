@@ -1,0 +1,8 @@
+-- Another job of the same warehouse may be running: what carries the id of a job's present run stays.
+SELECT c.relname
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND c.relkind = 'r' AND starts_with(c.relname, $2)
+  AND NOT EXISTS (
+      SELECT FROM etl_sync.job j
+      WHERE starts_with(c.relname, $2 || replace(j.run_id, '-', '') || '_'))
