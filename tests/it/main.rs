@@ -1,1 +1,12 @@
-//! One integration binary.
+//! The integration tests in one binary: the program against real servers, and the rules of the source tree.
+//!
+//! `scripts/test.sh` starts the servers and runs them. Each test has its own databases, so tests run side by side.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout)]
+#![allow(missing_docs)]
+
+mod cases; // every folder of tests/cases
+mod notes; // lines for the closing summary
+mod program; // the program as a process
+mod sandbox; // a test's own databases and folder
+mod servers; // the servers of the environment, and a private set that may be killed

@@ -1,0 +1,2 @@
+-- No table at all is no failure.
+SELECT 1;
