@@ -179,7 +179,11 @@ fn open(endpoint: &Endpoint, application: &str) -> Result<Client> {
     client.map_err(|e| {
         let error = classify::postgres(&e, doing());
         // The driver has no kind of its own for a failed handshake.
-        if error.to_string().contains("TLS") || error.to_string().contains("certificate") { error.as_kind(Kind::Refused) } else { error }
+        if error.to_string().contains("TLS") || error.to_string().contains("certificate") {
+            error.as_kind(Kind::Refused)
+        } else {
+            error
+        }
     })
 }
 
