@@ -7,3 +7,5 @@
 pub mod error; // 0: the one error type and its policy table
 pub mod name; // 2: identifiers and their quoting
 pub mod value; // 2: cells and neutral column types
+
+pub mod config; // 3: files < environment < flags
