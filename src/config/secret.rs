@@ -43,6 +43,7 @@ pub(super) fn password_file(path: &Path) -> Result<SecretString, String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
