@@ -211,8 +211,8 @@ fn limits(config: &Config) -> Limits {
     let settings = &config.settings;
     Limits {
         workers: settings.parallel,
-        retries: Retries { count: settings.retries, wait: settings.retry_wait },
-        snapshot_lock_wait: settings.snapshot_lock_wait,
+        retries: Retries { count: usize::try_from(settings.retries).unwrap_or(usize::MAX), wait: settings.retry_wait },
+        snapshot_lock_wait: settings.snapshot_wait,
         server_down_wait: settings.server_down_wait,
         spool_bytes: planning::spool_bytes(config),
     }
@@ -299,7 +299,11 @@ fn told(plan: &TablePlan, result: &TableResult) -> TableReport {
         bytes: result.bytes,
         seconds: seconds(result.elapsed),
         rounds: result.rounds,
-        zero_dates: result.zero_dates.iter().map(|(column, count)| ColumnCount { column: column.clone(), count: *count }).collect(),
+        zero_dates: result
+            .zero_dates
+            .iter()
+            .map(|(column, count)| ColumnCount { column: column.clone(), count: *count })
+            .collect(),
         error,
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::program::Outcome;
 use crate::sandbox::Sandbox;
-use crate::servers::project;
+use crate::hosts::project;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -75,9 +75,9 @@ fn run(case: &Path) {
     let file = |name: &str| Some(case.join(name)).filter(|path| path.exists());
     let text = |name: &str| file(name).map(|path| std::fs::read_to_string(path).expect("a readable case file"));
     let sandbox = Sandbox::new("case");
-    sandbox.servers.mariadb(&sandbox.name, &case.join("source.sql"));
+    sandbox.hosts.mariadb(&sandbox.name, &case.join("source.sql"));
     if let Some(sql) = text("warehouse.sql") {
-        sandbox.servers.warehouse(&sandbox.name).batch_execute(&sql).unwrap_or_else(|e| panic!("warehouse.sql: {e}"));
+        sandbox.hosts.warehouse(&sandbox.name).batch_execute(&sql).unwrap_or_else(|e| panic!("warehouse.sql: {e}"));
     }
     for name in ["pipeline.yml", "tables.yml"] {
         if let Some(text) = text(name) {
@@ -92,7 +92,7 @@ fn run(case: &Path) {
         runs[0].expect(0);
         judged(&sandbox, text("judge").as_deref());
         sandbox.assert_clean();
-        sandbox.servers.mariadb(&sandbox.name, &second);
+        sandbox.hosts.mariadb(&sandbox.name, &second);
         runs.push(sandbox.run(&args));
     }
     let last = runs.last().expect("there is a run");

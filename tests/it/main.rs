@@ -3,10 +3,12 @@
 //! `scripts/test.sh` starts the servers and runs them. Each test has its own databases, so tests run side by side.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout)]
-#![allow(missing_docs)]
 
 mod cases; // every folder of tests/cases
+mod catalog; // the catalog reader against real servers
+mod hosts; // the servers of the environment, and a private set that may be killed
 mod notes; // lines for the closing summary
 mod program; // the program as a process
 mod sandbox; // a test's own databases and folder
-mod servers; // the servers of the environment, and a private set that may be killed
+mod servers; // both sides of a test of one module
+mod types; // every value case, by value and through COPY

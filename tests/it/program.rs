@@ -1,6 +1,6 @@
 //! The program as a process: started, watched, signalled, and what it said at its end. Every wait has a deadline.
 
-use crate::servers;
+use crate::hosts;
 use std::fmt;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -46,7 +46,7 @@ impl Running {
 
     /// Sends a signal by name, such as `TERM`.
     pub fn signal(&self, name: &str) {
-        servers::kill(self.child.id(), name);
+        hosts::kill(self.child.id(), name);
     }
 
     /// Whether it has ended.

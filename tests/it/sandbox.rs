@@ -5,7 +5,7 @@
 //! looked for.
 
 use crate::program::{Outcome, Running};
-use crate::servers::{self, Servers};
+use crate::hosts::{self, Hosts};
 use mysql::prelude::Queryable;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,7 +20,7 @@ pub const RUN_MAX: Duration = Duration::from_secs(120);
 /// One test's databases and folder.
 #[derive(Debug)]
 pub struct Sandbox {
-    pub servers: Servers,
+    pub hosts: Hosts,
     /// Name of both databases.
     pub name: String,
     folder: tempfile::TempDir,
@@ -29,28 +29,28 @@ pub struct Sandbox {
 impl Sandbox {
     /// On the shared servers.
     pub fn new(word: &str) -> Self {
-        Self::on(servers::shared(), word)
+        Self::on(hosts::shared(), word)
     }
 
     /// On given servers.
-    pub fn on(servers: Servers, word: &str) -> Self {
+    pub fn on(hosts: Hosts, word: &str) -> Self {
         let id = uuid::Uuid::now_v7().simple().to_string();
         let name = format!("t_{word}_{}", &id[id.len() - 10..]);
         let folder = tempfile::Builder::new().prefix("etl-sync-").tempdir().expect("a temporary folder");
         for sub in ["config", "state"] {
             std::fs::create_dir(folder.path().join(sub)).expect("a folder in the temporary folder");
         }
-        let sandbox = Self { servers, name, folder };
+        let sandbox = Self { hosts, name, folder };
         let create = format!("CREATE DATABASE `{}` CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci", sandbox.name);
-        sandbox.servers.source("").query_drop(create).expect("the source database can be made");
+        sandbox.hosts.source("").query_drop(create).expect("the source database can be made");
         let create = format!("CREATE DATABASE {} OWNER etl_sync TEMPLATE template0 ENCODING 'UTF8'", sandbox.name);
-        sandbox.servers.warehouse("postgres").batch_execute(&create).expect("the warehouse database can be made");
+        sandbox.hosts.warehouse("postgres").batch_execute(&create).expect("the warehouse database can be made");
         sandbox
     }
 
     /// An administrator's connection to the test's source database.
     pub fn source(&self) -> mysql::Conn {
-        self.servers.source(&self.name)
+        self.hosts.source(&self.name)
     }
 
     /// Runs statements on the source, in order.
@@ -63,7 +63,7 @@ impl Sandbox {
 
     /// An administrator's connection to the test's warehouse database, looking at the target schema.
     pub fn warehouse(&self) -> postgres::Client {
-        let mut client = self.servers.warehouse(&self.name);
+        let mut client = self.hosts.warehouse(&self.name);
         client.batch_execute(&format!("SET search_path = {SCHEMA}")).expect("search_path can be set");
         client
     }
@@ -108,8 +108,8 @@ impl Sandbox {
             .env("PATH", std::env::var("PATH").unwrap_or_default())
             .env("HOME", self.folder())
             .env("RUST_BACKTRACE", "1")
-            .env("ETL_SYNC_SOURCE_URL", self.servers.url("ETL_SYNC_SOURCE_URL", &self.name))
-            .env("ETL_SYNC_WAREHOUSE_URL", self.servers.url("ETL_SYNC_WAREHOUSE_URL", &self.name))
+            .env("ETL_SYNC_SOURCE_URL", self.hosts.url("ETL_SYNC_SOURCE_URL", &self.name))
+            .env("ETL_SYNC_WAREHOUSE_URL", self.hosts.url("ETL_SYNC_WAREHOUSE_URL", &self.name))
             .env("ETL_SYNC_WAREHOUSE_SCHEMA", SCHEMA)
             .env("ETL_SYNC_CONFIG_DIR", self.config_dir())
             .env("ETL_SYNC_STATE_DIR", self.state_dir())
@@ -139,9 +139,9 @@ impl Sandbox {
     /// What the judge says about this database: `Ok` when both sides are equal, else its text.
     pub fn judge(&self, more: &[&str]) -> Result<String, String> {
         let output = Command::new("/usr/bin/python3")
-            .arg(servers::project().join("scripts/judge.py"))
-            .args(["--source", &self.servers.url("ETL_SYNC_ADMIN_SOURCE_URL", &self.name)])
-            .args(["--warehouse", &self.servers.url("ETL_SYNC_ADMIN_WAREHOUSE_URL", &self.name)])
+            .arg(hosts::project().join("scripts/judge.py"))
+            .args(["--source", &self.hosts.url("ETL_SYNC_ADMIN_SOURCE_URL", &self.name)])
+            .args(["--warehouse", &self.hosts.url("ETL_SYNC_ADMIN_WAREHOUSE_URL", &self.name)])
             .args(["--schema", SCHEMA, "--jobs", "1", "--show-keys", "--show-values"])
             .args(more)
             .output()
@@ -220,11 +220,11 @@ impl Drop for Sandbox {
             return;
         }
         // A test that died with a server down must not die a second time here.
-        let options = mysql::Opts::from_url(&self.servers.url("ETL_SYNC_ADMIN_SOURCE_URL", ""));
+        let options = mysql::Opts::from_url(&self.hosts.url("ETL_SYNC_ADMIN_SOURCE_URL", ""));
         if let Some(mut conn) = options.ok().and_then(|options| mysql::Conn::new(options).ok()) {
             conn.query_drop(format!("DROP DATABASE IF EXISTS `{}`", self.name)).unwrap_or_else(|e| eprintln!("{e}"));
         }
-        let url = self.servers.url("ETL_SYNC_ADMIN_WAREHOUSE_URL", "postgres");
+        let url = self.hosts.url("ETL_SYNC_ADMIN_WAREHOUSE_URL", "postgres");
         if let Ok(mut client) = postgres::Client::connect(&url, postgres::NoTls) {
             let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
             client.batch_execute(&drop).unwrap_or_else(|e| eprintln!("{e}"));

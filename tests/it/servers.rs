@@ -1,208 +1,110 @@
-//! Where the tests get their servers from: the set that `scripts/test.sh` starts, named by the environment, and a
-//! second private set for the tests that stop and kill servers.
+//! A database on the source and a schema on the warehouse for one test, dropped at its end.
 //!
-//! Nothing here starts the first set: a test without servers fails at once and says what to run.
+//! The servers come from the environment; without them a test fails, because a skipped proof proves nothing.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+#![allow(clippy::panic, clippy::print_stderr)]
 
-/// Longest wait for anything that has no deadline of its own.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+use etl_sync::value::{Cell, DateTime, Time};
+use mysql::Value;
+use mysql::prelude::Queryable;
 
-/// Addresses and accounts of one MariaDB and one PostgreSQL.
-#[derive(Debug, Clone)]
+/// Names the server of the source: a `mysql://` URL of a user that may create databases and users.
+const SOURCE: &str = "ETL_SYNC_ADMIN_SOURCE_URL";
+/// Names the server of the warehouse: a `postgresql://` URL of a user that may create schemas.
+const WAREHOUSE: &str = "ETL_SYNC_ADMIN_WAREHOUSE_URL";
+
+/// Both sides of one test.
 pub struct Servers {
-    /// Variables as `scripts/servers.sh env` prints them.
-    vars: BTreeMap<String, String>,
-    /// The folder of a private set.
-    dir: Option<PathBuf>,
-}
-
-/// Which of the two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    Source,
-    Warehouse,
-}
-
-/// The project's folder.
-pub fn project() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The servers of the environment, shared by all tests.
-pub fn shared() -> Servers {
-    let wanted = ["ETL_SYNC_SOURCE_URL", "ETL_SYNC_WAREHOUSE_URL", "ETL_SYNC_ADMIN_SOURCE_URL", "ETL_SYNC_ADMIN_WAREHOUSE_URL"];
-    let vars: BTreeMap<String, String> =
-        wanted.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
-    assert!(
-        vars.len() == wanted.len(),
-        "these tests need a MariaDB and a PostgreSQL server: run scripts/test.sh, or scripts/servers.sh up and \
-         eval \"$(scripts/servers.sh env)\"; not set: {:?}",
-        wanted.iter().filter(|name| !vars.contains_key(**name)).collect::<Vec<_>>()
-    );
-    Servers { vars, dir: None }
-}
-
-/// The private set, for one test at a time; both servers run when this returns.
-pub fn private() -> Private {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    static STARTED: OnceLock<()> = OnceLock::new();
-    let guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    STARTED.get_or_init(|| script(&private_dir(), "down").map(drop).unwrap_or_default());
-    let mut private = Private { servers: Servers { vars: BTreeMap::new(), dir: Some(private_dir()) }, _guard: guard };
-    private.up();
-    private
-}
-
-/// Short, or the sockets' paths do not fit; one per build, so that two working copies stay apart.
-fn private_dir() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("servers")
-}
-
-fn script(dir: &Path, command: &str) -> Result<String, String> {
-    let output = Command::new(project().join("scripts/servers.sh"))
-        .arg(command)
-        .env("ETL_SYNC_SERVERS_DIR", dir)
-        .env("ETL_SYNC_MARIADB_BUFFER_POOL", "128M")
-        .env("ETL_SYNC_PG_SHARED_BUFFERS", "64MB")
-        .stdin(Stdio::null())
-        .output()
-        .expect("scripts/servers.sh can be started");
-    let text = String::from_utf8(output.stdout).expect("scripts/servers.sh prints UTF-8");
-    if output.status.success() { Ok(text) } else { Err(String::from_utf8(output.stderr).unwrap_or_default()) }
-}
-
-/// The private servers, borrowed by one test. They stay up for the next one; [`stop_private`] ends them.
-pub struct Private {
-    pub servers: Servers,
-    _guard: MutexGuard<'static, ()>,
-}
-
-impl Private {
-    /// Starts what does not run and takes the addresses over, which may have changed.
-    pub fn up(&mut self) {
-        let dir = private_dir();
-        script(&dir, "up").unwrap_or_else(|text| panic!("the private servers do not start:\n{text}"));
-        let text = script(&dir, "env").unwrap_or_else(|text| panic!("no addresses of the private servers:\n{text}"));
-        self.servers.vars = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("export ")?.split_once('='))
-            .map(|(name, value)| (name.to_owned(), value.replace('\\', "")))
-            .collect();
-    }
-
-    /// Sends a signal to a server and every process it has made.
-    pub fn signal(&self, side: Side, signal: &str) {
-        let file = match side {
-            Side::Source => "ETL_SYNC_MARIADB_PID_FILE",
-            Side::Warehouse => "ETL_SYNC_PG_PID_FILE",
-        };
-        let text = std::fs::read_to_string(self.servers.var(file)).expect("a running server has a pid file");
-        let main: u32 = text.lines().next().and_then(|line| line.trim().parse().ok()).expect("the first line is the pid");
-        let mut pids = vec![main];
-        pids.extend(children(main));
-        // The parent first: it must not see its children die and call that a crash of its own.
-        for pid in pids {
-            kill(pid, signal);
-        }
-    }
-}
-
-/// Ends the private servers and removes their folder; the last thing `scripts/test.sh` does.
-pub fn stop_private() {
-    if private_dir().exists() {
-        script(&private_dir(), "down").unwrap_or_else(|text| panic!("the private servers do not stop:\n{text}"));
-    }
-}
-
-/// Sends a signal to one process; one that has ended already is no error.
-pub fn kill(pid: u32, signal: &str) {
-    let done = Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).stderr(Stdio::null()).status();
-    assert!(done.is_ok(), "the kill command can be started");
-}
-
-fn children(parent: u32) -> Vec<u32> {
-    let processes = std::fs::read_dir("/proc").expect("/proc can be read");
-    processes
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|pid| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let of = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse::<u32>().ok());
-            of == Some(parent)
-        })
-        .collect()
+    pub source: mysql::Conn,
+    pub warehouse: postgres::Client,
+    /// The source's database and the warehouse's schema.
+    pub name: String,
 }
 
 impl Servers {
-    fn var(&self, name: &str) -> &str {
-        self.vars.get(name).unwrap_or_else(|| panic!("scripts/servers.sh env prints {name}"))
+    /// Connects, pins the sessions and makes an empty database and schema called after the test and this process.
+    pub fn start(test: &str) -> Self {
+        let name = format!("etl_sync_{test}_{}", std::process::id());
+        let mut source = connect_source(&required(SOURCE));
+        run(&mut source, &format!("CREATE DATABASE `{name}` CHARACTER SET utf8mb4"));
+        run(&mut source, &format!("USE `{name}`"));
+        let mut warehouse = postgres::Client::connect(&required(WAREHOUSE), postgres::NoTls)
+            .unwrap_or_else(|error| panic!("warehouse ({WAREHOUSE}): {error:?}"));
+        warehouse
+            .batch_execute(&format!(
+                "CREATE SCHEMA {name}; SET search_path = pg_catalog; SET TimeZone = 'UTC'; SET DateStyle = 'ISO';
+                 SET IntervalStyle = 'postgres'; SET extra_float_digits = 1; SET synchronous_commit = off"
+            ))
+            .unwrap_or_else(|error| panic!("warehouse: {error:?}"));
+        Self { source, warehouse, name }
     }
 
-    /// A URL of `scripts/servers.sh env` with another database in it.
-    pub fn url(&self, name: &str, database: &str) -> String {
-        let mut url = url::Url::parse(self.var(name)).expect("the environment holds a URL");
-        url.set_path(database);
-        url.into()
+    /// A second source session as another user.
+    pub fn source_as(&self, user: &str, password: &str) -> mysql::Conn {
+        let opts = source_opts(&required(SOURCE));
+        let opts = mysql::OptsBuilder::from_opts(opts).user(Some(user)).pass(Some(password)).db_name(Some(&self.name));
+        mysql::Conn::new(opts).unwrap_or_else(|error| panic!("source as {user}: {error}"))
     }
 
-    /// An administrator's connection to the source.
-    pub fn source(&self, database: &str) -> mysql::Conn {
-        let url = self.url("ETL_SYNC_ADMIN_SOURCE_URL", database);
-        let options = mysql::OptsBuilder::from_opts(mysql::Opts::from_url(&url).expect("a MySQL URL")).prefer_socket(false);
-        retried("the source", || mysql::Conn::new(options.clone()).map_err(|e| e.to_string()))
+    /// Runs one statement on the source.
+    pub fn source(&mut self, sql: &str) {
+        run(&mut self.source, sql);
     }
 
-    /// An administrator's connection to the warehouse.
-    pub fn warehouse(&self, database: &str) -> postgres::Client {
-        let url = self.url("ETL_SYNC_ADMIN_WAREHOUSE_URL", database);
-        retried("the warehouse", || postgres::Client::connect(&url, postgres::NoTls).map_err(|e| e.to_string()))
-    }
-
-    /// Runs SQL text by the `mariadb` client, the way people load a dump.
-    pub fn mariadb(&self, database: &str, sql: &Path) {
-        let url = url::Url::parse(self.var("ETL_SYNC_ADMIN_SOURCE_URL")).expect("the environment holds a URL");
-        let file = std::fs::File::open(sql).unwrap_or_else(|e| panic!("{}: {e}", sql.display()));
-        let output = Command::new("mariadb")
-            .args(["--no-defaults", "--default-character-set=utf8mb4", "--protocol=tcp"])
-            .args(["--host", url.host_str().unwrap_or("127.0.0.1"), "--port", &url.port().unwrap_or(3306).to_string()])
-            .args(["--user", url.username(), database])
-            .env("MYSQL_PWD", url.password().unwrap_or_default())
-            .stdin(file)
-            .output()
-            .expect("the mariadb client is installed");
-        assert!(output.status.success(), "{}: {}", sql.display(), String::from_utf8_lossy(&output.stderr));
-    }
-
-    /// The folder of a private set.
-    pub fn dir(&self) -> Option<&Path> {
-        self.dir.as_deref()
+    /// Version text of the source, and whether it is MariaDB.
+    pub fn version(&mut self) -> (String, bool) {
+        let version: Option<String> = self.source.query_first("SELECT VERSION()").unwrap_or_else(|e| panic!("version: {e}"));
+        let version = version.unwrap_or_else(|| panic!("the source has no version"));
+        let mariadb = version.contains("MariaDB");
+        (version, mariadb)
     }
 }
 
-/// Tries until it works or patience ends: a server that has just started may refuse for a moment.
-fn retried<T>(what: &str, mut connect: impl FnMut() -> Result<T, String>) -> T {
-    let until = Instant::now() + Duration::from_secs(20);
-    loop {
-        match connect() {
-            Ok(value) => return value,
-            Err(error) if Instant::now() >= until => panic!("no connection to {what}: {error}"),
-            Err(_) => std::thread::sleep(Duration::from_millis(200)),
+impl Drop for Servers {
+    fn drop(&mut self) {
+        if let Err(error) = self.source.query_drop(format!("DROP DATABASE `{}`", self.name)) {
+            eprintln!("left over on the source: {error}");
+        }
+        if let Err(error) = self.warehouse.batch_execute(&format!("DROP SCHEMA {} CASCADE", self.name)) {
+            eprintln!("left over on the warehouse: {error}");
         }
     }
 }
 
-/// Waits until `ready` gives something; fails with `what` when patience ends.
-pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        if let Some(value) = ready() {
-            return value;
+fn required(variable: &str) -> String {
+    std::env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} is not set: this test needs a source and a warehouse server of its own"))
+}
+
+fn source_opts(url: &str) -> mysql::Opts {
+    mysql::Opts::from_url(url).unwrap_or_else(|error| panic!("{SOURCE}: {error}"))
+}
+
+fn connect_source(url: &str) -> mysql::Conn {
+    let mut conn = mysql::Conn::new(source_opts(url)).unwrap_or_else(|error| panic!("source ({SOURCE}): {error}"));
+    run(&mut conn, "SET NAMES utf8mb4");
+    run(&mut conn, "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES'");
+    conn
+}
+
+fn run(conn: &mut mysql::Conn, sql: &str) {
+    conn.query_drop(sql).unwrap_or_else(|error| panic!("source: {error}: {sql}"));
+}
+
+/// A value of the binary protocol as a cell.
+pub fn cell(value: &Value) -> Cell<'_> {
+    match *value {
+        Value::NULL => Cell::Null,
+        Value::Bytes(ref bytes) => Cell::Bytes(bytes),
+        Value::Int(value) => Cell::Int(value),
+        Value::UInt(value) => Cell::UInt(value),
+        Value::Float(value) => Cell::Float(value),
+        Value::Double(value) => Cell::Double(value),
+        Value::Date(year, month, day, hour, minute, second, micro) => {
+            Cell::DateTime(DateTime { year, month, day, hour, minute, second, micro })
         }
-        assert!(Instant::now() < until, "waited {PATIENCE:?} in vain: {what}");
-        std::thread::sleep(Duration::from_millis(20));
+        Value::Time(negative, days, hours, minutes, seconds, micros) => {
+            Cell::Time(Time { negative, hours: days * 24 + u32::from(hours), minutes, seconds, micros })
+        }
     }
 }
