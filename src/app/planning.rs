@@ -4,6 +4,7 @@ use crate::catalog::ddl::{self, Difference};
 use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetKind, TargetTable};
 use crate::config::{ColumnSelection, Config, TableRule};
 use crate::conn::mysql::MysqlConn;
+use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
 use crate::key::KeyRange;
 use crate::name::TableName;
@@ -30,6 +31,15 @@ pub struct Inputs<'a> {
     pub tables: &'a [String],
     /// Tables that are done already.
     pub done: &'a BTreeSet<String>,
+}
+
+/// What the target schema has, by name.
+///
+/// # Errors
+/// The classified server error.
+pub fn targets(config: &Config, warehouse: &mut PostgresConn) -> Result<BTreeMap<String, TargetTable>> {
+    let (client, _guard) = warehouse.watched("reading the target tables");
+    catalog::postgres::read(client, &config.warehouse_schema)
 }
 
 /// Decides every table: what, how, in which chunks and order.
