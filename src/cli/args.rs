@@ -43,30 +43,30 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Args)]
 pub struct Global {
-    /// Workers, 1 to 64; each takes one connection to either server [default: twice the cores, at most 8]
+    /// Workers, 1 to 64; one connection each to either server [default: 2 x cores, at most 8]
     #[arg(long, short = 'j', value_name = "N", global = true, value_parser = parallel, help_heading = "Work")]
     pub parallel: Option<usize>,
 
-    /// Source, such as mysql://user@host:3306/db [env: ETL_SYNC_SOURCE_URL; password: ETL_SYNC_SOURCE_PASSWORD]
+    /// mysql://user@host:3306/db [env: ETL_SYNC_SOURCE_URL, password in ETL_SYNC_SOURCE_PASSWORD]
     #[arg(long, value_name = "URL", global = true, help_heading = "Connections")]
     pub source_url: Option<String>,
     /// MySQL copy of our own in between [env: ETL_SYNC_REPLICA_URL]
     #[arg(long, value_name = "URL", global = true, help_heading = "Connections")]
     pub replica_url: Option<String>,
-    /// Warehouse, such as postgresql://user@host:5432/db [env: ETL_SYNC_WAREHOUSE_URL]
+    /// postgresql://user@host:5432/db [env: ETL_SYNC_WAREHOUSE_URL, and ..._WAREHOUSE_PASSWORD]
     #[arg(long, value_name = "URL", global = true, help_heading = "Connections")]
     pub warehouse_url: Option<String>,
-    /// Schema of the warehouse that the tables go to [default: raw]
+    /// Warehouse schema that the tables go to [env: ETL_SYNC_WAREHOUSE_SCHEMA] [default: raw]
     #[arg(long, alias = "warehouse-schema", value_name = "NAME", global = true, help_heading = "Connections")]
     pub schema: Option<String>,
     /// Sync into a schema that another source filled before
     #[arg(long, global = true, help_heading = "Connections")]
     pub accept_new_source: bool,
 
-    /// Directory of pipeline.yml and tables.yml
+    /// Directory of pipeline.yml and tables.yml [env: ETL_SYNC_CONFIG_DIR] [default: config]
     #[arg(long, value_name = "DIR", global = true, help_heading = "Files")]
     pub config_dir: Option<PathBuf>,
-    /// Directory of last_run.json and runs/ [default: $STATE_DIRECTORY, else ~/.local/state/etl-sync]
+    /// Directory of last_run.json and runs/ [env: ETL_SYNC_STATE_DIR] [default: ~/.local/state/etl-sync]
     #[arg(long, value_name = "DIR", global = true, help_heading = "Files")]
     pub state_dir: Option<PathBuf>,
 
@@ -79,8 +79,8 @@ pub struct Global {
     /// Warnings and errors only, no progress
     #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "Output")]
     pub quiet: bool,
-    /// Colours; NO_COLOR is honoured
-    #[arg(long, value_name = "WHEN", global = true, default_value = "auto", help_heading = "Output")]
+    /// Colours: auto, always or never; auto honours NO_COLOR
+    #[arg(long, value_name = "WHEN", global = true, default_value = "auto", hide_possible_values = true, help_heading = "Output")]
     pub color: Color,
 }
 
@@ -100,11 +100,11 @@ pub enum Color {
 pub enum Command {
     /// Sync: the main job, also without a command
     Run(RunArgs),
-    /// Show what a run would do: action, strategy, size, time and disk space; touches nothing
+    /// Show what a run would do: strategy, size, time, disk space; touches nothing
     Plan(PlanArgs),
-    /// Test connections, TLS, session settings, privileges and limits; print missing GRANTs
+    /// Test connections, TLS, sessions, privileges, limits; print missing GRANTs
     Check,
-    /// Show the last run, who holds the lock, and each table's last success; reads only
+    /// Show the last run, its lock, and each table's last success; reads only
     Status,
     /// Print the JSON Schema of a configuration file, for editors
     Schema {
