@@ -2,7 +2,7 @@
 
 use crate::catalog::ddl::{self, Difference};
 use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetKind, TargetTable};
-use crate::config::{ColumnSelection, Config, TableRule};
+use crate::config::{ColumnSelection, Config, Problems, TableRule};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
@@ -49,6 +49,14 @@ pub fn targets(config: &Config, warehouse: &mut PostgresConn) -> Result<BTreeMap
 pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
     let Inputs { config, catalog, targets, tables: asked, done } = inputs;
     let mut plan = Plan::default();
+    let columns = |t: &'_ SourceTable| t.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
+    let known: Vec<(String, Vec<String>)> = catalog.tables.iter().map(|t| (t.name.table.clone(), columns(t))).collect();
+    let problems = config
+        .tables
+        .check_against(known.iter().map(|(table, columns)| (table.as_str(), columns.iter().map(String::as_str).collect())));
+    if !problems.is_empty() {
+        return Err(Problems::new(problems).into());
+    }
     let (wanted, refused) = select(conn, config, catalog, asked)?;
     plan.refused = refused;
     catalog::names::check_tables(wanted.iter().map(|t| t.name.table.as_str()))?;
@@ -100,7 +108,12 @@ fn missing(name: &str, known: &BTreeSet<String>) -> String {
     }
 }
 
-fn one(conn: &mut MysqlConn, config: &Config, mut table: SourceTable, targets: &BTreeMap<String, TargetTable>) -> Result<TablePlan> {
+fn one(
+    conn: &mut MysqlConn,
+    config: &Config,
+    mut table: SourceTable,
+    targets: &BTreeMap<String, TargetTable>,
+) -> Result<TablePlan> {
     let rule = config.tables.rule(&table.name.table);
     if table.name.table == LOAD_STATUS {
         return Err(Error::new(Kind::Config, format!("table {LOAD_STATUS}: the name is taken by our own status table")));
@@ -196,11 +209,15 @@ fn apply_key(table: &mut SourceTable, rule: &TableRule) -> Result<()> {
 fn fits(table: &SourceTable, existing: &TargetTable) -> Result<()> {
     let doing = format!("table {}: its target {}", table.name, existing.name);
     if existing.kind != TargetKind::Table {
-        return Err(Error::new(Kind::Changed, format!("{doing} is not an ordinary table")).hint("rename or drop it in the warehouse"));
+        return Err(
+            Error::new(Kind::Changed, format!("{doing} is not an ordinary table")).hint("rename or drop it in the warehouse")
+        );
     }
     let bad: Vec<String> = ddl::matches(table, existing)
         .iter()
-        .filter(|d| matches!(d, Difference::Changed { .. } | Difference::Generated { .. } | Difference::Dropped { not_null: true, .. }))
+        .filter(|d| {
+            matches!(d, Difference::Changed { .. } | Difference::Generated { .. } | Difference::Dropped { not_null: true, .. })
+        })
         .map(ToString::to_string)
         .collect();
     if bad.is_empty() {

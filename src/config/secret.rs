@@ -43,6 +43,7 @@ pub(super) fn password_file(path: &Path) -> Result<SecretString, String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
@@ -67,7 +68,7 @@ mod tests {
             match (password_file(&path), want) {
                 (Ok(got), Ok(want)) => assert_eq!(got.expose_secret(), want),
                 (Err(got), Err(want)) => assert!(got.contains(want) && !got.contains("sEcret"), "{got}"),
-                (got, want) => assert!(false, "{:?} instead of {want:?}", got.map(|_| "a password")),
+                (got, want) => panic!("{:?} instead of {want:?}", got.map(|_| "a password")),
             }
             std::fs::remove_file(&path).unwrap();
         }
