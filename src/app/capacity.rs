@@ -59,7 +59,9 @@ impl Room {
             return None;
         }
         let limit = match self.account_max {
-            Some(max) if max.saturating_sub(self.account_used) == free => format!("the account's limit is {max}, {} in use", self.account_used),
+            Some(max) if max.saturating_sub(self.account_used) == free => {
+                format!("the account's limit is {max}, {} in use", self.account_used)
+            }
             _ => format!("the server's limit is {}, {} in use", self.max, self.used),
         };
         let fit = u64::try_from(workers).unwrap_or(u64::MAX).saturating_sub(needed - free);
@@ -98,7 +100,8 @@ pub fn source_room(conn: &mut MysqlConn) -> Result<Room> {
     let (mut account_max, mut account_used) = (None, 0);
     if account > 0 {
         account_max = Some(account);
-        let sql = "SELECT CONCAT(COUNT(*)) FROM information_schema.processlist WHERE user = SUBSTRING_INDEX(CURRENT_USER(), '@', 1)";
+        let sql =
+            "SELECT CONCAT(COUNT(*)) FROM information_schema.processlist WHERE user = SUBSTRING_INDEX(CURRENT_USER(), '@', 1)";
         account_used = number(conn, sql)?.saturating_sub(1);
     }
     Ok(Room { max, used, account_max, account_used })

@@ -33,7 +33,8 @@ fn pairs(conn: &mut MysqlConn, sql: &str, doing: &str) -> Result<Vec<(String, St
 }
 
 fn tls(conn: &mut MysqlConn) -> Result<Option<String>> {
-    let status = pairs(conn, "SHOW SESSION STATUS WHERE Variable_name IN ('Ssl_cipher', 'Ssl_version')", "asking for the TLS state")?;
+    let status =
+        pairs(conn, "SHOW SESSION STATUS WHERE Variable_name IN ('Ssl_cipher', 'Ssl_version')", "asking for the TLS state")?;
     let value = |name: &str| status.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value.as_str());
     let cipher = value("Ssl_cipher");
     Ok((!cipher.is_empty()).then(|| format!("{} {cipher}", value("Ssl_version"))))
@@ -78,7 +79,12 @@ fn rights(grants: &[Grant], database: &str, account: &str, views: bool) -> Vec<R
     vec![
         right("SELECT", &on_database, !some, select),
         right("SHOW VIEW", &on_database, views, "large views cannot be read in chunks"),
-        right("PROCESS", "*.*", false, "long transactions of others are not seen, so a fixed lookback stands in for the exact safe point"),
+        right(
+            "PROCESS",
+            "*.*",
+            false,
+            "long transactions of others are not seen, so a fixed lookback stands in for the exact safe point",
+        ),
         right("RELOAD", "*.*", false, "no common snapshot of all workers, so each large table is read by one worker"),
     ]
 }

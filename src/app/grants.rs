@@ -8,8 +8,21 @@ use std::collections::BTreeSet;
 
 /// Rights that a copy uses or that do no harm; everything else is too many.
 const HARMLESS: &[&str] = &[
-    "USAGE", "SELECT", "SHOW VIEW", "PROCESS", "RELOAD", "SHOW DATABASES", "REPLICATION CLIENT", "BINLOG MONITOR",
-    "SLAVE MONITOR", "REPLICA MONITOR", "LOCK TABLES", "FLUSH_TABLES", "FLUSH_STATUS", "SHOW_ROUTINE", "SHOW CREATE ROUTINE",
+    "USAGE",
+    "SELECT",
+    "SHOW VIEW",
+    "PROCESS",
+    "RELOAD",
+    "SHOW DATABASES",
+    "REPLICATION CLIENT",
+    "BINLOG MONITOR",
+    "SLAVE MONITOR",
+    "REPLICA MONITOR",
+    "LOCK TABLES",
+    "FLUSH_TABLES",
+    "FLUSH_STATUS",
+    "SHOW_ROUTINE",
+    "SHOW CREATE ROUTINE",
 ];
 
 /// What a GRANT is on.
@@ -47,8 +60,10 @@ pub fn parse(line: &str) -> Option<Grant> {
     if rights == "PROXY" {
         return None;
     }
-    let to = [" IDENTIFIED ", " REQUIRE ", " WITH "].iter().fold(rest, |to, word| split_outside_quotes(to, word).map_or(to, |s| s.0));
-    let rights = split_list(rights).into_iter().map(|right| right.split('(').next().unwrap_or_default().trim().to_uppercase()).collect();
+    let to =
+        [" IDENTIFIED ", " REQUIRE ", " WITH "].iter().fold(rest, |to, word| split_outside_quotes(to, word).map_or(to, |s| s.0));
+    let rights =
+        split_list(rights).into_iter().map(|right| right.split('(').next().unwrap_or_default().trim().to_uppercase()).collect();
     let grant_option = split_outside_quotes(rest, " WITH ").is_some_and(|(_, with)| with.contains("GRANT OPTION"));
     Some(Grant { rights, scope: scope(on)?, on: on.to_owned(), to: to.trim().to_owned(), grant_option })
 }
@@ -180,7 +195,8 @@ mod tests {
 
     #[test]
     fn lines_of_both_servers() {
-        let grant = parse("GRANT SELECT, RELOAD ON *.* TO `etl`@`10.%` IDENTIFIED BY PASSWORD '*A WITH B' WITH GRANT OPTION").unwrap();
+        let grant =
+            parse("GRANT SELECT, RELOAD ON *.* TO `etl`@`10.%` IDENTIFIED BY PASSWORD '*A WITH B' WITH GRANT OPTION").unwrap();
         assert_eq!(grant.rights, ["SELECT", "RELOAD"]);
         assert_eq!((grant.scope, grant.to.as_str(), grant.grant_option), (Scope::Global, "`etl`@`10.%`", true));
         let grant = parse("GRANT SELECT (a, `b TO c`), INSERT ON `app`.`my ON table` TO 'u'@'h' REQUIRE SSL").unwrap();
@@ -196,8 +212,16 @@ mod tests {
     #[test]
     fn patterns_mean_databases() {
         for (pattern, name, want) in [
-            ("app", "app", true), ("app", "apps", false), ("a\\_b", "a_b", true), ("a\\_b", "axb", false), ("a_b", "axb", true),
-            ("%", "x", true), ("a%c", "abbc", true), ("a%c", "abb", false), ("", "", true), ("é_", "éß", true),
+            ("app", "app", true),
+            ("app", "apps", false),
+            ("a\\_b", "a_b", true),
+            ("a\\_b", "axb", false),
+            ("a_b", "axb", true),
+            ("%", "x", true),
+            ("a%c", "abbc", true),
+            ("a%c", "abb", false),
+            ("", "", true),
+            ("é_", "éß", true),
         ] {
             assert_eq!(matches(pattern, name), want, "{pattern} {name}");
         }
@@ -205,7 +229,8 @@ mod tests {
 
     #[test]
     fn rights_hold_for_the_whole_database_only() {
-        let grants = parsed(&["GRANT PROCESS ON *.* TO u@h", "GRANT SELECT ON `app`.* TO u@h", "GRANT SHOW VIEW ON `app`.`v` TO u@h"]);
+        let grants =
+            parsed(&["GRANT PROCESS ON *.* TO u@h", "GRANT SELECT ON `app`.* TO u@h", "GRANT SHOW VIEW ON `app`.`v` TO u@h"]);
         assert!(has(&grants, "PROCESS", "app") && has(&grants, "SELECT", "app") && !has(&grants, "SELECT", "other"));
         assert!(!has(&grants, "SHOW VIEW", "app") && has_somewhere(&grants, "SHOW VIEW", "app"));
         assert!(has(&parsed(&["GRANT ALL PRIVILEGES ON *.* TO u@h"]), "RELOAD", "app"));

@@ -28,14 +28,16 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
     let mut source = MysqlConn::connect(&config.source)?;
     let identity = format!("{}/{}", source.server.identity, config.source.database);
     let catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
+    planning::check_names(config, &catalog, tables)?;
     let mut warehouse = PostgresConn::connect(&config.warehouse, "etl-sync/plan", watchdog)?;
     warehouse.batch("SET default_transaction_read_only = on", "making the session read-only")?;
     let (resumes, done) = if full { (None, BTreeSet::new()) } else { finished(config, &identity, &mut warehouse)? };
     let targets = planning::targets(config, &mut warehouse)?;
     let plan = planning::plan(&mut source, Inputs { config, catalog, targets: &targets, tables, done: &done })?;
-    let kept: Vec<&String> = done.iter().filter(|table| tables.is_empty() || tables.contains(table)).collect();
+    let kept = done.iter().filter(|table| tables.is_empty() || tables.contains(table));
     let disk = space::disk(&plan, config.settings.parallel, &config.warehouse, &mut warehouse);
-    let mut report = PlanReport {
+    let planned = plan.tables.iter().enumerate().map(|(i, table)| planned(i + 1, table));
+    let report = PlanReport {
         schema_version: SCHEMA_VERSION,
         program: env!("CARGO_PKG_VERSION").into(),
         status: "ok",
@@ -45,7 +47,7 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
         schema: config.warehouse_schema.clone(),
         parallel: config.settings.parallel,
         resumes,
-        tables: plan.tables.iter().enumerate().map(|(i, table)| planned(i + 1, table)).collect(),
+        tables: planned.chain(kept.map(|table| keep(config, table))).collect(),
         refused: refused(&plan),
         rows_estimated: plan.tables.iter().map(|t| t.source.rows_estimated).sum(),
         bytes_estimated: plan.tables.iter().map(|t| t.source.bytes_estimated).sum(),
@@ -53,7 +55,6 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
         disk,
         warnings: config.warnings.iter().chain(&plan.warnings).cloned().collect(),
     };
-    report.tables.extend(kept.into_iter().map(|table| keep(config, table)));
     Ok(report.judged())
 }
 

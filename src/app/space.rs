@@ -6,7 +6,7 @@ use crate::plan::{Action, Plan};
 use crate::report::plan::Disk;
 
 /// What the model assumes; part of the plan's output.
-const HOW: &str = "1.3 x the source's size for first loads, 1 x for the staging of the biggest refreshes that run at once";
+const HOW: &str = "1.3 x the source for first loads, 1 x for staging of refreshes in work";
 
 /// Disk that the plan needs. The source's size is its server's estimate of data without indexes.
 ///
@@ -27,10 +27,11 @@ pub fn needed(plan: &Plan, workers: usize) -> (u64, u64) {
 #[must_use]
 pub fn disk(plan: &Plan, workers: usize, endpoint: &Endpoint, warehouse: &mut PostgresConn) -> Disk {
     let (grows_by, staging) = needed(plan, workers);
-    match free(endpoint, warehouse) {
-        Ok(free) => Disk { grows_by, staging, free: Some(free), how: HOW.into() },
-        Err(why) => Disk { grows_by, staging, free: None, how: format!("{HOW}; {why}") },
-    }
+    let (free, unknown) = match free(endpoint, warehouse) {
+        Ok(free) => (Some(free), None),
+        Err(why) => (None, Some(why)),
+    };
+    Disk { grows_by, staging, free, unknown, how: HOW }
 }
 
 /// Free bytes for ordinary users under the server's data directory.
@@ -40,7 +41,7 @@ fn free(endpoint: &Endpoint, warehouse: &mut PostgresConn) -> Result<u64, String
     }
     let shown = warehouse.rows("SHOW data_directory", &[], "asking for the data directory");
     let Some(directory) = shown.ok().and_then(|rows| rows.first().map(|row| row.get::<_, String>(0))) else {
-        return Err("the role may not see data_directory (pg_read_all_settings)".into());
+        return Err("the role may not see data_directory (needs pg_read_all_settings)".into());
     };
     let stat = rustix::fs::statvfs(&directory).map_err(|_| "its data directory is not on this machine".to_owned())?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))

@@ -78,6 +78,7 @@ impl<'a> Run<'a> {
         let mut source = MysqlConn::connect(&config.source)?;
         let source_identity = format!("{}/{}", source.server.identity, config.source.database);
         let catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
+        planning::check_names(config, &catalog, &self.options.tables)?;
         capacity::preflight(config, &mut source, self.watchdog)?;
 
         let claim = Claim {

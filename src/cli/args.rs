@@ -80,7 +80,14 @@ pub struct Global {
     #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "Output")]
     pub quiet: bool,
     /// Colours: auto, always or never; auto honours NO_COLOR
-    #[arg(long, value_name = "WHEN", global = true, default_value = "auto", hide_possible_values = true, help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        global = true,
+        default_value = "auto",
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
     pub color: Color,
 }
 

@@ -17,7 +17,7 @@ use crate::app;
 use crate::config::Config;
 use crate::conn::watchdog::Watchdog;
 use crate::error::{Doing, Error, Kind, Result};
-use crate::report::{self, Failure};
+use crate::report::{self, ErrorReport, Failure};
 use args::{Cli, Command, Global, PlanArgs, RunArgs, SchemaFile};
 use clap::{CommandFactory, FromArgMatches};
 use output::Output;
@@ -105,7 +105,7 @@ fn failed(output: Output, error: &Error) -> u8 {
     if output.json {
         output.document(&Failure::new(error, code), String::new);
     }
-    output.error(error);
+    output.error(&ErrorReport::from(error));
     code
 }
 

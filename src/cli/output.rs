@@ -2,8 +2,7 @@
 //!
 //! A reader that went away (`| head`) is not an error.
 
-use crate::error::Error;
-use crate::report::json;
+use crate::report::{ErrorReport, json};
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
 
@@ -23,17 +22,15 @@ impl Output {
     }
 
     /// `error:` and `hint:`; every level with `-v`. Several lines of a message stay lines.
-    pub fn error(self, error: &Error) {
+    pub fn error(self, error: &ErrorReport) {
+        let message = [error.message.clone()];
+        let levels = if self.chain { &error.chain } else { message.as_slice() };
         let mut out = String::new();
-        if self.chain {
-            for (depth, level) in error.chain().iter().enumerate() {
-                let word = if depth == 0 { "error" } else { "  caused by" };
-                out.push_str(&format!("{word}: {level}\n"));
-            }
-        } else {
-            out.push_str(&format!("error: {}\n", error.to_string().replace('\n', "\n  ")));
+        for (depth, level) in levels.iter().enumerate() {
+            let word = if depth == 0 { "error" } else { "  caused by" };
+            out.push_str(&format!("{word}: {}\n", level.replace('\n', "\n  ")));
         }
-        out.push_str(&format!("  hint: {}\n", error.what_to_do()));
+        out.push_str(&format!("  hint: {}\n", error.hint));
         stderr(&out);
     }
 }

@@ -28,9 +28,12 @@ impl Record {
     /// The run's own end.
     pub fn finish(&self, report: &RunReport) {
         self.once(report, || {
-            self.output.document(report, || text::summary(report));
-            if let Some(error) = report.error.as_ref().filter(|_| !self.output.json) {
-                super::output::stderr(&format!("error: {}\n  hint: {}\n", error.message, error.hint));
+            // A run that reached no table has nothing to sum up but its error.
+            if self.output.json || report.error.is_none() || !report.tables.is_empty() {
+                self.output.document(report, || text::summary(report));
+            }
+            if let Some(error) = &report.error {
+                self.output.error(error);
             }
         });
     }
@@ -40,7 +43,7 @@ impl Record {
         let report = self.cut_short(error, exit_code);
         self.once(&report, || {
             self.show_json(&report);
-            self.output.error(error);
+            self.output.error(&ErrorReport::from(error));
         });
     }
 

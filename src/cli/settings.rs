@@ -26,7 +26,11 @@ pub fn load(global: &Global) -> Result<Config, Error> {
 
 /// Everybody on the machine can read a process's arguments.
 fn warn_of_passwords(global: &Global) {
-    let urls = [("--source-url", &global.source_url), ("--replica-url", &global.replica_url), ("--warehouse-url", &global.warehouse_url)];
+    let urls = [
+        ("--source-url", &global.source_url),
+        ("--replica-url", &global.replica_url),
+        ("--warehouse-url", &global.warehouse_url),
+    ];
     for (flag, url) in urls {
         if url.as_deref().is_some_and(has_password) {
             log::warn!("{flag}: the process list shows this password to everybody on this machine; use the environment");

@@ -28,7 +28,11 @@ pub fn watch(cancel: Cancel, record: Record) -> Result<()> {
             }
         }
     };
-    std::thread::Builder::new().name("signals".into()).spawn(body).map(drop).doing(Kind::Internal, || "starting the signal thread")
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(body)
+        .map(drop)
+        .doing(Kind::Internal, || "starting the signal thread")
 }
 
 /// 130 for SIGINT, 143 for SIGTERM.

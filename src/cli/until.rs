@@ -84,7 +84,11 @@ impl Until {
                 std::thread::sleep(LOOK_EVERY);
             }
         };
-        std::thread::Builder::new().name("until".into()).spawn(body).map(drop).doing(Kind::Internal, || "starting the clock thread")
+        std::thread::Builder::new()
+            .name("until".into())
+            .spawn(body)
+            .map(drop)
+            .doing(Kind::Internal, || "starting the clock thread")
     }
 }
 

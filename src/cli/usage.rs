@@ -1,11 +1,11 @@
 //! What happens when the command line or the configuration is wrong: a result document all the same.
 
 use super::args::Global;
+use super::output::Output;
+use super::record::Record;
 use crate::context::progress::Progress;
 use crate::error::{Error, Kind};
 use crate::report::RunReport;
-use super::output::Output;
-use super::record::Record;
 use clap::{ColorChoice, CommandFactory};
 use std::path::PathBuf;
 use std::sync::Arc;

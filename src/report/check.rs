@@ -178,7 +178,7 @@ mod tests {
         let fine = Side { rights: vec![right(true, true), right(false, false)], ..Side::default() };
         let refused = Side { rights: vec![right(false, true)], ..Side::default() };
         let away = Side {
-            error: Some(ErrorReport { kind: "unreachable".into(), message: "m".into(), hint: "h".into() }),
+            error: Some(ErrorReport { kind: "unreachable".into(), message: "m".into(), hint: "h".into(), chain: Vec::new() }),
             exit_code: 69,
             ..Side::default()
         };

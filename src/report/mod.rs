@@ -140,11 +140,15 @@ pub struct ErrorReport {
     pub message: String,
     /// What to do about it.
     pub hint: String,
+    /// Every level of the cause, outermost first; for `-v`, not part of the document.
+    #[serde(skip)]
+    pub chain: Vec<String>,
 }
 
 impl From<&Error> for ErrorReport {
     fn from(error: &Error) -> Self {
-        Self { kind: error.kind().word().into(), message: error.to_string(), hint: error.what_to_do().to_owned() }
+        let hint = error.what_to_do().to_owned();
+        Self { kind: error.kind().word().into(), message: error.to_string(), hint, chain: error.chain() }
     }
 }
 

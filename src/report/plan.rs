@@ -88,8 +88,10 @@ pub struct Disk {
     pub staging: u64,
     /// Free space, where it can be known.
     pub free: Option<u64>,
-    /// How the numbers were made, or why free space is unknown.
-    pub how: String,
+    /// Why free space is unknown.
+    pub unknown: Option<String>,
+    /// How the numbers were made.
+    pub how: &'static str,
 }
 
 impl Disk {
@@ -123,11 +125,16 @@ pub fn text(report: &PlanReport) -> String {
     let mut lines = vec![format!("from  {}", report.source), format!("to    {}, schema {}", report.warehouse, report.schema)];
     lines.extend(report.resumes.iter().map(|run| format!("goes on with the interrupted run {run}")));
     lines.push(String::new());
-    if !report.tables.is_empty() {
-        lines.push(table(&report.tables));
+    let planned: Vec<&PlannedTable> = report.tables.iter().filter(|t| t.action != "keep").collect();
+    if !planned.is_empty() {
+        lines.push(table(&planned));
     }
-    if let Some(hidden) = report.tables.len().checked_sub(TABLES_SHOWN).filter(|n| *n > 0) {
+    if let Some(hidden) = planned.len().checked_sub(TABLES_SHOWN).filter(|n| *n > 0) {
         lines.push(format!("and {hidden} smaller tables (--json lists all)"));
+    }
+    match report.tables.len() - planned.len() {
+        0 => {}
+        kept => lines.push(format!("{kept} tables are done already")),
     }
     for refused in &report.refused {
         lines.push(format!("not copied: {}\n  → {}", refused.error.message, refused.error.hint));
@@ -135,15 +142,19 @@ pub fn text(report: &PlanReport) -> String {
     lines.push(String::new());
     lines.push(format!(
         "{} tables, about {} rows and {}, about {} with {} workers (estimates)",
-        report.tables.len(),
+        planned.len(),
         number(report.rows_estimated),
         bytes(report.bytes_estimated),
         length(report.seconds_predicted),
         report.parallel
     ));
     let disk = &report.disk;
-    let free = disk.free.map_or_else(|| "free space unknown".to_owned(), |free| format!("{} free", bytes(free)));
-    lines.push(format!("disk on the warehouse: {} needed, {free} ({})", bytes(disk.needed()), disk.how));
+    let free = match (disk.free, &disk.unknown) {
+        (Some(free), _) => format!("{} free", bytes(free)),
+        (None, Some(why)) => format!("free space unknown: {why}"),
+        (None, None) => "free space unknown".to_owned(),
+    };
+    lines.push(format!("disk on the warehouse: {} needed ({}), {free}", bytes(disk.needed()), disk.how));
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     if disk.is_short() {
         lines.push("failed: the warehouse has not enough disk space for this run".into());
@@ -151,7 +162,7 @@ pub fn text(report: &PlanReport) -> String {
     lines.join("\n") + "\n"
 }
 
-fn table(tables: &[PlannedTable]) -> String {
+fn table(tables: &[&PlannedTable]) -> String {
     let mut out = Table::new();
     out.load_style(presets::NOTHING);
     out.set_header(["#", "table", "action", "rows", "size", "chunks", "seconds", "strategy", "why"]);
@@ -209,7 +220,9 @@ mod tests {
 
     #[test]
     fn sizes_and_lengths() {
-        for (value, want) in [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (64 << 20, "64.0 MiB"), (u64::MAX, "16777216.0 TiB")] {
+        for (value, want) in
+            [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (64 << 20, "64.0 MiB"), (u64::MAX, "16777216.0 TiB")]
+        {
             assert_eq!(bytes(value), want);
         }
         for (value, want) in [(0.25, "0.2 s"), (99.9, "99.9 s"), (120.0, "2 min"), (7500.0, "2 h 5 min")] {
@@ -219,7 +232,7 @@ mod tests {
 
     #[test]
     fn only_known_space_can_be_short() {
-        let disk = |free| Disk { grows_by: 10, staging: 5, free, how: String::new() };
+        let disk = |free| Disk { grows_by: 10, staging: 5, free, unknown: None, how: "" };
         assert!(disk(Some(14)).is_short() && !disk(Some(15)).is_short() && !disk(None).is_short());
     }
 }
