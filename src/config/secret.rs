@@ -44,7 +44,7 @@ pub(super) fn password_file(path: &Path) -> Result<SecretString, String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
     use secrecy::ExposeSecret;
 
@@ -67,7 +67,7 @@ mod tests {
             match (password_file(&path), want) {
                 (Ok(got), Ok(want)) => assert_eq!(got.expose_secret(), want),
                 (Err(got), Err(want)) => assert!(got.contains(want) && !got.contains("sEcret"), "{got}"),
-                (got, want) => assert!(false, "{:?} instead of {want:?}", got.map(|_| "a password")),
+                (got, want) => panic!("{:?} instead of {want:?}", got.map(|_| "a password")),
             }
             std::fs::remove_file(&path).unwrap();
         }
