@@ -240,16 +240,14 @@ impl Builder<'_> {
         let vars = word(self.layers.vars.tls.as_ref(), From::Vars).transpose();
         let file = word(self.layers.file.tls.as_ref(), From::File).transpose();
         let file = file.map_err(|problem| located(problem, From::File, role, "tls", self.around));
-        let libpq = self.pg("PGSSLMODE").map(|word| tls::mode(&word, "PGSSLMODE")).transpose();
-        // A wrong word is told even where a higher layer would win.
-        let (vars, file, libpq) = match (vars, file, libpq) {
-            (Ok(vars), Ok(file), Ok(libpq)) => (vars, file, libpq),
-            (vars, file, libpq) => {
-                self.findings.problems.extend([vars.err(), file.err(), libpq.err()].into_iter().flat_map(Option::into_iter));
-                return None;
-            }
+        // A wrong word of ours is told even where a higher layer would win; libpq's only counts when nothing else does.
+        let (Ok(vars), Ok(file)) = (&vars, &file) else {
+            self.findings.problems.extend([vars.err(), file.err()].into_iter().flat_map(Option::into_iter));
+            return None;
         };
-        let asked = self.pick(self.parts.tls, vars, file);
+        let asked = self.pick(self.parts.tls, *vars, *file);
+        let libpq = self.pg("PGSSLMODE").filter(|_| asked.is_none()).map(|word| tls::mode(&word, "PGSSLMODE")).transpose();
+        let libpq = libpq.map_err(|problem| self.findings.problem(problem)).ok()?;
         let default = if address.is_local() { TlsMode::Disable } else { TlsMode::VerifyFull };
         let mode = asked.or(libpq).unwrap_or(default);
         let ca_file = self.ca_file();

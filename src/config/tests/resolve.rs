@@ -57,8 +57,14 @@ fn tls_of_keys_variables_and_url() {
     let flags = Overrides { warehouse_url: Some(format!("{url}?sslmode=require")), ..Overrides::default() };
     assert_eq!(load(&flags, &place.env).unwrap().warehouse.tls.mode, TlsMode::Require, "the flag's URL before all");
 
+    let place = warehouse(&format!("{url}?sslmode=require")).var("PGSSLMODE", "prefer");
+    assert_eq!(mode(&place), TlsMode::Require, "libpq's word does not matter then");
     let place = warehouse(url).file("config/pipeline.yml", "connections:\n  warehouse:\n    tls: prefer\n");
+    let place = place.var("ETL_SYNC_WAREHOUSE_TLS", "sEcret");
     let got = place.problems();
+    assert_eq!(got.len(), 2, "{got:?}");
+    assert!(got[0].starts_with("ETL_SYNC_WAREHOUSE_TLS: not a TLS mode") && !got[0].contains("sEcret"), "{}", got[0]);
+    let got = &got[1..];
     assert!(got[0].starts_with("config/pipeline.yml:3: `connections.warehouse.tls`: `prefer` falls back"), "{}", got[0]);
     assert!(warehouse(url).var("PGSSLMODE", "prefer").problems()[0].starts_with("PGSSLMODE: `prefer` falls back"));
     let place = source("mysql://u@h/d").var("PGSSLMODE", "disable");
