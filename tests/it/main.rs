@@ -11,4 +11,6 @@ mod notes; // lines for the closing summary
 mod program; // the program as a process
 mod sandbox; // a test's own databases and folder
 mod servers; // both sides of a test of one module
+mod source_text; // Rust source with comments or strings blanked out, for tidy
+mod tidy; // the rules of the source tree
 mod types; // every value case, by value and through COPY
