@@ -5,12 +5,12 @@ use super::check::connections;
 use super::grants::{self, Grant};
 use crate::config::Endpoint;
 use crate::conn::mysql::MysqlConn;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::report::check::{Right, Side};
 
 /// Fills in what the server says; what was found before an error stays.
 pub(super) fn fill(side: &mut Side, endpoint: &Endpoint, workers: usize, needed: u64) -> Result<()> {
-    let mut conn = MysqlConn::connect(endpoint)?;
+    let mut conn = connect(endpoint)?;
     side.version = if conn.server.mariadb { conn.server.version.clone() } else { format!("MySQL {}", conn.server.version) };
     let current = conn.text("SELECT CURRENT_USER()", "asking for the account")?.unwrap_or_default();
     side.account.clone_from(&current);
@@ -19,12 +19,26 @@ pub(super) fn fill(side: &mut Side, endpoint: &Endpoint, workers: usize, needed:
     side.connections = Some(connections(capacity::source_room(&mut conn)?, needed, workers));
     let grants = read_grants(&mut conn)?;
     let views = conn.text(
-        "SELECT CONCAT(COUNT(*)) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'VIEW'",
+        "SELECT CONCAT(COUNT(*)) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'VIEW' \
+         AND table_schema <> 'information_schema'",
         "looking for views",
     )?;
     side.rights = rights(&grants, &endpoint.database, &grants::account(&current), views.is_some_and(|n| n != "0"));
     side.surplus = grants::surplus(&grants);
     Ok(())
+}
+
+/// An account without any right on the database is refused there, but may enter information_schema and ask for its
+/// rights: so the statements that are missing can be told.
+fn connect(endpoint: &Endpoint) -> Result<MysqlConn> {
+    match MysqlConn::connect(endpoint) {
+        Err(error) if error.kind() == Kind::Refused => {
+            let elsewhere = Endpoint { database: "information_schema".into(), ..endpoint.clone() };
+            // Wrong passwords are refused there too: the first error tells more.
+            MysqlConn::connect(&elsewhere).map_err(|_| error)
+        }
+        other => other,
+    }
 }
 
 fn pairs(conn: &mut MysqlConn, sql: &str, doing: &str) -> Result<Vec<(String, String)>> {

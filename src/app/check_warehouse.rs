@@ -66,8 +66,9 @@ fn schema_rights(row: &Row, schema: &str, database: &str, account: &str) -> Vec<
         out.push(Right {
             name: format!("SELECT, INSERT, UPDATE, DELETE on the {foreign} tables of schema {schema} that others own"),
             granted: locked == 0,
-            needed: false,
-            without: format!("{locked} of them cannot be synced"),
+            // Tables of others in the target schema may never be synced; ours always are.
+            needed: schema == track::SCHEMA,
+            without: format!("{locked} of them cannot be written"),
             grant: format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {quoted} TO {account};"),
         });
     }

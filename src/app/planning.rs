@@ -148,7 +148,10 @@ fn goal(config: &Config, table: &SourceTable, rule: &TableRule) -> ChunkGoal {
     if !table.transactional {
         bytes = bytes.min(drained_bytes(config));
     }
-    ChunkGoal::new(table.rows_estimated, table.bytes_estimated, bytes, rule.chunk_rows.unwrap_or(settings.chunk_rows_max))
+    let rows = rule.chunk_rows.unwrap_or(settings.chunk_rows_max);
+    let goal = ChunkGoal::new(table.rows_estimated, table.bytes_estimated, bytes, rows);
+    let asked = rule.chunk_rows.is_some() || rule.chunk_bytes.is_some();
+    if asked { goal } else { goal.even_for(u64::try_from(settings.parallel).unwrap_or(u64::MAX)) }
 }
 
 /// Bytes of a chunk that is drained before it is written, so that all workers together stay in bounds.

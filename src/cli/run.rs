@@ -20,7 +20,8 @@ pub fn run(config: &Config, args: &RunArgs, global: &Global, output: Output, bar
     let options = SyncOptions { tables: args.tables.clone(), full: args.full };
     let run = Run::new(config, &options, &cancel, &watchdog, &progress);
     let record = Record::new(config.state_dir.clone(), output, run.opening(), Arc::clone(&progress));
-    for warning in &config.warnings {
+    // The summary shows them; a document does not show itself to whoever reads the log.
+    for warning in config.warnings.iter().filter(|_| output.json) {
         log::warn!("{warning}");
     }
     let started = start(&cancel, &watchdog, &record, args).and_then(|()| Shown::start(Arc::clone(&progress), bars, global.quiet));

@@ -117,8 +117,7 @@ struct Job<'a> {
 impl<'a> Job<'a> {
     fn new(services: &'a Services<'a>, table: &'a TableWork<'a>) -> Self {
         let (plan, nullable) = (table.plan(), table.load.nullable());
-        let columns: Vec<_> =
-            plan.source.columns.iter().enumerate().map(|(i, c)| (c.ty, is_not_null(i, c, &nullable))).collect();
+        let columns: Vec<_> = plan.source.columns.iter().enumerate().map(|(i, c)| (c.ty, is_not_null(i, c, &nullable))).collect();
         let encoder = Encoder::new(&columns, NullToken::random());
         Self { services, table, plan, encoder, refused: None, rows: 0, bytes: 0 }
     }
