@@ -83,6 +83,30 @@ impl Sandbox {
         }
     }
 
+    /// Another account on the source, with these rights only; `{db}` stands for the test's database.
+    pub fn source_account(&self, grants: &[&str]) -> String {
+        let user = format!("'{}'@'%'", self.name);
+        self.source_sql(&[&format!("CREATE USER {user} IDENTIFIED BY 'aPwd-of-a-test'")]);
+        for grant in grants {
+            self.source_sql(&[&format!("GRANT {} TO {user}", grant.replace("{db}", &format!("`{}`", self.name)))]);
+        }
+        self.as_account("ETL_SYNC_SOURCE_URL")
+    }
+
+    /// Another role on the warehouse; `options` as in CREATE ROLE.
+    pub fn warehouse_account(&self, options: &str) -> String {
+        let create = format!("CREATE ROLE {} LOGIN PASSWORD 'aPwd-of-a-test' {options}", self.name);
+        self.warehouse().batch_execute(&create).expect("the role can be made");
+        self.as_account("ETL_SYNC_WAREHOUSE_URL")
+    }
+
+    fn as_account(&self, name: &str) -> String {
+        let mut url = url::Url::parse(&self.hosts.url(name, &self.name)).expect("a URL");
+        url.set_username(&self.name).expect("a URL with a user");
+        url.set_password(Some("aPwd-of-a-test")).expect("a URL with a password");
+        url.into()
+    }
+
     /// A file of the configuration folder.
     pub fn config(&self, file: &str, text: &str) {
         std::fs::write(self.config_dir().join(file), text).expect("a configuration file can be written");
@@ -122,6 +146,13 @@ impl Sandbox {
         let mut command = self.command();
         command.args(["run", "--json", "--parallel", "2"]).args(more);
         Running::start(command)
+    }
+
+    /// Runs `etl-sync run --json` with one variable set differently.
+    pub fn run_with(&self, variable: &str, value: &str, more: &[&str]) -> Outcome {
+        let mut command = self.command();
+        command.env(variable, value).args(["run", "--json", "--parallel", "2"]).args(more);
+        Running::start(command).wait(RUN_MAX)
     }
 
     /// Runs `etl-sync run --json` with more arguments to its end.
@@ -222,12 +253,15 @@ impl Drop for Sandbox {
         // A test that died with a server down must not die a second time here.
         let options = mysql::Opts::from_url(&self.hosts.url("ETL_SYNC_ADMIN_SOURCE_URL", ""));
         if let Some(mut conn) = options.ok().and_then(|options| mysql::Conn::new(options).ok()) {
-            conn.query_drop(format!("DROP DATABASE IF EXISTS `{}`", self.name)).unwrap_or_else(|e| eprintln!("{e}"));
+            for sql in [format!("DROP DATABASE IF EXISTS `{}`", self.name), format!("DROP USER IF EXISTS '{}'@'%'", self.name)] {
+                conn.query_drop(sql).unwrap_or_else(|e| eprintln!("{e}"));
+            }
         }
         let url = self.hosts.url("ETL_SYNC_ADMIN_WAREHOUSE_URL", "postgres");
         if let Ok(mut client) = postgres::Client::connect(&url, postgres::NoTls) {
-            let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-            client.batch_execute(&drop).unwrap_or_else(|e| eprintln!("{e}"));
+            for sql in [format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name), format!("DROP ROLE IF EXISTS {}", self.name)] {
+                client.batch_execute(&sql).unwrap_or_else(|e| eprintln!("{e}"));
+            }
         }
     }
 }
