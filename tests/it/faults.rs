@@ -42,6 +42,8 @@ fn in_the_middle(sandbox: &Sandbox) {
 
 /// The next run takes up what was done and finishes the rest.
 fn goes_on(sandbox: &Sandbox) -> Outcome {
+    sandbox.config("pipeline.yml", "");
+    sandbox.config("tables.yml", "");
     let outcome = sandbox.run(&[]);
     outcome.expect(0);
     sandbox.assert_equal(&[]);
