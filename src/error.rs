@@ -75,7 +75,9 @@ impl Kind {
         let (retry, exit, hint) = match self {
             Self::Config => (Retry::Never, 2, "correct the configuration or the command line; nothing was touched"),
             Self::Unreachable => (Retry::Chunk, 69, "check that the server runs and that host, port and network are right"),
-            Self::Refused => (Retry::Never, 77, "check user, password, privileges and TLS settings; `etl-sync check` names what is missing"),
+            Self::Refused => {
+                (Retry::Never, 77, "check user, password, privileges and TLS settings; `etl-sync check` names what is missing")
+            }
             Self::Transient => (Retry::Chunk, 1, "run again: it passed its retries, so look for locks or load on that server"),
             Self::SnapshotLost => (Retry::Table, 69, "the source connection broke; run again when the source is stable"),
             Self::Timeout => (Retry::Chunk, 69, "the server does not answer; check it, or raise the deadline in pipeline.yml"),

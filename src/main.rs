@@ -6,6 +6,11 @@ fn main() {
     let options = etl_sync::app::sync::SyncOptions::default();
     let report = etl_sync::app::sync::Run::new(&config, &options, &cancel, &dog, &progress).sync();
     #[allow(clippy::print_stdout)]
-    { println!("{}", etl_sync::report::text::summary(&report)); if let Some(e) = &report.error { println!("{e:?}"); } }
+    {
+        println!("{}", etl_sync::report::text::summary(&report));
+        if let Some(e) = &report.error {
+            println!("{e:?}");
+        }
+    }
     std::process::exit(report.exit_code.into());
 }

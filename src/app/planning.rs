@@ -90,7 +90,12 @@ fn missing(name: &str, known: &BTreeSet<String>) -> String {
     }
 }
 
-fn one(conn: &mut MysqlConn, config: &Config, mut table: SourceTable, targets: &BTreeMap<String, TargetTable>) -> Result<TablePlan> {
+fn one(
+    conn: &mut MysqlConn,
+    config: &Config,
+    mut table: SourceTable,
+    targets: &BTreeMap<String, TargetTable>,
+) -> Result<TablePlan> {
     let rule = config.tables.rule(&table.name.table);
     if table.name.table == LOAD_STATUS {
         return Err(Error::new(Kind::Config, format!("table {LOAD_STATUS}: the name is taken by our own status table")));
@@ -186,11 +191,15 @@ fn apply_key(table: &mut SourceTable, rule: &TableRule) -> Result<()> {
 fn fits(table: &SourceTable, existing: &TargetTable) -> Result<()> {
     let doing = format!("table {}: its target {}", table.name, existing.name);
     if existing.kind != TargetKind::Table {
-        return Err(Error::new(Kind::Changed, format!("{doing} is not an ordinary table")).hint("rename or drop it in the warehouse"));
+        return Err(
+            Error::new(Kind::Changed, format!("{doing} is not an ordinary table")).hint("rename or drop it in the warehouse")
+        );
     }
     let bad: Vec<String> = ddl::matches(table, existing)
         .iter()
-        .filter(|d| matches!(d, Difference::Changed { .. } | Difference::Generated { .. } | Difference::Dropped { not_null: true, .. }))
+        .filter(|d| {
+            matches!(d, Difference::Changed { .. } | Difference::Generated { .. } | Difference::Dropped { not_null: true, .. })
+        })
         .map(ToString::to_string)
         .collect();
     if bad.is_empty() {

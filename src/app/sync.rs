@@ -299,7 +299,11 @@ fn told(plan: &TablePlan, result: &TableResult) -> TableReport {
         bytes: result.bytes,
         seconds: seconds(result.elapsed),
         rounds: result.rounds,
-        zero_dates: result.zero_dates.iter().map(|(column, count)| ColumnCount { column: column.clone(), count: *count }).collect(),
+        zero_dates: result
+            .zero_dates
+            .iter()
+            .map(|(column, count)| ColumnCount { column: column.clone(), count: *count })
+            .collect(),
         error,
     }
 }

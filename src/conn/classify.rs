@@ -159,7 +159,10 @@ mod tests {
     #[test]
     fn values_are_cut_from_messages() {
         let code = SqlState::INVALID_TEXT_REPRESENTATION;
-        assert_eq!(cut_values(&code, "invalid input syntax for type integer: \"secret: x\""), "invalid input syntax for type integer");
+        assert_eq!(
+            cut_values(&code, "invalid input syntax for type integer: \"secret: x\""),
+            "invalid input syntax for type integer"
+        );
         assert_eq!(
             copy_place("COPY patient, line 3, column note: \"a \"quoted\" secret\""),
             Some("COPY patient, line 3, column note".to_owned())

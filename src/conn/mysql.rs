@@ -96,8 +96,11 @@ impl MysqlConn {
         let seen = self.text(sql, "reading the session settings back")?.unwrap_or_default();
         let wanted = "+00:00||utf8mb4|utf8mb4|1|1";
         if seen != wanted {
-            return Err(Error::new(Kind::Internal, format!("{} does not keep its session settings: {seen}, not {wanted}", self.what))
-                .hint("look for init_connect or a proxy that changes sessions"));
+            return Err(Error::new(
+                Kind::Internal,
+                format!("{} does not keep its session settings: {seen}, not {wanted}", self.what),
+            )
+            .hint("look for init_connect or a proxy that changes sessions"));
         }
         Ok(())
     }

@@ -1,12 +1,13 @@
 //! Connections to PostgreSQL: options, the pinned session, deadlines through the watchdog.
 
 use super::classify;
-use super::watchdog::{Guard, Watchdog};
+use super::watchdog::{Guard, Probe, Watchdog};
 use crate::config::{Address, Endpoint, TlsMode};
 use crate::error::{Error, Kind, Result};
 use postgres::config::SslMode;
 use postgres::{Client, Config, NoTls};
 use secrecy::ExposeSecret;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -36,6 +37,7 @@ pub struct PostgresConn {
     watchdog: Watchdog,
     stall: Duration,
     statement: Duration,
+    probe: Probe,
     what: String,
 }
 
@@ -62,6 +64,7 @@ impl PostgresConn {
             watchdog: watchdog.clone(),
             stall: endpoint.deadlines.stall,
             statement: endpoint.deadlines.statement,
+            probe: probe(endpoint),
             what,
         };
         conn.read_back()?;
@@ -69,8 +72,12 @@ impl PostgresConn {
     }
 
     /// The driver's client together with a guard that bounds the wait for it: use the client only while it lives.
+    ///
+    /// The statement itself may take its whole deadline (an index, a merge); a server that answers nobody is given up
+    /// after the stall deadline.
     pub fn watched(&mut self, doing: &str) -> (&mut Client, Guard) {
-        let guard = self.watchdog.watch(self.statement + self.stall, format!("{doing} on {}", self.what));
+        let what = format!("{doing} on {}", self.what);
+        let guard = self.watchdog.watch_long(self.stall, self.statement + self.stall, what, Probe::clone(&self.probe));
         (&mut self.client, guard)
     }
 
@@ -143,6 +150,24 @@ impl PostgresConn {
     }
 }
 
+/// Whether the server lets anybody in: asked when a statement takes long. A thread of its own asks, because a stopped
+/// server accepts the connection and then says nothing.
+fn probe(endpoint: &Endpoint) -> Probe {
+    let endpoint = endpoint.clone();
+    Arc::new(move || {
+        let (sender, receiver) = crossbeam::channel::bounded(1);
+        let limit = endpoint.deadlines.connect * 2;
+        let asked = endpoint.clone();
+        let asking = std::thread::Builder::new().name("probe".into()).spawn(move || {
+            let alive = open(&asked, "etl-sync/probe").map_or_else(|error| error.kind() != Kind::Unreachable, |_| true);
+            if sender.send(alive).is_err() {
+                log::debug!("{asked} answered after its time");
+            }
+        });
+        asking.is_ok() && receiver.recv_timeout(limit).unwrap_or(false)
+    })
+}
+
 fn open(endpoint: &Endpoint, application: &str) -> Result<Client> {
     let doing = || format!("connecting to {endpoint}");
     let config = config(endpoint, application);
@@ -154,7 +179,11 @@ fn open(endpoint: &Endpoint, application: &str) -> Result<Client> {
     client.map_err(|e| {
         let error = classify::postgres(&e, doing());
         // The driver has no kind of its own for a failed handshake.
-        if error.to_string().contains("TLS") || error.to_string().contains("certificate") { error.as_kind(Kind::Refused) } else { error }
+        if error.to_string().contains("TLS") || error.to_string().contains("certificate") {
+            error.as_kind(Kind::Refused)
+        } else {
+            error
+        }
     })
 }
 

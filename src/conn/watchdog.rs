@@ -13,9 +13,14 @@ use std::time::{Duration, Instant};
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(100);
 
+/// Says whether the server still answers somebody else.
+pub type Probe = Arc<dyn Fn() -> bool + Send + Sync>;
+
 struct Wait {
     until: Instant,
     length: Duration,
+    /// A long statement may go on past `until` while the probe finds the server alive, but not past `last`.
+    long: Option<(Instant, Probe)>,
     what: String,
 }
 
@@ -74,8 +79,20 @@ impl Watchdog {
     /// Registers a wait that ends when the guard is dropped.
     #[must_use]
     pub fn watch(&self, length: Duration, what: String) -> Guard {
+        self.register(Wait { until: Instant::now() + length, length, long: None, what })
+    }
+
+    /// Registers a wait for a statement that may take long: after each `length` the probe has to find the server alive,
+    /// and after `longest` the wait is over in any case.
+    #[must_use]
+    pub fn watch_long(&self, length: Duration, longest: Duration, what: String, probe: Probe) -> Guard {
+        let now = Instant::now();
+        self.register(Wait { until: now + length, length, long: Some((now + longest, probe)), what })
+    }
+
+    fn register(&self, wait: Wait) -> Guard {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
-        self.shared.lock().insert(id, Wait { until: Instant::now() + length, length, what });
+        self.shared.lock().insert(id, wait);
         Guard { shared: Arc::clone(&self.shared), id }
     }
 }
@@ -85,9 +102,21 @@ impl Shared {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The first wait that is over; a long one whose server is alive gets another term.
     fn overdue(&self) -> Option<(String, Duration)> {
         let now = Instant::now();
-        self.lock().values().find(|wait| wait.until <= now).map(|wait| (wait.what.clone(), wait.length))
+        let (id, found, probe) = self.lock().iter().find(|(_, wait)| wait.until <= now).map(|(id, wait)| {
+            let probe = wait.long.as_ref().filter(|(last, _)| now < *last).map(|(_, probe)| Arc::clone(probe));
+            (*id, (wait.what.clone(), wait.length), probe)
+        })?;
+        // Probed without the lock: it takes seconds, and waits come and go meanwhile.
+        if probe.is_some_and(|alive| alive()) {
+            if let Some(wait) = self.lock().get_mut(&id) {
+                wait.until = Instant::now() + wait.length;
+            }
+            return None;
+        }
+        self.lock().contains_key(&id).then_some(found)
     }
 }
 
@@ -126,6 +155,21 @@ mod tests {
         drop(dog.watch(Duration::from_millis(1), "ended".into()));
         let _dead = dog.watch(Duration::from_millis(10), "dead".into());
         assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok("dead".to_owned()));
+        assert!(thread.is_ok_and(|t| t.join().is_ok()));
+    }
+
+    #[test]
+    fn a_long_wait_goes_on_while_the_server_is_alive() {
+        let dog = Watchdog::new();
+        let alive = Arc::new(AtomicBool::new(true));
+        let (sender, receiver) = mpsc::channel();
+        let thread = dog.start(move |what, _| assert!(sender.send(what.to_owned()).is_ok()));
+        let seen = Arc::clone(&alive);
+        let probe: Probe = Arc::new(move || seen.load(Ordering::SeqCst));
+        let _long = dog.watch_long(Duration::from_millis(10), Duration::from_secs(60), "index".into(), probe);
+        assert!(receiver.recv_timeout(Duration::from_millis(600)).is_err());
+        alive.store(false, Ordering::SeqCst);
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok("index".to_owned()));
         assert!(thread.is_ok_and(|t| t.join().is_ok()));
     }
 }

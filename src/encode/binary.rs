@@ -60,12 +60,13 @@ pub(super) fn geometry(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
 /// Packed little-endian floats as `{1.5,-2.0}`.
 pub(super) fn vector(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
     let (floats, []) = bytes.as_chunks::<4>() else { return false };
+    let mut buffer = zmij::Buffer::new();
     out.push(b'{');
     for (index, float) in floats.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        number::float(out, f32::from_le_bytes(*float));
+        out.extend_from_slice(number::float(&mut buffer, f32::from_le_bytes(*float)));
     }
     out.push(b'}');
     true

@@ -19,12 +19,19 @@ use std::fmt;
 const SCRATCH_BYTES_KEPT: usize = 1024 * 1024;
 
 /// Turns rows of one table into COPY data. Compiled once per table and worker, started anew for every chunk attempt.
-#[derive(Debug)]
 pub struct Encoder {
     columns: Vec<Target>,
     token: NullToken,
     zero_dates: ZeroDates,
-    scratch: Vec<u8>,
+    scratch: Scratch,
+}
+
+/// Room for the text of one cell; numbers are read from the buffer they were formatted in, without a copy.
+#[derive(Default)]
+struct Scratch {
+    bytes: Vec<u8>,
+    int: itoa::Buffer,
+    float: zmij::Buffer,
 }
 
 /// What a cell has to become.
@@ -42,7 +49,7 @@ impl Encoder {
             columns: columns.iter().map(|&(ty, not_null)| Target { ty, not_null }).collect(),
             token,
             zero_dates: ZeroDates::new(columns.len()),
-            scratch: Vec::with_capacity(256),
+            scratch: Scratch::default(),
         }
     }
 
@@ -66,8 +73,8 @@ impl Encoder {
 
     /// Gives memory back after an unusually big cell.
     fn trim(&mut self) {
-        if self.scratch.capacity() > SCRATCH_BYTES_KEPT {
-            self.scratch = Vec::with_capacity(256);
+        if self.scratch.bytes.capacity() > SCRATCH_BYTES_KEPT {
+            self.scratch.bytes = Vec::new();
         }
     }
 }
@@ -202,38 +209,43 @@ enum Field<'a> {
 
 /// The text of one cell, in `scratch` where it is not the source's own. None when the cell does not fit the type.
 #[inline]
-fn field<'a>(ty: ColumnType, cell: Cell<'a>, scratch: &'a mut Vec<u8>) -> Option<Field<'a>> {
+fn field<'a>(ty: ColumnType, cell: Cell<'a>, scratch: &'a mut Scratch) -> Option<Field<'a>> {
     use ColumnType as T;
-    scratch.clear();
-    let fits = match (ty, cell) {
+    let text: &[u8] = match (ty, cell) {
         (_, Cell::Null) => return Some(Field::Null),
+        (T::Int16 | T::Int32 | T::Int64 | T::UInt64 | T::Year, Cell::Int(value)) => scratch.int.format(value).as_bytes(),
+        (T::Int16 | T::Int32 | T::Int64 | T::UInt64 | T::Year, Cell::UInt(value)) => scratch.int.format(value).as_bytes(),
+        (T::Float32, Cell::Float(value)) => number::float(&mut scratch.float, value),
+        (T::Float64, Cell::Double(value)) => number::double(&mut scratch.float, value),
         (T::Varchar { .. } | T::Text | T::Jsonb, Cell::Bytes(text)) => return Some(Field::Source(text)),
         (T::Decimal { .. } | T::Inet | T::Uuid, Cell::Bytes(text)) => {
             return text.is_ascii().then_some(Field::Source(text));
         }
-        (T::Int16 | T::Int32 | T::Int64 | T::UInt64 | T::Year, Cell::Int(value)) => number::int(scratch, value),
-        (T::Int16 | T::Int32 | T::Int64 | T::UInt64 | T::Year, Cell::UInt(value)) => number::int(scratch, value),
-        (T::Float32, Cell::Float(value)) => number::float(scratch, value),
-        (T::Float64, Cell::Double(value)) => number::double(scratch, value),
-        (T::Date | T::Timestamp { .. } | T::TimestampTz { .. }, Cell::DateTime(value)) => {
-            if !temporal::is_calendar_day(value) {
-                return Some(Field::ZeroDate);
-            }
-            match ty {
-                T::Timestamp { digits } => temporal::timestamp(scratch, value, digits),
-                T::TimestampTz { digits } => temporal::timestamp_utc(scratch, value, digits),
-                _ => temporal::date(scratch, value),
-            }
+        (_, Cell::DateTime(value)) if ty.is_calendar() && !temporal::is_calendar_day(value) => return Some(Field::ZeroDate),
+        _ => {
+            scratch.bytes.clear();
+            return long_field(ty, cell, &mut scratch.bytes).then_some(Field::Plain(&scratch.bytes));
         }
-        (T::Interval { digits }, Cell::Time(value)) => temporal::interval(scratch, value, digits),
-        (T::Boolean, Cell::Bytes(bytes)) => binary::boolean(scratch, bytes),
-        (T::Bit { bits }, Cell::Bytes(bytes)) => binary::bits(scratch, bytes, bits),
-        (T::Bytes, Cell::Bytes(bytes)) => binary::bytea(scratch, bytes),
-        (T::Geometry, Cell::Bytes(bytes)) => binary::geometry(scratch, bytes),
-        (T::Vector, Cell::Bytes(bytes)) => binary::vector(scratch, bytes),
-        _ => false,
     };
-    fits.then_some(Field::Plain(scratch))
+    Some(Field::Plain(text))
+}
+
+/// Puts the text of a cell together in `out`; false when the cell does not fit the type.
+#[inline]
+fn long_field(ty: ColumnType, cell: Cell<'_>, out: &mut Vec<u8>) -> bool {
+    use ColumnType as T;
+    match (ty, cell) {
+        (T::Date, Cell::DateTime(value)) => temporal::date(out, value),
+        (T::Timestamp { digits }, Cell::DateTime(value)) => temporal::timestamp(out, value, digits),
+        (T::TimestampTz { digits }, Cell::DateTime(value)) => temporal::timestamp_utc(out, value, digits),
+        (T::Interval { digits }, Cell::Time(value)) => temporal::interval(out, value, digits),
+        (T::Boolean, Cell::Bytes(bytes)) => binary::boolean(out, bytes),
+        (T::Bit { bits }, Cell::Bytes(bytes)) => binary::bits(out, bytes, bits),
+        (T::Bytes, Cell::Bytes(bytes)) => binary::bytea(out, bytes),
+        (T::Geometry, Cell::Bytes(bytes)) => binary::geometry(out, bytes),
+        (T::Vector, Cell::Bytes(bytes)) => binary::vector(out, bytes),
+        _ => false,
+    }
 }
 
 /// The kind of a cell, for errors.

@@ -115,8 +115,7 @@ struct Job<'a> {
 
 impl<'a> Job<'a> {
     fn new(services: &'a Services<'a>, plan: &'a TablePlan, nullable: &std::collections::BTreeSet<usize>) -> Self {
-        let columns: Vec<_> =
-            plan.source.columns.iter().enumerate().map(|(i, c)| (c.ty, is_not_null(i, c, nullable))).collect();
+        let columns: Vec<_> = plan.source.columns.iter().enumerate().map(|(i, c)| (c.ty, is_not_null(i, c, nullable))).collect();
         Self { services, plan, encoder: Encoder::new(&columns, NullToken::random()), refused: None, rows: 0, bytes: 0 }
     }
 
@@ -144,9 +143,8 @@ impl<'a> Job<'a> {
         let counted = Counted { out, bytes: 0, services: self.services };
         let mut csv = writer(plan.source.columns.len(), counted);
         let (encoder, refused) = (&mut self.encoder, &mut self.refused);
-        let rows = source.read(plan, range, &mut |cells| {
-            encoder.write_row(cells, &mut csv).map_err(|error| refuse(plan, error, refused))
-        })?;
+        let rows = source
+            .read(plan, range, &mut |cells| encoder.write_row(cells, &mut csv).map_err(|error| refuse(plan, error, refused)))?;
         let doing = || format!("copying table {}", plan.name());
         csv.flush().map_err(|e| crate::conn::classify::copy_io(&e, doing()))?;
         self.rows = rows;
@@ -177,7 +175,8 @@ fn refuse(plan: &TablePlan, error: EncodeError, refused: &mut Option<EncodeError
     if let EncodeError::Write(cause) = &error {
         return crate::conn::classify::copy_io(cause, doing);
     }
-    let column = error.column().and_then(|i| plan.source.columns.get(i)).map_or(String::new(), |c| format!(", column {}", c.name));
+    let column =
+        error.column().and_then(|i| plan.source.columns.get(i)).map_or(String::new(), |c| format!(", column {}", c.name));
     let shown = Error::new(Kind::Data, format!("{doing}{column}: {error}"));
     *refused = Some(error);
     shown

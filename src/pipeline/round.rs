@@ -1,10 +1,10 @@
 //! Rounds: a round is one snapshot group. Its workers pull jobs until none is left; a worker that loses its source
 //! connection leaves. What is unfinished when all have left starts again in the next round, with a new snapshot.
 
+use super::Services;
 use super::chunk::{self, Worker};
 use super::queue::{Job, Queue};
 use super::table::{End, TableResult, TableWork};
-use super::Services;
 use crate::catalog::TargetTable;
 use crate::config::Strategy;
 use crate::error::{Error, Kind, Result, Retry};
@@ -20,8 +20,8 @@ use crate::track::writer::Event;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Rounds after which a source that keeps breaking is given up.
@@ -233,9 +233,8 @@ impl Shared<'_> {
 
     /// A panic inside a job is that table's failure, not the process's end.
     fn caught(&self, job: Job, table: &TableWork<'_>, worker: &mut Worker<'_>) -> Result<()> {
-        catch_unwind(AssertUnwindSafe(|| self.perform(job, table, worker))).unwrap_or_else(|_| {
-            Err(Error::new(Kind::Internal, format!("table {}: a worker panicked", table.plan().name())))
-        })
+        catch_unwind(AssertUnwindSafe(|| self.perform(job, table, worker)))
+            .unwrap_or_else(|_| Err(Error::new(Kind::Internal, format!("table {}: a worker panicked", table.plan().name()))))
     }
 
     fn perform(&self, job: Job, table: &TableWork<'_>, worker: &mut Worker<'_>) -> Result<()> {
@@ -265,9 +264,8 @@ impl Shared<'_> {
     }
 
     fn finish(&self, table: &TableWork<'_>, sink: &mut PostgresSink) {
-        let finished = catch_unwind(AssertUnwindSafe(|| chunk::finish(self.services, table, sink))).unwrap_or_else(|_| {
-            Err(Error::new(Kind::Internal, format!("table {}: the finish panicked", table.plan().name())))
-        });
+        let finished = catch_unwind(AssertUnwindSafe(|| chunk::finish(self.services, table, sink)))
+            .unwrap_or_else(|_| Err(Error::new(Kind::Internal, format!("table {}: the finish panicked", table.plan().name()))));
         match finished {
             Ok(outcome) => {
                 table.end(End::Loaded(outcome));

@@ -85,9 +85,7 @@ pub fn integer(
 fn equal_pieces(low: i128, end: i128, count: u64) -> Vec<Piece> {
     let width = (end - low).max(1);
     let count = i128::from(count).min(width).max(1);
-    (0..count)
-        .map(|i| Piece { low: low + width * i / count, high: low + width * (i + 1) / count, rows: 0 })
-        .collect()
+    (0..count).map(|i| Piece { low: low + width * i / count, high: low + width * (i + 1) / count, rows: 0 }).collect()
 }
 
 /// The lower ends at which a chunk begins, without the first: neighbours are joined while they fit together.

@@ -71,8 +71,6 @@ impl TablePlan {
 impl Plan {
     /// Biggest tables first: the last table to end should be a small one.
     pub fn order(&mut self) {
-        self.tables.sort_by(|a, b| {
-            (b.source.bytes_estimated, &a.source.name).cmp(&(a.source.bytes_estimated, &b.source.name))
-        });
+        self.tables.sort_by(|a, b| (b.source.bytes_estimated, &a.source.name).cmp(&(a.source.bytes_estimated, &b.source.name)));
     }
 }

@@ -152,11 +152,8 @@ impl RunReport {
 
     /// Sums `tables` up.
     pub fn add_up(&mut self) {
-        let mut totals = Totals {
-            events_written: self.totals.events_written,
-            events_lost: self.totals.events_lost,
-            ..Totals::default()
-        };
+        let mut totals =
+            Totals { events_written: self.totals.events_written, events_lost: self.totals.events_lost, ..Totals::default() };
         for table in &self.tables {
             totals.tables += 1;
             match table.status.as_str() {

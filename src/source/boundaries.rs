@@ -90,10 +90,8 @@ fn key_after(conn: &mut MysqlConn, table: &TablePlan, from: Option<&[KeyValue]>,
     }
     sql.push_str(&format!(" ORDER BY {order} LIMIT 1 OFFSET {rows}"));
     let row: Option<Row> = conn.conn.exec_first(sql, params).map_err(|e| classify::mysql(&e, doing(table)))?;
-    row.map(|row| {
-        source.key.iter().enumerate().map(|(i, _)| key_value(row.as_ref(i), table)).collect::<Result<Vec<KeyValue>>>()
-    })
-    .transpose()
+    row.map(|row| source.key.iter().enumerate().map(|(i, _)| key_value(row.as_ref(i), table)).collect::<Result<Vec<KeyValue>>>())
+        .transpose()
 }
 
 fn key_value(value: Option<&Value>, table: &TablePlan) -> Result<KeyValue> {
@@ -104,4 +102,3 @@ fn key_value(value: Option<&Value>, table: &TablePlan) -> Result<KeyValue> {
         _ => Err(Error::new(Kind::Internal, format!("{}: the key has a type that cannot be compared", doing(table)))),
     }
 }
-

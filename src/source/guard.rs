@@ -40,7 +40,9 @@ impl LetGo {
             }
             Some(kind) => Err(Error::new(
                 kind,
-                format!("table {table}: a session waited {WAIT_MAX_SECONDS} s to change it, so it was let go in the middle of its copy"),
+                format!(
+                    "table {table}: a session waited {WAIT_MAX_SECONDS} s to change it, so it was let go in the middle of its copy"
+                ),
             )),
         }
     }

@@ -70,7 +70,12 @@ impl RunLock {
     ///
     /// # Errors
     /// [`Kind::Locked`] when another run holds it, [`Kind::Config`] when another source filled this target.
-    pub fn acquire(endpoint: &Endpoint, watchdog: &Watchdog, claim: &Claim<'_>, cancel: &Cancel) -> Result<(Self, Option<Interrupted>)> {
+    pub fn acquire(
+        endpoint: &Endpoint,
+        watchdog: &Watchdog,
+        claim: &Claim<'_>,
+        cancel: &Cancel,
+    ) -> Result<(Self, Option<Interrupted>)> {
         let mut conn = PostgresConn::connect(endpoint, &application_name(claim.run_id), watchdog)?;
         wait_for_lock(&mut conn, claim.schema, cancel)?;
         schema::ensure(&mut conn, claim.schema)?;

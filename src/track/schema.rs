@@ -19,7 +19,9 @@ pub fn ensure(conn: &mut PostgresConn, target_schema: &str) -> Result<()> {
         conn.batch(include_str!("schema.sql"), "creating the tracking tables")?;
     }
     // CREATE SCHEMA IF NOT EXISTS needs the privilege even when there is nothing to do.
-    let exists = !conn.rows("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&target_schema], "looking for the target schema")?.is_empty();
+    let exists = !conn
+        .rows("SELECT 1 FROM pg_namespace WHERE nspname = $1", &[&target_schema], "looking for the target schema")?
+        .is_empty();
     if !exists {
         conn.batch(&format!("CREATE SCHEMA {}", quote_postgres(target_schema)), "creating the target schema")?;
     }

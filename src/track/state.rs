@@ -55,11 +55,19 @@ pub fn begin(run: &RunIdentity) -> String {
 /// The upsert of a state row, for the finish transaction.
 #[must_use]
 pub fn upsert(run: &RunIdentity, state: &NewState<'_>) -> String {
-    let values: Vec<String> =
-        [&run.job, state.table, &run.run_id, &run.sync_id, state.strategy, state.snapshot, state.fingerprint, state.source_identity]
-            .iter()
-            .map(|text| literal_postgres(text))
-            .collect();
+    let values: Vec<String> = [
+        &run.job,
+        state.table,
+        &run.run_id,
+        &run.sync_id,
+        state.strategy,
+        state.snapshot,
+        state.fingerprint,
+        state.source_identity,
+    ]
+    .iter()
+    .map(|text| literal_postgres(text))
+    .collect();
     format!(
         include_str!("state_upsert.sql"),
         values = values.join(", "),

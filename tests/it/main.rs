@@ -1,1 +1,5 @@
 //! One integration binary.
+
+mod catalog;
+mod servers;
+mod types;

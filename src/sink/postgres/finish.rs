@@ -30,7 +30,10 @@ pub fn install(conn: &mut PostgresConn, load: &Load<'_>, proof: &Proof, doing: &
         quote_postgres(&plan.target.table)
     ));
     sql.push_str(&format!("SELECT count(*) FROM {};", plan.target.postgres()));
-    sql.push_str(&format!("SELECT conname FROM pg_constraint WHERE conrelid = {}::regclass AND contype IN ('p', 'u')", literal(&plan.target)));
+    sql.push_str(&format!(
+        "SELECT conname FROM pg_constraint WHERE conrelid = {}::regclass AND contype IN ('p', 'u')",
+        literal(&plan.target)
+    ));
     let answers = run(conn, &sql, doing)?;
     let mut rows = answers.rows.iter().filter_map(|row| row.first());
     let held = count(rows.next().map_or("", String::as_str), doing)?;

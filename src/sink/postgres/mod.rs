@@ -58,7 +58,8 @@ impl PostgresSink {
                 Ok(value)
             }
             Err(error) => {
-                let _guard = self.watchdog.watch(self.endpoint.deadlines.stall, format!("closing a connection to {}", conn.what()));
+                let _guard =
+                    self.watchdog.watch(self.endpoint.deadlines.stall, format!("closing a connection to {}", conn.what()));
                 drop(conn);
                 Err(error)
             }
