@@ -39,30 +39,43 @@ def run(commands, environment, folder, log):
     """
     floor = status_kb("self", "VmHWM")
     began = time.monotonic()
-    children, before = [], subprocess.DEVNULL
+    children = []
+    try:
+        start(commands, environment, folder, log, children)
+        # Popen returns after the exec, so no sample sees our own size under a child's id.
+        peaks, over = sample([child.pid for child in children])
+        cpu, peak, failures = 0.0, 0, []
+        for child, command in zip(children, commands):
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+            cpu += usage.ru_utime + usage.ru_stime
+            peak += usage.ru_maxrss if usage.ru_maxrss > floor else peaks[child.pid]
+            if child.returncode:
+                failures.append(f"{os.path.basename(command[0])} ended with {child.returncode}")
+        wall = time.monotonic() - began
+        over.set()
+        return Cost(wall, cpu, peak, failures)
+    finally:
+        # An interrupted sitting leaves nobody who still loads.
+        for child in children:
+            if child.returncode is None:
+                child.kill()
+                child.wait()
+
+
+def start(commands, environment, folder, log, children):
+    """Starts the pipe and puts its processes into `children`, one by one, so that the caller can end them."""
+    before = subprocess.DEVNULL
     with open(log, "ab") as messages:
         for index, command in enumerate(commands):
             last = index == len(commands) - 1
             child = subprocess.Popen(
                 command, env=environment, cwd=folder, stdin=before, stderr=messages,
                 stdout=messages if last else subprocess.PIPE)
+            children.append(child)
             if index:
                 before.close()  # or the writer would not notice that its reader has died
             before = child.stdout
-            children.append(child)
-    # Popen returns after the exec, so no sample sees our own size under a child's id.
-    peaks, over = sample([child.pid for child in children])
-    cpu, peak, failures = 0.0, 0, []
-    for child, command in zip(children, commands):
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        cpu += usage.ru_utime + usage.ru_stime
-        peak += usage.ru_maxrss if usage.ru_maxrss > floor else peaks[child.pid]
-        if child.returncode:
-            failures.append(f"{os.path.basename(command[0])} ended with {child.returncode}")
-    wall = time.monotonic() - began
-    over.set()
-    return Cost(wall, cpu, peak, failures)
 
 
 def sample(pids):

@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 
@@ -143,6 +144,7 @@ def main():
     parser.add_argument("--pgloader", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--larger", help="only measure memory: the database with ten times the rows")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="etl-sync-bench-") as folder:
         sitting = Sitting(options, folder)
         try:
