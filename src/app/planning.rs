@@ -2,7 +2,7 @@
 
 use crate::catalog::ddl::{self, Difference};
 use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetKind, TargetTable};
-use crate::config::{ColumnSelection, Config, TableRule};
+use crate::config::{ColumnSelection, Config, Problems, TableRule};
 use crate::conn::mysql::MysqlConn;
 use crate::error::{Error, Kind, Result};
 use crate::key::KeyRange;
@@ -39,6 +39,14 @@ pub struct Inputs<'a> {
 pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
     let Inputs { config, catalog, targets, tables: asked, done } = inputs;
     let mut plan = Plan::default();
+    let columns = |t: &'_ SourceTable| t.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
+    let known: Vec<(String, Vec<String>)> = catalog.tables.iter().map(|t| (t.name.table.clone(), columns(t))).collect();
+    let problems = config
+        .tables
+        .check_against(known.iter().map(|(table, columns)| (table.as_str(), columns.iter().map(String::as_str).collect())));
+    if !problems.is_empty() {
+        return Err(Problems::new(problems).into());
+    }
     let (wanted, refused) = select(conn, config, catalog, asked)?;
     plan.refused = refused;
     catalog::names::check_tables(wanted.iter().map(|t| t.name.table.as_str()))?;

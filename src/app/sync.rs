@@ -211,8 +211,8 @@ fn limits(config: &Config) -> Limits {
     let settings = &config.settings;
     Limits {
         workers: settings.parallel,
-        retries: Retries { count: settings.retries, wait: settings.retry_wait },
-        snapshot_lock_wait: settings.snapshot_lock_wait,
+        retries: Retries { count: usize::try_from(settings.retries).unwrap_or(usize::MAX), wait: settings.retry_wait },
+        snapshot_lock_wait: settings.snapshot_wait,
         server_down_wait: settings.server_down_wait,
         spool_bytes: planning::spool_bytes(config),
     }

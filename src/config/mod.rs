@@ -1,154 +1,319 @@
-//! placeholder until the configuration floor is merged
-#![allow(missing_docs)]
-use secrecy::SecretString;
-use std::path::PathBuf;
-use std::time::Duration;
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    Source,
-    Replica,
-    Warehouse,
+//! What a person asked for: files < environment < flags, checked as a whole and never changed afterwards.
+//!
+//! [`load`] reports every problem at once, with file, line and the nearest valid name. No problem, warning or `Debug`
+//! here holds a password. Nothing is connected to: whether tables exist is [`TableRules::check_against`]'s question.
+
+mod check;
+mod endpoint;
+mod env;
+mod mycnf;
+mod pgpass;
+mod pipeline;
+mod problem;
+mod resolve;
+mod rules;
+pub mod schema;
+mod secret;
+mod tables;
+mod tls;
+mod url;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use endpoint::{Address, Deadlines, Endpoint, Role, Tls, TlsMode};
+pub use env::Environment;
+pub use pipeline::Settings;
+pub use problem::{Problem, Problems};
+pub use rules::{ColumnSelection, Lookback, TableRule, TableRules};
+pub use tables::{Category, Extraction, IncrementalStrategy, Priority, Strategy, SyncProfile};
+
+use crate::name;
+use check::Marks;
+use env::Vars;
+use pipeline::{Connection, Connections, General, PipelineFile};
+use problem::Findings;
+use resolve::{Around, Layers};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// File of connections and settings.
+const PIPELINE: &str = "pipeline.yml";
+/// File of the tables' rules.
+const TABLES: &str = "tables.yml";
+
+/// What the command line gives; it goes before environment and files.
+#[derive(Clone, Default)]
+pub struct Overrides {
+    /// URL of the source.
+    pub source_url: Option<String>,
+    /// URL of the replica.
+    pub replica_url: Option<String>,
+    /// URL of the warehouse.
+    pub warehouse_url: Option<String>,
+    /// PostgreSQL schema of the tables.
+    pub warehouse_schema: Option<String>,
+    /// Workers, 1 to 64.
+    pub parallel: Option<usize>,
+    /// Directory of pipeline.yml and tables.yml.
+    pub config_dir: Option<PathBuf>,
+    /// Directory for files between runs.
+    pub state_dir: Option<PathBuf>,
+    /// Accept another source than last time.
+    pub accept_new_source: Option<bool>,
 }
-#[derive(Debug, Clone)]
-pub enum Address {
-    Tcp { host: String, port: u16 },
-    Socket(PathBuf),
-}
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TlsMode {
-    Disable,
-    Require,
-    VerifyFull,
-}
-#[derive(Debug, Clone)]
-pub struct Tls {
-    pub mode: TlsMode,
-    pub ca_file: Option<PathBuf>,
-}
-#[derive(Debug, Clone, Copy)]
-pub struct Deadlines {
-    pub connect: Duration,
-    pub stall: Duration,
-    pub statement: Duration,
-}
-#[derive(Debug, Clone)]
-pub struct Endpoint {
-    pub role: Role,
-    pub address: Address,
-    pub user: String,
-    pub password: Option<SecretString>,
-    pub database: String,
-    pub tls: Tls,
-    pub deadlines: Deadlines,
-}
-impl std::fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.database)
+
+impl fmt::Debug for Overrides {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let given = |url: &Option<String>| url.as_ref().map(|_| "[given]");
+        f.debug_struct("Overrides")
+            .field("source_url", &given(&self.source_url))
+            .field("replica_url", &given(&self.replica_url))
+            .field("warehouse_url", &given(&self.warehouse_url))
+            .field("warehouse_schema", &self.warehouse_schema)
+            .field("parallel", &self.parallel)
+            .field("config_dir", &self.config_dir)
+            .field("state_dir", &self.state_dir)
+            .field("accept_new_source", &self.accept_new_source)
+            .finish()
     }
 }
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strategy {
-    Standard,
-    Streaming,
-    Chunked,
-    CopyCsv,
-    Parallel,
-}
-impl std::fmt::Display for Strategy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Standard => "standard",
-            Self::Streaming => "streaming",
-            Self::Chunked => "chunked",
-            Self::CopyCsv => "copy_csv",
-            Self::Parallel => "parallel",
-        })
-    }
-}
-#[derive(Debug, Clone, Default)]
-pub enum ColumnSelection {
-    #[default]
-    All,
-    Only(Vec<String>),
-    Except(Vec<String>),
-}
-#[derive(Debug, Clone, Default)]
-pub struct TableRule {
-    pub key: Option<Vec<String>>,
-    pub chunk_bytes: Option<u64>,
-    pub chunk_rows: Option<u64>,
-    pub columns: ColumnSelection,
-    pub filter: Option<String>,
-    pub strategy: Option<Strategy>,
-}
-#[derive(Debug, Clone, Default)]
-pub struct TableRules;
-impl TableRules {
-    pub fn selects(&self, _t: &str) -> bool {
-        true
-    }
-    pub fn rule(&self, _t: &str) -> TableRule {
-        TableRule::default()
-    }
-}
-#[derive(Debug, Clone)]
-pub struct Settings {
-    pub parallel: usize,
-    pub chunk_bytes: u64,
-    pub chunk_rows_max: u64,
-    pub chunk_bytes_without_transactions: u64,
-    pub retries: usize,
-    pub retry_wait: Duration,
-    pub resume_within: Duration,
-    pub snapshot_lock_wait: Duration,
-    pub server_down_wait: Duration,
-    pub accept_new_source: bool,
-}
+
+/// Everything a run is told, complete and checked.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// Where rows come from.
     pub source: Endpoint,
+    /// Our MySQL copy, when there is one.
+    pub replica: Option<Endpoint>,
+    /// Where rows go.
     pub warehouse: Endpoint,
+    /// PostgreSQL schema of the tables.
     pub warehouse_schema: String,
+    /// How a run works.
     pub settings: Settings,
+    /// Which tables, and what differs for some.
     pub tables: TableRules,
+    /// Directory for files between runs; it need not exist yet.
     pub state_dir: PathBuf,
+    /// To be said once.
     pub warnings: Vec<String>,
 }
-pub fn stub(parallel: usize) -> Config {
-    let ep = |var: &str, role| {
-        let u = url::Url::parse(&std::env::var(var).unwrap_or_default()).unwrap_or_else(|_| std::process::exit(2));
-        Endpoint {
-            role,
-            address: Address::Tcp { host: u.host_str().unwrap_or("").into(), port: u.port().unwrap_or(0) },
-            user: u.username().into(),
-            password: u.password().map(|p| SecretString::from(p.to_owned())),
-            database: u.path().trim_start_matches('/').into(),
-            tls: Tls { mode: TlsMode::Disable, ca_file: None },
-            deadlines: Deadlines {
-                connect: Duration::from_secs(10),
-                stall: Duration::from_secs(300),
-                statement: Duration::from_secs(7200),
-            },
+
+/// Reads flags, environment and files.
+///
+/// # Errors
+/// Every problem found, at least one.
+pub fn load(overrides: &Overrides, env: &Environment) -> Result<Config, Problems> {
+    let mut findings = Findings::default();
+    let (vars, dir) = surroundings(overrides, env, &mut findings);
+    let (file, marks) = pipeline_file(dir.as_deref(), env, &vars, &mut findings);
+    let tables = table_rules(dir.as_deref(), env, &vars, &mut findings);
+    let from_vars = pipeline::from_vars(&vars, &mut findings);
+    vars.warn_of_misspelt(&pipeline::variables(), &mut findings);
+
+    let base = dir.unwrap_or_else(|| env.cwd.clone());
+    let settings = settings(overrides, env, &from_vars, &file, &mut findings);
+    let warehouse_schema = warehouse_schema(overrides, &from_vars, &file, &marks, &mut findings);
+    let state_dir = state_dir(overrides, env, &vars, (&from_vars, &file), &base);
+    let around = Around { env, vars: &vars, marks: &marks, dir: &base };
+    let flags = [overrides.source_url.as_deref(), overrides.replica_url.as_deref(), overrides.warehouse_url.as_deref()];
+    let (none, none_too) = (Connections::default(), Connections::default());
+    let vars_side = sides(from_vars.connections.as_ref().unwrap_or(&none));
+    let file_side = sides(file.connections.as_ref().unwrap_or(&none_too));
+    let empty = Connection::default();
+    let [source, replica, warehouse] = [0, 1, 2].map(|i: usize| {
+        let layers = Layers {
+            role: Role::ALL[i],
+            flag: flags[i],
+            vars: vars_side[i].unwrap_or(&empty),
+            file: file_side[i].unwrap_or(&empty),
+        };
+        resolve::endpoint(layers, &around, &mut findings)
+    });
+    if let (Some(source), Some(replica)) = (&source, &replica)
+        && source.same_database(replica)
+    {
+        findings.problem(Problem::new(format!("source and replica are the same database ({source})")));
+    }
+    match (source, warehouse) {
+        (Some(source), Some(warehouse)) if findings.problems.is_empty() => {
+            let warnings = findings.warnings;
+            Ok(Config { source, replica, warehouse, warehouse_schema, settings, tables, state_dir, warnings })
+        }
+        _ => Err(Problems::new(findings.problems)),
+    }
+}
+
+/// A file's or the environment's connections in the order of [`Role::ALL`].
+fn sides(connections: &Connections) -> [Option<&Connection>; 3] {
+    [connections.source.as_ref(), connections.replica.as_ref(), connections.warehouse.as_ref()]
+}
+
+/// The variables in force and the directory of the configuration files.
+fn surroundings(overrides: &Overrides, env: &Environment, findings: &mut Findings) -> (Vars, Option<PathBuf>) {
+    let here = env.cwd.join(".env");
+    let of_cwd = env::dotenv(&here, &env.shown(&here), findings);
+    let mut first = Vars::new(env, findings);
+    first.add_below(of_cwd.clone());
+    let dir = config_dir(overrides, env, &first, findings);
+    let mut vars = Vars::new(env, &mut Findings::default());
+    if let Some(dir) = dir.as_ref().filter(|dir| **dir != env.cwd) {
+        let beside = dir.join(".env");
+        vars.add_below(env::dotenv(&beside, &env.shown(&beside), findings));
+    }
+    vars.add_below(of_cwd);
+    (vars, dir)
+}
+
+fn config_dir(overrides: &Overrides, env: &Environment, vars: &Vars, findings: &mut Findings) -> Option<PathBuf> {
+    let flag = overrides.config_dir.as_ref().map(|dir| ("--config-dir", env.cwd.join(dir)));
+    let var = vars.get("ETL_SYNC_CONFIG_DIR").map(|dir| ("ETL_SYNC_CONFIG_DIR", env.path(dir, &env.cwd)));
+    let holds = |dir: &Path| dir.join(PIPELINE).is_file() || dir.join(TABLES).is_file();
+    let Some((place, dir)) = flag.or(var) else {
+        return Some(env.cwd.join("config")).filter(|dir| holds(dir));
+    };
+    if !dir.is_dir() {
+        findings.problem(Problem::new(format!("{place}: {} is not a directory", env.shown(&dir).display())));
+        return None;
+    }
+    if !holds(&dir) {
+        findings.warn(format!("{place}: {} holds neither {PIPELINE} nor {TABLES}", env.shown(&dir).display()));
+    }
+    Some(dir)
+}
+
+/// A file's tree with its variables put in; `None` when there is no file, or none that can be read (a problem).
+fn tree(path: &Path, env: &Environment, vars: &Vars, findings: &mut Findings) -> Option<(yaml::Node, PathBuf)> {
+    let shown = env.shown(path);
+    let other = path.with_extension("yaml");
+    if other.is_file() {
+        findings.warn(format!("{} is not read, the file must be named {}", env.shown(&other).display(), shown.display()));
+    }
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(error) => {
+            findings.problem(Problem::new(format!("cannot be read: {error}")).at(&shown, None));
+            return None;
         }
     };
-    Config {
-        source: ep("ETL_SYNC_SOURCE_URL", Role::Source),
-        warehouse: ep("ETL_SYNC_WAREHOUSE_URL", Role::Warehouse),
-        warehouse_schema: std::env::var("ETL_SYNC_WAREHOUSE_SCHEMA").unwrap_or("raw".into()),
-        settings: Settings {
-            parallel,
-            chunk_bytes: 64 << 20,
-            chunk_rows_max: 1_000_000,
-            chunk_bytes_without_transactions: 8 << 20,
-            retries: 5,
-            retry_wait: Duration::from_millis(200),
-            resume_within: Duration::from_secs(6 * 3600),
-            snapshot_lock_wait: Duration::from_secs(2),
-            server_down_wait: Duration::from_secs(60),
-            accept_new_source: false,
-        },
-        tables: TableRules,
-        state_dir: PathBuf::from(".etl-sync"),
-        warnings: vec![],
+    match yaml::parse(&text, &shown) {
+        Ok(mut root) => {
+            env::expand(&mut root, vars, &shown, findings);
+            Some((root, shown))
+        }
+        Err(problem) => {
+            findings.problem(problem);
+            None
+        }
     }
+}
+
+fn pipeline_file(dir: Option<&Path>, env: &Environment, vars: &Vars, findings: &mut Findings) -> (PipelineFile, Marks) {
+    let Some(path) = dir.map(|dir| dir.join(PIPELINE)) else { return Default::default() };
+    let before = findings.problems.len();
+    let Some((root, shown)) = tree(&path, env, vars, findings) else {
+        // A file that cannot be read gives no URL: saying that too would be noise.
+        let marks = if findings.problems.len() > before { Marks::unreadable() } else { Marks::default() };
+        return (PipelineFile::default(), marks);
+    };
+    let (file, marks) = pipeline::from_file(&root, &shown, findings);
+    let plain = sides(file.connections.as_ref().unwrap_or(&Connections::default()))
+        .iter()
+        .any(|side| side.is_some_and(|side| side.url.as_deref().is_some_and(|url| url.contains('@') && has_password(url))));
+    if plain && secret::others_may_read(&path) && !text_is_expanded(&root) {
+        findings.warn(format!("{} holds a password and other users can read it: chmod 600", shown.display()));
+    }
+    (file, marks)
+}
+
+/// Whether a URL's login part has a password, roughly: only a warning hangs on it.
+fn has_password(url: &str) -> bool {
+    let login = url.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')).map(|(login, _)| login);
+    login.is_some_and(|login| login.contains(':'))
+}
+
+/// Whether every URL of the file came from variables.
+fn text_is_expanded(root: &yaml::Node) -> bool {
+    Role::ALL.iter().all(|role| {
+        let url = root.get("connections").and_then(|all| all.get(role.word())).and_then(|one| one.get("url"));
+        url.is_none_or(|url| !matches!(url.kind, yaml::Kind::Text { expanded: false, .. }))
+    })
+}
+
+fn table_rules(dir: Option<&Path>, env: &Environment, vars: &Vars, findings: &mut Findings) -> TableRules {
+    let Some((root, shown)) = dir.and_then(|dir| tree(&dir.join(TABLES), env, vars, findings)) else {
+        return TableRules::default();
+    };
+    let schema = schema::of::<tables::TablesFile>();
+    let (value, marks) = check::check(&root, &schema, &shown, findings);
+    let file = pipeline::typed(value, &shown, findings);
+    rules::build(file, &root, marks, findings)
+}
+
+fn settings(
+    overrides: &Overrides,
+    env: &Environment,
+    vars: &PipelineFile,
+    file: &PipelineFile,
+    findings: &mut Findings,
+) -> Settings {
+    let none = General::default();
+    let layers = [file.general.as_ref(), vars.general.as_ref()].map(|layer| layer.unwrap_or(&none));
+    let mut settings = layers.iter().fold(Settings::of_cores(env.cores), |settings, layer| settings.over(layer));
+    match overrides.parallel {
+        Some(n @ 1..=64) => settings.parallel = n,
+        Some(n) => findings.problem(Problem::new(format!("--parallel: {n} is not in 1 to 64"))),
+        None => {}
+    }
+    settings.accept_new_source = overrides.accept_new_source.unwrap_or(settings.accept_new_source);
+    settings
+}
+
+fn warehouse_schema(
+    overrides: &Overrides,
+    vars: &PipelineFile,
+    file: &PipelineFile,
+    marks: &Marks,
+    findings: &mut Findings,
+) -> String {
+    let from_file = file.warehouse_schema.as_ref();
+    let (place, schema) = match (&overrides.warehouse_schema, &vars.warehouse_schema) {
+        (Some(schema), _) => ("--warehouse-schema", schema.clone()),
+        (None, Some(schema)) => ("ETL_SYNC_WAREHOUSE_SCHEMA", schema.clone()),
+        (None, None) => ("`warehouse_schema`", from_file.cloned().unwrap_or_else(|| "raw".to_owned())),
+    };
+    let wrong = match name::check_postgres(&schema) {
+        Err(_) => Some("expected a name of 1 to 63 bytes"),
+        Ok(()) if schema.starts_with("pg_") || schema == "information_schema" => Some("this schema belongs to PostgreSQL"),
+        Ok(()) => None,
+    };
+    if let Some(why) = wrong {
+        let text = format!("{place}: {why}");
+        let ours = place.starts_with('`');
+        findings.problem(if ours { marks.problem(&["warehouse_schema"], text) } else { Problem::new(text) });
+    }
+    schema
+}
+
+/// Flag, variable, file, then the places where services and users keep state.
+fn state_dir(
+    overrides: &Overrides,
+    env: &Environment,
+    vars: &Vars,
+    (from_vars, file): (&PipelineFile, &PipelineFile),
+    base: &Path,
+) -> PathBuf {
+    let written = |file: &PipelineFile| file.general.as_ref().and_then(|general| general.state_dir.clone());
+    let flag = overrides.state_dir.as_ref().map(|dir| env.cwd.join(dir));
+    let own = flag
+        .or_else(|| written(from_vars).map(|dir| env.path(&dir, &env.cwd)))
+        .or_else(|| written(file).filter(|dir| !dir.is_empty()).map(|dir| env.path(&dir, base)));
+    // systemd separates several directories by colons.
+    let systemd = || vars.get("STATE_DIRECTORY").and_then(|list| list.split(':').next()).map(PathBuf::from);
+    let xdg = || vars.get("XDG_STATE_HOME").map(|dir| Path::new(dir).join("etl-sync"));
+    let home = || env.home.as_ref().map(|home| home.join(".local/state/etl-sync"));
+    own.or_else(systemd).or_else(xdg).or_else(home).unwrap_or_else(|| env.cwd.join(".etl-sync"))
 }

@@ -50,7 +50,7 @@ impl MysqlConn {
         super::tls::install_provider();
         let what = endpoint.to_string();
         let doing = || format!("connecting to {what}");
-        let mut conn = Conn::new(options(endpoint)).map_err(|e| at_connect(classify::mysql(&e, doing())))?;
+        let mut conn = Conn::new(options(endpoint)?).map_err(|e| at_connect(classify::mysql(&e, doing())))?;
         let server = server_info(&mut conn).map_err(|e| classify::mysql(&e, doing()))?;
         pin(&mut conn, &server, endpoint.deadlines.statement).map_err(|e| classify::mysql(&e, doing()))?;
         let mut pinned = Self { conn, server, abandoned: false, what };
@@ -114,7 +114,7 @@ fn at_connect(error: Error) -> Error {
     }
 }
 
-fn options(endpoint: &Endpoint) -> OptsBuilder {
+fn options(endpoint: &Endpoint) -> Result<OptsBuilder> {
     let deadlines = endpoint.deadlines;
     let mut options = OptsBuilder::new()
         .user(Some(endpoint.user.clone()))
@@ -132,13 +132,17 @@ fn options(endpoint: &Endpoint) -> OptsBuilder {
         .stmt_cache_size(Some(8));
     match &endpoint.address {
         Address::Tcp { host, port } => options = options.ip_or_hostname(Some(host.clone())).tcp_port(*port),
-        Address::Socket(path) => options = options.socket(Some(path.to_string_lossy().into_owned())),
+        Address::Socket(path) => {
+            let text =
+                path.to_str().ok_or_else(|| Error::new(Kind::Config, format!("{endpoint}: the socket's path is not UTF-8")))?;
+            options = options.socket(Some(text));
+        }
     }
-    options.ssl_opts(match endpoint.tls.mode {
+    Ok(options.ssl_opts(match endpoint.tls.mode {
         TlsMode::Disable => None,
         TlsMode::Require => Some(SslOpts::default().with_danger_accept_invalid_certs(true)),
         TlsMode::VerifyFull => Some(SslOpts::default().with_root_cert_path(endpoint.tls.ca_file.clone())),
-    })
+    }))
 }
 
 fn server_info(conn: &mut Conn) -> mysql::Result<ServerInfo> {

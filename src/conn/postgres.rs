@@ -206,7 +206,7 @@ fn config(endpoint: &Endpoint, application: &str) -> Config {
     }
     match &endpoint.address {
         Address::Tcp { host, port } => config.host(host).port(*port),
-        Address::Socket(path) => config.host_path(path),
+        Address::Socket(path) => config.host_path(path).port(endpoint.socket_port),
     };
     config
 }

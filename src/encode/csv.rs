@@ -149,11 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_no_numbers_and_never_repeat() {
-        let (a, b) = (NullToken::random(), NullToken::random());
-        assert_ne!(a, b);
-        assert!(a.as_str().len() == 17 && a.as_str().starts_with('n'));
-        assert!(a.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    fn tokens_are_no_numbers_and_hardly_ever_repeat() {
+        let tokens: std::collections::BTreeSet<String> = (0..100).map(|_| NullToken::random().0).collect();
+        assert!(tokens.len() > 90, "{} different of 100", tokens.len());
+        for token in tokens {
+            let (first, tail) = token.split_at(1);
+            assert!(first == "\u{1}" && tail.len() == 3 && tail.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        }
     }
 
     #[test]

@@ -287,11 +287,9 @@ fn collect(services: &Services<'_>, round: u32, works: Vec<TableWork<'_>>) -> (V
     let mut sink = PostgresSink::new(services.warehouse, &services.run.run_id, services.watchdog);
     let (mut done, mut left) = (Vec::new(), Vec::new());
     for work in works {
-        let loaded = matches!(work.peek(), Some(true));
-        if !loaded && !work.plan().is_single() {
-            if let Err(error) = sink.discard(&work.load) {
-                log::debug!("{error}; the next run drops it");
-            }
+        let left_behind = work.peek() != Some(true) && !work.plan().is_single();
+        if left_behind && let Err(error) = sink.discard(&work.load) {
+            log::debug!("{error}; the next run drops it");
         }
         let result = work.into_result();
         let again = TableWork::wants_another_round(result.end.as_ref());

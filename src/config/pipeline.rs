@@ -1,0 +1,242 @@
+//! `pipeline.yml`: its structs, their environment variables, and the settings that come out.
+//!
+//! The doc comments of the structs are the descriptions in the JSON Schema. Every number has its unit in its name.
+
+use super::check::{self, Marks};
+use super::env::{PREFIX, Vars};
+use super::problem::{Findings, Problem};
+use super::yaml::Node;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+use std::time::Duration;
+
+const MIB: u64 = 1024 * 1024;
+
+/// pipeline.yml of etl-sync: connections and settings. Every key is optional; variables and flags go before the file.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct PipelineFile {
+    /// The servers.
+    pub connections: Option<Connections>,
+    /// PostgreSQL schema that the tables go to. Default raw.
+    pub warehouse_schema: Option<String>,
+    /// How a run works.
+    pub general: Option<General>,
+}
+
+/// The servers by name.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Connections {
+    /// The production MySQL or MariaDB server that rows come from.
+    pub source: Option<Connection>,
+    /// A MySQL or MariaDB copy of our own between source and warehouse. Optional.
+    pub replica: Option<Connection>,
+    /// The PostgreSQL server that rows go to.
+    pub warehouse: Option<Connection>,
+}
+
+/// One server.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Connection {
+    /// URL: mysql://user@host:3306/database or postgresql://user@host:5432/database. A password in it must be percent-encoded.
+    pub url: Option<String>,
+    /// File that holds only the password; mode 0600 or 0400. Relative to this file.
+    pub password_file: Option<String>,
+    /// disable, require (encrypted, not verified) or verify-full. Default: verify-full, and disable on this machine.
+    #[schemars(regex(pattern = r"^(disable|require|verify-full)$"))]
+    pub tls: Option<String>,
+    /// PEM file of the authorities to trust with verify-full. Default: the system's. Relative to this file.
+    pub ca_file: Option<String>,
+    /// Seconds until a connection must stand. Default 10.
+    #[schemars(range(min = 1, max = 600))]
+    pub connect_timeout_s: Option<u64>,
+    /// Seconds without one byte from the server until the connection is given up. Default 300.
+    #[schemars(range(min = 1, max = 86400))]
+    pub stall_timeout_s: Option<u64>,
+    /// Seconds that one statement may take. Default 7200.
+    #[schemars(range(min = 1, max = 604_800))]
+    pub statement_timeout_s: Option<u64>,
+}
+
+/// How a run works.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct General {
+    /// Workers; each has one connection to either side. Default: twice the processor cores, at most 8.
+    #[schemars(range(min = 1, max = 64))]
+    pub parallel: Option<u64>,
+    /// Size of a chunk in MiB, the unit of work and retry. Default 64.
+    #[schemars(range(min = 1, max = 4096))]
+    pub chunk_mb: Option<u64>,
+    /// Most rows in a chunk. Default 1000000.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub chunk_rows_max: Option<u64>,
+    /// Size of a chunk in MiB for tables without transactions (MyISAM), which lock while they are read. Default 8.
+    #[schemars(range(min = 1, max = 64))]
+    pub chunk_mb_without_transactions: Option<u64>,
+    /// How often a chunk is tried again after a passing fault. Default 5.
+    #[schemars(range(min = 0, max = 100))]
+    pub retries: Option<u64>,
+    /// Milliseconds before the first retry; doubled each time up to 10 seconds. Default 200.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub retry_wait_ms: Option<u64>,
+    /// Hours after which a stopped run is not resumed but begun again. Default 6.
+    #[schemars(range(min = 0, max = 168))]
+    pub resume_within_h: Option<u64>,
+    /// Seconds to wait for the lock that gives all workers one snapshot. Default 2, also the most.
+    #[schemars(range(min = 1, max = 2))]
+    pub snapshot_lock_wait_s: Option<u64>,
+    /// Seconds that a run waits for a server that went away. Default 60.
+    #[schemars(range(min = 0, max = 86400))]
+    pub server_down_wait_s: Option<u64>,
+    /// Directory for files between runs. Default: $STATE_DIRECTORY, then $XDG_STATE_HOME/etl-sync, then ~/.local/state/etl-sync.
+    pub state_dir: Option<String>,
+    /// Whether a source server or database that differs from the last run's is accepted. Default false.
+    pub accept_new_source: Option<bool>,
+}
+
+/// The settings of a run, complete and in range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Workers, 1 to 64.
+    pub parallel: usize,
+    /// Target size of a chunk, bytes.
+    pub chunk_bytes: u64,
+    /// Most rows in a chunk.
+    pub chunk_rows_max: u64,
+    /// Target size of a chunk of a table without transactions, bytes.
+    pub chunk_bytes_without_transactions: u64,
+    /// How often a chunk is tried again, 0 to 100.
+    pub retries: u32,
+    /// Wait before the first retry.
+    pub retry_wait: Duration,
+    /// Longest wait between two tries.
+    pub retry_wait_max: Duration,
+    /// Age after which a stopped run is begun again.
+    pub resume_within: Duration,
+    /// Wait for the common snapshot's lock, at most 2 s.
+    pub snapshot_wait: Duration,
+    /// Wait for a server that went away.
+    pub server_down_wait: Duration,
+    /// Whether another source than last time is accepted.
+    pub accept_new_source: bool,
+}
+
+impl Settings {
+    /// The settings with nothing configured, on a machine with so many cores.
+    #[must_use]
+    pub fn of_cores(cores: usize) -> Self {
+        Self {
+            parallel: cores.saturating_mul(2).clamp(1, 8),
+            chunk_bytes: 64 * MIB,
+            chunk_rows_max: 1_000_000,
+            chunk_bytes_without_transactions: 8 * MIB,
+            retries: 5,
+            retry_wait: Duration::from_millis(200),
+            retry_wait_max: Duration::from_secs(10),
+            resume_within: Duration::from_secs(6 * 3600),
+            snapshot_wait: Duration::from_secs(2),
+            server_down_wait: Duration::from_secs(60),
+            accept_new_source: false,
+        }
+    }
+
+    /// These settings with what a layer gives; its numbers are in range already.
+    pub(super) fn over(mut self, layer: &General) -> Self {
+        let set = |into: &mut u64, from: Option<u64>| *into = from.unwrap_or(*into);
+        let seconds = |into: &mut Duration, from: Option<u64>| *into = from.map_or(*into, Duration::from_secs);
+        set(&mut self.chunk_bytes, layer.chunk_mb.map(|mb| mb * MIB));
+        set(&mut self.chunk_rows_max, layer.chunk_rows_max);
+        set(&mut self.chunk_bytes_without_transactions, layer.chunk_mb_without_transactions.map(|mb| mb * MIB));
+        seconds(&mut self.resume_within, layer.resume_within_h.map(|hours| hours * 3600));
+        seconds(&mut self.snapshot_wait, layer.snapshot_lock_wait_s);
+        seconds(&mut self.server_down_wait, layer.server_down_wait_s);
+        self.retry_wait = layer.retry_wait_ms.map_or(self.retry_wait, Duration::from_millis);
+        // Both are bounded by the schema (64 and 100), so the conversions keep every value.
+        self.parallel = layer.parallel.and_then(|n| usize::try_from(n).ok()).unwrap_or(self.parallel);
+        self.retries = layer.retries.and_then(|n| u32::try_from(n).ok()).unwrap_or(self.retries);
+        self.accept_new_source = layer.accept_new_source.unwrap_or(self.accept_new_source);
+        self
+    }
+}
+
+/// Turns a checked JSON value into its struct.
+pub(super) fn typed<T: for<'de> Deserialize<'de> + Default>(value: Value, file: &Path, findings: &mut Findings) -> T {
+    if value.is_null() {
+        return T::default();
+    }
+    match serde_json::from_value(value) {
+        Ok(typed) => typed,
+        // The schema comes from the same struct, so this is a fault of ours; serde's text may quote values.
+        Err(_) => {
+            findings.problem(Problem::new("the checked file does not fit its structure: please report this").at(file, None));
+            T::default()
+        }
+    }
+}
+
+/// The file's content.
+pub(super) fn from_file(root: &Node, file: &Path, findings: &mut Findings) -> (PipelineFile, Marks) {
+    let schema = super::schema::of::<PipelineFile>();
+    let (value, marks) = check::check(root, &schema, file, findings);
+    (typed(value, file, findings), marks)
+}
+
+/// The same structure filled from `ETL_SYNC_*`, checked by the same ranges.
+pub(super) fn from_vars(vars: &Vars, findings: &mut Findings) -> PipelineFile {
+    let schema = super::schema::of::<PipelineFile>();
+    let mut root = json!({});
+    for (path, schema) in leaves(&schema, &[]) {
+        let name = variable(&path);
+        let Some(value) = vars.get(&name).and_then(|text| check::check_variable(&name, text, schema, findings)) else { continue };
+        put(&mut root, &path, value);
+    }
+    typed(root, Path::new(""), findings)
+}
+
+fn put(root: &mut Value, path: &[String], value: Value) {
+    let Some((last, parents)) = path.split_last() else { return };
+    let mut at = root;
+    for part in parents {
+        at = &mut at[part.as_str()];
+        if at.is_null() {
+            *at = Value::Object(Map::new());
+        }
+    }
+    at[last.as_str()] = value;
+}
+
+/// Variable of a key: `connections.source.url` is ETL_SYNC_SOURCE_URL, `general.parallel` is ETL_SYNC_PARALLEL.
+pub(super) fn variable(path: &[String]) -> String {
+    let words: Vec<&str> = path.iter().map(String::as_str).filter(|part| !matches!(*part, "connections" | "general")).collect();
+    format!("{PREFIX}{}", words.join("_").to_uppercase())
+}
+
+/// Every variable of ours.
+pub(super) fn variables() -> Vec<String> {
+    let schema = super::schema::of::<PipelineFile>();
+    let mut out: Vec<String> = leaves(&schema, &[]).iter().map(|(path, _)| variable(path)).collect();
+    out.extend(["SOURCE_PASSWORD", "REPLICA_PASSWORD", "WAREHOUSE_PASSWORD", "CONFIG_DIR"].map(|name| format!("{PREFIX}{name}")));
+    out
+}
+
+/// Paths of a schema's keys that hold a value, with their schemas.
+pub(super) fn leaves<'a>(schema: &'a Value, above: &[String]) -> Vec<(Vec<String>, &'a Value)> {
+    let schema = check::without_null(schema);
+    let mut out = Vec::new();
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return out };
+    for (name, inner) in properties {
+        let mut path = above.to_vec();
+        path.push(name.clone());
+        if check::without_null(inner).get("properties").is_some() {
+            out.extend(leaves(inner, &path));
+        } else {
+            out.push((path, inner));
+        }
+    }
+    out
+}

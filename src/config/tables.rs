@@ -1,0 +1,244 @@
+//! `tables.yml` as it is written: the original form's fields and ours.
+//!
+//! Fields that the live catalog knows better are accepted and ignored, so that a generated file works unchanged; one
+//! warning names them. The typed fields end up in [`super::TableRule`].
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Fields that are read from the live catalog, or have no meaning here.
+pub(super) const IGNORED: [&str; 14] = [
+    "table_name",
+    "column_names",
+    "primary_key",
+    "estimated_rows",
+    "estimated_size_mb",
+    "schema_hash",
+    "last_analyzed",
+    "is_modeled",
+    "dbt_model_types",
+    "monitoring",
+    "memory_requirements_mb",
+    "estimated_processing_time_minutes",
+    "batch_size",
+    "time_gap_threshold_days",
+];
+
+/// Fields that are checked and kept in the rule, but that no part of a run uses yet.
+pub(super) const NOT_YET: [&str; 9] = [
+    "extraction_strategy",
+    "incremental_columns",
+    "incremental_strategy",
+    "primary_incremental_column",
+    "sync_profile",
+    "replicator_watermark_column",
+    "lookback_resync",
+    "performance_category",
+    "processing_priority",
+];
+
+/// tables.yml of etl-sync: which tables, and what differs for some of them. Every key is optional.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TablesFile {
+    /// Written by the generator of the file; ignored.
+    pub metadata: Option<Value>,
+    /// Names or globs of the tables to sync. Without it: every table of the database.
+    pub include: Option<Vec<String>>,
+    /// Names or globs of tables to leave out; goes before include.
+    pub exclude: Option<Vec<String>>,
+    /// Rules by table name or glob (`*`, `?`, `[a-z]`, `{a,b}`). An exact name goes before globs, a later glob before an earlier.
+    pub tables: Option<BTreeMap<String, Option<TableEntry>>>,
+}
+
+/// What differs for a table, or for the tables of a glob.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TableEntry {
+    /// Columns that identify a row, when the table has no primary key or another unique key is wanted.
+    pub key: Option<Vec<String>>,
+    /// Size of a chunk in MiB. Default: chunk_mb of pipeline.yml.
+    #[schemars(range(min = 1, max = 4096))]
+    pub chunk_mb: Option<u64>,
+    /// Rows in a chunk. Default: from chunk_mb and the table's row size.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub chunk_rows: Option<u64>,
+    /// Which columns are copied. Default: all.
+    pub columns: Option<Columns>,
+    /// Which rows are copied: a condition in the source's SQL. It is put into queries as it is: who may write this file may read the source.
+    pub filter: Option<String>,
+    /// How the table is copied. Default: chosen by size and key.
+    pub strategy: Option<Strategy>,
+
+    /// Original form: which rows a run takes.
+    pub extraction_strategy: Option<Extraction>,
+    /// Original form: columns that show new and changed rows.
+    pub incremental_columns: Option<Vec<String>>,
+    /// Original form: how several incremental columns combine.
+    pub incremental_strategy: Option<IncrementalStrategy>,
+    /// Original form: the column of the watermark.
+    pub primary_incremental_column: Option<String>,
+    /// Original form: whether rows change after they are written.
+    pub sync_profile: Option<SyncProfile>,
+    /// Original form: the watermark column of the first hop.
+    pub replicator_watermark_column: Option<String>,
+    /// Original form: rows that are read again by business date.
+    pub lookback_resync: Option<LookbackEntry>,
+    /// Original form: size class.
+    pub performance_category: Option<Category>,
+    /// Original form: order among the tables.
+    pub processing_priority: Option<Priority>,
+
+    /// Original form: must equal the entry's name.
+    pub table_name: Option<String>,
+    /// Original form, ignored: read from the live catalog.
+    pub column_names: Option<Value>,
+    /// Original form, ignored: read from the live catalog (`key` changes it).
+    pub primary_key: Option<Value>,
+    /// Original form, ignored.
+    pub estimated_rows: Option<Value>,
+    /// Original form, ignored.
+    pub estimated_size_mb: Option<Value>,
+    /// Original form, ignored.
+    pub schema_hash: Option<Value>,
+    /// Original form, ignored.
+    pub last_analyzed: Option<Value>,
+    /// Original form, ignored.
+    pub is_modeled: Option<Value>,
+    /// Original form, ignored.
+    pub dbt_model_types: Option<Value>,
+    /// Original form, ignored.
+    pub monitoring: Option<Value>,
+    /// Original form, ignored.
+    pub memory_requirements_mb: Option<Value>,
+    /// Original form, ignored.
+    pub estimated_processing_time_minutes: Option<Value>,
+    /// Original form, ignored: chunks follow from bytes (chunk_mb, chunk_rows).
+    pub batch_size: Option<Value>,
+    /// Original form, ignored.
+    pub time_gap_threshold_days: Option<Value>,
+}
+
+/// Which columns: one of the two.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Columns {
+    /// Only these.
+    pub only: Option<Vec<String>>,
+    /// All but these.
+    pub except: Option<Vec<String>>,
+}
+
+/// Rows that are read again by business date.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LookbackEntry {
+    /// Whether it is on. Default false.
+    pub enabled: Option<bool>,
+    /// Days back. Default 30.
+    #[schemars(range(min = 1, max = 3650))]
+    pub window_days: Option<u64>,
+    /// Date columns of which one must lie in the window.
+    pub predicate_columns: Option<Vec<String>>,
+}
+
+/// How a table is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// One transaction, for a table that fits one chunk.
+    Standard,
+    /// One stream, for a table without a key to split by.
+    Streaming,
+    /// Chunk after chunk on one worker.
+    Chunked,
+    /// Chunks by all workers into a new table.
+    CopyCsv,
+    /// Chunks by all workers, merged by content.
+    Parallel,
+}
+
+impl Strategy {
+    /// The word in configuration files and reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Streaming => "streaming",
+            Self::Chunked => "chunked",
+            Self::CopyCsv => "copy_csv",
+            Self::Parallel => "parallel",
+        }
+    }
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Which rows a run takes (original form).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Extraction {
+    /// All of them.
+    FullTable,
+    /// Those past the watermark.
+    Incremental,
+    /// Those past the watermark, in chunks.
+    IncrementalChunked,
+}
+
+/// How several incremental columns combine (original form).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IncrementalStrategy {
+    /// Only the primary one counts.
+    SingleColumn,
+    /// Any of them is past the watermark.
+    OrLogic,
+    /// All of them are.
+    AndLogic,
+    /// There is none.
+    None,
+}
+
+/// Whether rows change after they are written (original form).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncProfile {
+    /// Only new rows.
+    AppendOnly,
+    /// Rows change in place.
+    InPlaceUpdates,
+}
+
+/// Size class (original form).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Category {
+    /// Below 10,000 rows.
+    Tiny,
+    /// From 10,000 rows.
+    Small,
+    /// From 100,000 rows.
+    Medium,
+    /// From 1,000,000 rows.
+    Large,
+}
+
+/// Order among the tables (original form).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Last.
+    Low,
+    /// Between.
+    Medium,
+    /// First.
+    High,
+}
