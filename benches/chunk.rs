@@ -9,7 +9,7 @@ use etl_sync::app::planning::{self, Inputs};
 use etl_sync::cancel::Cancel;
 use etl_sync::catalog;
 use etl_sync::catalog::ddl::is_not_null;
-use etl_sync::config::Config;
+use etl_sync::config::{self, Config, Environment, Overrides};
 use etl_sync::conn::mysql::MysqlConn;
 use etl_sync::conn::watchdog::Watchdog;
 use etl_sync::context::progress::Progress;
@@ -23,9 +23,9 @@ use etl_sync::plan::chunks::ChunkGoal;
 use etl_sync::retry::Retries;
 use etl_sync::sink::postgres::{PostgresSink, leftovers};
 use etl_sync::sink::{Load, Sink};
+use etl_sync::source::Source;
 use etl_sync::source::boundaries;
 use etl_sync::source::mysql::MysqlSource;
-use etl_sync::source::Source;
 use etl_sync::track::lock::{Claim, RunLock};
 use etl_sync::track::writer::Tracker;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,8 +39,9 @@ const ROWS_PER_CHUNK: u64 = 20_000;
 /// A target schema, and so a job, that no configuration of a person names.
 const JOB: &str = "etl_sync_bench_chunk";
 
-fn config() -> Config {
-    Config { warehouse_schema: JOB.into(), ..etl_sync::config::stub(1) }
+fn config() -> Result<Config> {
+    let overrides = Overrides { warehouse_schema: Some(JOB.into()), ..Overrides::default() };
+    config::load(&overrides, &Environment::of_process()).map_err(|problems| Error::new(Kind::Config, problems.to_string()))
 }
 
 fn chunk(c: &mut Criterion) {
@@ -55,20 +56,15 @@ fn chunk(c: &mut Criterion) {
 }
 
 fn measure(c: &mut Criterion) -> Result<()> {
-    let (config, cancel, watchdog) = (config(), Cancel::new(), Watchdog::new());
+    let (config, cancel, watchdog) = (config()?, Cancel::new(), Watchdog::new());
     let mut conn = MysqlConn::connect(&config.source)?;
     let plan = biggest_table(&config, &mut conn)?;
     conn.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", "opening the snapshot")?;
     let mut source = MysqlSource::new(conn);
 
     let run_id = uuid::Uuid::now_v7().to_string();
-    let claim = Claim {
-        schema: JOB,
-        run_id: &run_id,
-        source_identity: "bench",
-        accept_new_source: true,
-        resume_within: Duration::ZERO,
-    };
+    let claim =
+        Claim { schema: JOB, run_id: &run_id, source_identity: "bench", accept_new_source: true, resume_within: Duration::ZERO };
     let (lock, _) = RunLock::acquire(&config.warehouse, &watchdog, &claim, &cancel)?;
     let (tracker, _events) = Tracker::channel();
     let services = Services {

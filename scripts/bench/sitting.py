@@ -12,12 +12,18 @@ from servers import Mariadb, Postgres
 from tools import EtlSync, Pgloader, Pipe
 
 
+# A chunk is read by one worker and streams through it, so its size has no part in the memory; small ones keep all
+# workers busy at the smaller table too, and like is compared with like.
+MEMORY_SETTINGS = {"ETL_SYNC_CHUNK_MB": "2"}
+
+
 class Sitting:
     """What the tools need to know."""
 
     def __init__(self, options, folder):
         self.folder, self.database = folder, options.database
         self.binary, self.parallel = os.path.abspath(options.etl_sync), options.parallel
+        self.settings = MEMORY_SETTINGS if options.larger else {}
         self.source, self.warehouse = Mariadb("ETL_SYNC_SOURCE_URL"), Postgres("ETL_SYNC_WAREHOUSE_URL")
         self.admin = Postgres("ETL_SYNC_ADMIN_WAREHOUSE_URL")
         self.tables = self.source.tables(self.database)
@@ -111,7 +117,7 @@ def report(rows, first, second, others):
 
 def memory(options, sitting):
     """Peak memory at two sizes: a copy that streams needs the same for both."""
-    print(f"\n== {options.label}: memory of etl-sync --parallel {options.parallel} at one and at ten times the rows\n")
+    print(f"\n== {options.label}: memory of etl-sync at one and at ten times the rows\n\n  $ {EtlSync(sitting).shown()}\n")
     peaks = {}
     for turn in range(options.repeat):
         for times, database in enumerate((options.database, options.larger)):

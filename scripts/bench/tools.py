@@ -42,13 +42,15 @@ class EtlSync(Tool):
     def environment(self):
         sitting = self.sitting
         return {**base_environment(), "ETL_SYNC_SOURCE_URL": sitting.source.url(sitting.database),
-                "ETL_SYNC_WAREHOUSE_URL": sitting.warehouse.url(self.target), "ETL_SYNC_WAREHOUSE_SCHEMA": SCHEMA}
+                "ETL_SYNC_WAREHOUSE_URL": sitting.warehouse.url(self.target), "ETL_SYNC_WAREHOUSE_SCHEMA": SCHEMA,
+                **sitting.settings}
 
     def run(self):
         return self.measured([self.command()], self.environment())
 
     def shown(self):
-        return shlex.join(["etl-sync", *self.command()[1:]])
+        settings = [f"{name}={value}" for name, value in self.sitting.settings.items()]
+        return shlex.join([*settings, "etl-sync", *self.command()[1:]])
 
 
 class Pipe(Tool):
