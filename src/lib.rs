@@ -33,3 +33,5 @@ pub mod pipeline; // 9: worker pool, chunk job, finish
 pub mod report; // 11: a run as text and JSON
 
 pub mod app; // 12: the commands, each from top to bottom
+
+pub mod cli; // 13: clap arguments to typed commands; the only place that prints

@@ -4,6 +4,7 @@ use crate::catalog::ddl::{self, Difference};
 use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetKind, TargetTable};
 use crate::config::{ColumnSelection, Config, Problems, TableRule};
 use crate::conn::mysql::MysqlConn;
+use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
 use crate::key::KeyRange;
 use crate::name::TableName;
@@ -32,21 +33,41 @@ pub struct Inputs<'a> {
     pub done: &'a BTreeSet<String>,
 }
 
-/// Decides every table: what, how, in which chunks and order.
+/// What the target schema has, by name.
 ///
 /// # Errors
-/// [`Kind::Config`] for names that do not exist or collide; the classified error of a server.
-pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
-    let Inputs { config, catalog, targets, tables: asked, done } = inputs;
-    let mut plan = Plan::default();
-    let columns = |t: &'_ SourceTable| t.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
-    let known: Vec<(String, Vec<String>)> = catalog.tables.iter().map(|t| (t.name.table.clone(), columns(t))).collect();
-    let problems = config
-        .tables
-        .check_against(known.iter().map(|(table, columns)| (table.as_str(), columns.iter().map(String::as_str).collect())));
+/// The classified server error.
+pub fn targets(config: &Config, warehouse: &mut PostgresConn) -> Result<BTreeMap<String, TargetTable>> {
+    let (client, _guard) = warehouse.watched("reading the target tables");
+    catalog::postgres::read(client, &config.warehouse_schema)
+}
+
+/// Whether every name that the configuration and the command line use exists; asked before anything is touched.
+///
+/// # Errors
+/// [`Kind::Config`] with every name that does not, and the nearest one that does.
+pub fn check_names(config: &Config, catalog: &SourceCatalog, asked: &[String]) -> Result<()> {
+    let columns = |table: &SourceTable| table.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
+    let copied: Vec<(String, Vec<String>)> = catalog.tables.iter().map(|t| (t.name.table.clone(), columns(t))).collect();
+    let by_name = copied.iter().map(|(table, columns)| (table.as_str(), columns.iter().map(String::as_str).collect()));
+    let problems = config.tables.check_against(by_name);
     if !problems.is_empty() {
         return Err(Problems::new(problems).into());
     }
+    let tables = catalog.tables.iter().map(|t| &t.name).chain(catalog.refused.iter().map(|r| &r.name));
+    let known: BTreeSet<&str> = tables.chain(&catalog.views).map(|name| name.table.as_str()).collect();
+    let unknown: Vec<String> =
+        asked.iter().filter(|name| !known.contains(name.as_str())).map(|name| missing(name, &known)).collect();
+    if unknown.is_empty() { Ok(()) } else { Err(Error::new(Kind::Config, unknown.join("; "))) }
+}
+
+/// Decides every table: what, how, in which chunks and order.
+///
+/// # Errors
+/// [`Kind::Config`] for names that collide; the classified error of a server.
+pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
+    let Inputs { config, catalog, targets, tables: asked, done } = inputs;
+    let mut plan = Plan::default();
     let (wanted, refused) = select(conn, config, catalog, asked)?;
     plan.refused = refused;
     catalog::names::check_tables(wanted.iter().map(|t| t.name.table.as_str()))?;
@@ -70,18 +91,6 @@ type Selection = (Vec<SourceTable>, Vec<(String, Error)>);
 
 fn select(conn: &mut MysqlConn, config: &Config, catalog: SourceCatalog, asked: &[String]) -> Result<Selection> {
     let is_wanted = |name: &str| if asked.is_empty() { config.tables.selects(name) } else { asked.iter().any(|a| a == name) };
-    let known: BTreeSet<String> = catalog
-        .tables
-        .iter()
-        .map(|t| &t.name)
-        .chain(catalog.refused.iter().map(|r| &r.name))
-        .chain(&catalog.views)
-        .map(|n| n.table.clone())
-        .collect();
-    let unknown: Vec<String> = asked.iter().filter(|a| !known.contains(*a)).map(|a| missing(a, &known)).collect();
-    if !unknown.is_empty() {
-        return Err(Error::new(Kind::Config, unknown.join("; ")));
-    }
     let mut wanted: Vec<SourceTable> = catalog.tables.into_iter().filter(|t| is_wanted(&t.name.table)).collect();
     for view in catalog.views.iter().filter(|v| asked.contains(&v.table)) {
         wanted.push(catalog::mysql::read_view(&mut conn.conn, view)?);
@@ -90,7 +99,7 @@ fn select(conn: &mut MysqlConn, config: &Config, catalog: SourceCatalog, asked: 
     Ok((wanted, refused))
 }
 
-fn missing(name: &str, known: &BTreeSet<String>) -> String {
+fn missing(name: &str, known: &BTreeSet<&str>) -> String {
     let nearest = known.iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
     match nearest {
         Some(nearest) => format!("the source has no table or view {name:?}; nearest: {nearest:?}"),
@@ -139,7 +148,10 @@ fn goal(config: &Config, table: &SourceTable, rule: &TableRule) -> ChunkGoal {
     if !table.transactional {
         bytes = bytes.min(drained_bytes(config));
     }
-    ChunkGoal::new(table.rows_estimated, table.bytes_estimated, bytes, rule.chunk_rows.unwrap_or(settings.chunk_rows_max))
+    let rows = rule.chunk_rows.unwrap_or(settings.chunk_rows_max);
+    let goal = ChunkGoal::new(table.rows_estimated, table.bytes_estimated, bytes, rows);
+    let asked = rule.chunk_rows.is_some() || rule.chunk_bytes.is_some();
+    if asked { goal } else { goal.even_for(u64::try_from(settings.parallel).unwrap_or(u64::MAX)) }
 }
 
 /// Bytes of a chunk that is drained before it is written, so that all workers together stay in bounds.

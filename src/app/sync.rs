@@ -1,5 +1,6 @@
 //! The main job, from top to bottom: lock, clean, plan, move, prove, tell.
 
+use super::capacity;
 use super::planning::{self, Inputs};
 use crate::cancel::Cancel;
 use crate::catalog;
@@ -12,13 +13,12 @@ use crate::error::{Error, Kind, Result};
 use crate::pipeline::table::{End, TableResult};
 use crate::pipeline::{self, Limits, Services};
 use crate::plan::{Plan, TablePlan};
-use crate::report::{ColumnCount, ErrorReport, RunReport, SCHEMA_VERSION, TableReport, Totals};
+use crate::report::{ColumnCount, ErrorReport, RunReport, TableReport, now};
 use crate::retry::Retries;
 use crate::sink::postgres::leftovers;
 use crate::track::lock::{Claim, Interrupted, RunLock, application_name};
 use crate::track::state;
 use crate::track::writer::{Event, Writer};
-use chrono::{SecondsFormat, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -57,8 +57,8 @@ impl<'a> Run<'a> {
     /// Syncs, and tells what happened; a failure of the whole run is in the report too.
     #[must_use]
     pub fn sync(&self) -> RunReport {
-        let (started_at, started) = (now(), Instant::now());
-        let mut report = self.empty_report(started_at);
+        let started = Instant::now();
+        let mut report = self.opening();
         if let Err(error) = self.steps(&mut report) {
             report.error = Some(ErrorReport::from(&error));
             report.exit_code = exit_code(&error, self.cancel);
@@ -78,6 +78,8 @@ impl<'a> Run<'a> {
         let mut source = MysqlConn::connect(&config.source)?;
         let source_identity = format!("{}/{}", source.server.identity, config.source.database);
         let catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
+        planning::check_names(config, &catalog, &self.options.tables)?;
+        capacity::preflight(config, &mut source, self.watchdog)?;
 
         let claim = Claim {
             schema: &config.warehouse_schema,
@@ -112,12 +114,10 @@ impl<'a> Run<'a> {
         let mut warehouse = PostgresConn::connect(&config.warehouse, &application_name(&run.run_id), self.watchdog)?;
         leftovers::drop_all(&mut warehouse, run)?;
         let done = self.done(&mut warehouse, run, last, report)?;
-        let (client, guard) = warehouse.watched("reading the target tables");
-        let targets = catalog::postgres::read(client, &config.warehouse_schema)?;
-        drop(guard);
+        let targets = planning::targets(config, &mut warehouse)?;
+        drop(warehouse);
         let inputs = Inputs { config, catalog, targets: &targets, tables: &self.options.tables, done: &done };
         let plan = planning::plan(source, inputs)?;
-        drop(warehouse);
 
         let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run)?;
         self.announce(&plan, &tracker);
@@ -177,25 +177,16 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn empty_report(&self, started_at: String) -> RunReport {
+    /// The report as it is before anything is done; also what is left when the process has to end without its threads.
+    #[must_use]
+    pub fn opening(&self) -> RunReport {
         RunReport {
-            schema_version: SCHEMA_VERSION,
-            program: env!("CARGO_PKG_VERSION").into(),
-            run_id: self.run_id.clone(),
-            resumes: None,
-            status: String::new(),
-            exit_code: 70,
-            started_at,
-            ended_at: String::new(),
-            seconds: 0.0,
             source: self.config.source.to_string(),
             warehouse: self.config.warehouse.to_string(),
             schema: self.config.warehouse_schema.clone(),
             parallel: self.config.settings.parallel,
-            totals: Totals::default(),
-            tables: Vec::new(),
             warnings: self.config.warnings.clone(),
-            error: None,
+            ..RunReport::empty(self.run_id.clone())
         }
     }
 
@@ -216,10 +207,6 @@ fn limits(config: &Config) -> Limits {
         server_down_wait: settings.server_down_wait,
         spool_bytes: planning::spool_bytes(config),
     }
-}
-
-fn now() -> String {
-    Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 const fn status(exit_code: u8) -> &'static str {

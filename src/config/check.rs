@@ -194,7 +194,7 @@ impl Walk<'_> {
         let mut text = format!("unknown key {}", shown(&key.text));
         if key.text == "password" {
             text.push_str(": a password goes into password_file, the URL or a variable such as ETL_SYNC_SOURCE_PASSWORD");
-        } else if let Some(home) = if near.is_none() { home_of(self.root, &key.text) } else { None } {
+        } else if let (None, Some(home)) = (&near, home_of(self.root, &key.text)) {
             text.push_str(&format!("; it belongs under `{home}`"));
         }
         self.problem(key.line, text, near);

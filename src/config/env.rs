@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub(super) const PREFIX: &str = "ETL_SYNC_";
 
 /// What the configuration takes from the process around it. Tests build their own.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Environment {
     /// Variables.
     pub vars: BTreeMap<String, String>,

@@ -1,6 +1,7 @@
 //! `pipeline.yml`: its structs, their environment variables, and the settings that come out.
 //!
 //! The doc comments of the structs are the descriptions in the JSON Schema. Every number has its unit in its name.
+//! The structs hold URLs with passwords, so they have no `Debug`.
 
 use super::check::{self, Marks};
 use super::env::{PREFIX, Vars};
@@ -15,7 +16,7 @@ use std::time::Duration;
 const MIB: u64 = 1024 * 1024;
 
 /// pipeline.yml of etl-sync: connections and settings. Every key is optional; variables and flags go before the file.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct PipelineFile {
     /// The servers.
@@ -27,7 +28,7 @@ pub(super) struct PipelineFile {
 }
 
 /// The servers by name.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Connections {
     /// The production MySQL or MariaDB server that rows come from.
@@ -39,7 +40,7 @@ pub(super) struct Connections {
 }
 
 /// One server.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Connection {
     /// URL: mysql://user@host:3306/database or postgresql://user@host:5432/database. A password in it must be percent-encoded.
@@ -63,7 +64,7 @@ pub(super) struct Connection {
 }
 
 /// How a run works.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct General {
     /// Workers; each has one connection to either side. Default: twice the processor cores, at most 8.

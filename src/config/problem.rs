@@ -141,17 +141,24 @@ impl Findings {
     }
 }
 
-/// The candidate most like `word`, when one is like it at all. A difference of case alone is the best match.
+/// The candidate most like `word`, when one is like it at all, else the only one that holds it as a part.
+/// A difference of case alone is the best match.
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let word = word.to_lowercase();
     let mut best: Option<(f64, &str)> = None;
+    let mut holding = Vec::new();
     for candidate in candidates {
-        let score = strsim::jaro_winkler(&word, &candidate.to_lowercase());
+        let lower = candidate.to_lowercase();
+        let score = strsim::jaro_winkler(&word, &lower);
         if score >= SIMILAR_ENOUGH && best.is_none_or(|(top, _)| score > top) {
             best = Some((score, candidate));
         }
+        if word.len() > 2 && lower.contains(&word) {
+            holding.push(candidate);
+        }
     }
-    best.map(|(_, name)| name.to_owned())
+    let part = if holding.len() == 1 { holding.pop() } else { None };
+    best.map(|(_, name)| name).or(part).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -188,7 +195,9 @@ mod tests {
             ("Parallel", Some("parallel")),
             ("chunk_sise", Some("chunk_mb")),
             ("retry", Some("retries")),
+            ("rows", Some("chunk_rows_max")),
             ("zzz", None),
+            ("ks", None),
         ] {
             assert_eq!(nearest(word, keys).as_deref(), want, "{word}");
         }

@@ -235,26 +235,24 @@ impl Builder<'_> {
     }
 
     fn tls(&mut self, address: &Address) -> Option<Tls> {
-        let word = |from, word: Option<&String>| word.map(|word| tls::mode(word, &self.layers.place(from, "tls")));
         let role = self.layers.role;
-        let vars = word(From::Vars, self.layers.vars.tls.as_ref());
-        let file = word(From::File, self.layers.file.tls.as_ref())
-            .map(|result| result.map_err(|problem| located(problem, From::File, role, "tls", self.around)));
-        let asked = self.pick(self.parts.tls.map(Ok), vars, file);
-        let explicit = asked.is_some();
-        let asked = asked.or_else(|| self.pg("PGSSLMODE").map(|word| tls::mode(&word, "PGSSLMODE")));
-        let mode = match asked {
-            Some(Ok(mode)) => mode,
-            Some(Err(problem)) => {
-                self.findings.problem(problem);
-                return None;
-            }
-            None if address.is_local() => TlsMode::Disable,
-            None => TlsMode::VerifyFull,
+        let word = |word: Option<&String>, from| word.map(|word| tls::mode(word, &self.layers.place(from, "tls")));
+        let vars = word(self.layers.vars.tls.as_ref(), From::Vars).transpose();
+        let file = word(self.layers.file.tls.as_ref(), From::File).transpose();
+        let file = file.map_err(|problem| located(problem, From::File, role, "tls", self.around));
+        // A wrong word of ours is told even where a higher layer would win; libpq's only counts when nothing else does.
+        let (Ok(vars), Ok(file)) = (&vars, &file) else {
+            self.findings.problems.extend([vars.err(), file.err()].into_iter().flat_map(Option::into_iter));
+            return None;
         };
+        let asked = self.pick(self.parts.tls, *vars, *file);
+        let libpq = self.pg("PGSSLMODE").filter(|_| asked.is_none()).map(|word| tls::mode(&word, "PGSSLMODE")).transpose();
+        let libpq = libpq.map_err(|problem| self.findings.problem(problem)).ok()?;
+        let default = if address.is_local() { TlsMode::Disable } else { TlsMode::VerifyFull };
+        let mode = asked.or(libpq).unwrap_or(default);
         let ca_file = self.ca_file();
         if matches!(address, Address::Socket(_)) {
-            if explicit && mode != TlsMode::Disable {
+            if asked.is_some() && mode != TlsMode::Disable {
                 self.findings.warn(format!("{role}: a unix socket is not encrypted, tls {mode} is not used"));
             }
             return Some(Tls { mode: TlsMode::Disable, ca_file: None });

@@ -12,6 +12,7 @@ use super::tables::{
 use super::yaml::{Kind, Node};
 use globset::{GlobBuilder, GlobMatcher};
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt;
 use std::path::Path;
 
 /// Which columns of a table are copied.
@@ -71,13 +72,25 @@ pub struct TableRule {
 }
 
 /// The rules of `tables.yml`; the default selects every table and changes nothing.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct TableRules {
     include: Vec<Pattern>,
     exclude: Vec<Pattern>,
     exact: HashMap<String, TableEntry>,
     globs: Vec<(Pattern, TableEntry)>,
     marks: Marks,
+}
+
+impl fmt::Debug for TableRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts = |list: &[Pattern]| list.iter().map(|pattern| pattern.text.clone()).collect::<Vec<_>>();
+        f.debug_struct("TableRules")
+            .field("include", &texts(&self.include))
+            .field("exclude", &texts(&self.exclude))
+            .field("names", &self.exact.len())
+            .field("globs", &self.globs.len())
+            .finish()
+    }
 }
 
 #[derive(Debug, Clone)]

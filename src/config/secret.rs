@@ -43,9 +43,8 @@ pub(super) fn password_file(path: &Path) -> Result<SecretString, String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::panic)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
     use secrecy::ExposeSecret;
 

@@ -106,9 +106,12 @@ impl MysqlConn {
     }
 }
 
-/// A broken handshake is a server that is not there, not a lost snapshot.
+/// A broken handshake is a server that is not there, not a lost snapshot; one that broke over TLS is a refusal.
 fn at_connect(error: Error) -> Error {
+    let text = error.to_string();
     match error.kind() {
+        // The driver hides TLS faults in its protocol errors.
+        Kind::SnapshotLost if text.contains("certificate") || text.contains("TLS") => error.as_kind(Kind::Refused),
         Kind::SnapshotLost | Kind::Timeout => error.as_kind(Kind::Unreachable),
         _ => error,
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// Session settings that decide how values are read and printed, what is visible and what is durable.
-const PINNED: &[(&str, &str)] = &[
+pub const PINNED: &[(&str, &str)] = &[
     ("search_path", "pg_catalog"),
     ("DateStyle", "ISO, YMD"),
     ("IntervalStyle", "postgres"),

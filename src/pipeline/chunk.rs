@@ -79,7 +79,7 @@ fn attempt<T>(
         again
     };
     let once = || loop {
-        let mut job = Job::new(services, table.plan(), &table.load.nullable());
+        let mut job = Job::new(services, table);
         let result = work(&mut job, worker);
         match job.refused.take() {
             Some(EncodeError::NullToken { .. }) if tokens < TOKENS_MAX => tokens += 1,
@@ -106,6 +106,7 @@ fn attempt<T>(
 /// One try.
 struct Job<'a> {
     services: &'a Services<'a>,
+    table: &'a TableWork<'a>,
     plan: &'a TablePlan,
     encoder: Encoder,
     refused: Option<EncodeError>,
@@ -114,9 +115,11 @@ struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    fn new(services: &'a Services<'a>, plan: &'a TablePlan, nullable: &std::collections::BTreeSet<usize>) -> Self {
-        let columns: Vec<_> = plan.source.columns.iter().enumerate().map(|(i, c)| (c.ty, is_not_null(i, c, nullable))).collect();
-        Self { services, plan, encoder: Encoder::new(&columns, NullToken::random()), refused: None, rows: 0, bytes: 0 }
+    fn new(services: &'a Services<'a>, table: &'a TableWork<'a>) -> Self {
+        let (plan, nullable) = (table.plan(), table.load.nullable());
+        let columns: Vec<_> = plan.source.columns.iter().enumerate().map(|(i, c)| (c.ty, is_not_null(i, c, &nullable))).collect();
+        let encoder = Encoder::new(&columns, NullToken::random());
+        Self { services, table, plan, encoder, refused: None, rows: 0, bytes: 0 }
     }
 
     /// Reads the range and hands the bytes to `put`, streamed or drained.
@@ -147,6 +150,7 @@ impl<'a> Job<'a> {
             .read(plan, range, &mut |cells| encoder.write_row(cells, &mut csv).map_err(|error| refuse(plan, error, refused)))?;
         let doing = || format!("copying table {}", plan.name());
         csv.flush().map_err(|e| crate::conn::classify::copy_io(&e, doing()))?;
+        self.table.stands_still()?;
         self.rows = rows;
         self.bytes = csv.get_ref().bytes;
         self.services.progress.add(rows, 0);

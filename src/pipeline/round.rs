@@ -17,7 +17,7 @@ use crate::source::guard::LetGo;
 use crate::source::mysql::MysqlSource;
 use crate::source::snapshot::{self, Group, SnapshotKind};
 use crate::track::writer::Event;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -104,12 +104,11 @@ fn one_round(
 ) -> Result<(Vec<TableResult>, Vec<String>)> {
     let Group { kind, readers, guard, missing, .. } = group;
     let works: Vec<TableWork<'_>> =
-        tables.iter().enumerate().map(|(i, table)| work(services, round, kind, targets, table, i)).collect();
+        tables.iter().enumerate().map(|(i, table)| work(services, round, kind, targets, (table, i), guard.let_go())).collect();
     for (name, error) in missing {
         fail(services, works.iter().find(|w| w.plan().name() == name), error);
     }
     prepare(services, &works);
-    let let_go = guard.let_go();
     let stop_guard = Arc::new(AtomicBool::new(false));
     let guard = guard.watch(Arc::clone(&stop_guard))?;
     let queue = Queue::new(jobs(&works));
@@ -118,7 +117,7 @@ fn one_round(
         .thread_name(|i| format!("worker-{i}"))
         .build()
         .map_err(|e| Error::with(Kind::Internal, "starting the worker threads", e))?;
-    let shared = Shared { services, works: &works, queue: &queue, let_go: &let_go };
+    let shared = Shared { services, works: &works, queue: &queue };
     pool.scope(|scope| {
         for reader in readers {
             let shared = &shared;
@@ -135,23 +134,30 @@ fn work<'a>(
     round: u32,
     kind: SnapshotKind,
     targets: &'a BTreeMap<String, TargetTable>,
-    table: &'a TablePlan,
-    index: usize,
+    (table, index): (&'a TablePlan, usize),
+    let_go: LetGo,
 ) -> TableWork<'a> {
     let snapshot = if table.source.transactional { kind } else { SnapshotKind::Statement };
+    let existing = targets.get(&table.target.table);
     let load = Load {
         plan: table,
-        existing: targets.get(&table.target.table),
+        existing,
         run: services.run,
         round,
         staging: leftovers::staging_name(services.run, round, index),
         snapshot: snapshot.word(),
         source_identity: services.source_identity,
         fingerprint: leftovers::fingerprint(table),
-        nullable: Mutex::default(),
+        nullable: Mutex::new(existing.map(|target| nullable_already(table, target)).unwrap_or_default()),
     };
     let jobs = if table.is_single() { 1 } else { table.chunks.len() + 1 };
-    TableWork::new(load, jobs)
+    TableWork::new(load, jobs, let_go)
+}
+
+/// Columns that an earlier load made nullable for zero dates: NULL may arrive in them without asking again.
+fn nullable_already(table: &TablePlan, target: &TargetTable) -> BTreeSet<usize> {
+    let loose = |name: &str| target.columns.iter().any(|found| found.name == name && !found.not_null);
+    table.source.columns.iter().enumerate().filter(|(_, column)| loose(&column.name)).map(|(index, _)| index).collect()
 }
 
 /// Staging of the tables with several chunks; the others make theirs inside their one transaction.
@@ -196,7 +202,6 @@ struct Shared<'a> {
     services: &'a Services<'a>,
     works: &'a [TableWork<'a>],
     queue: &'a Queue,
-    let_go: &'a LetGo,
 }
 
 impl Shared<'_> {
@@ -238,7 +243,7 @@ impl Shared<'_> {
     }
 
     fn perform(&self, job: Job, table: &TableWork<'_>, worker: &mut Worker<'_>) -> Result<()> {
-        self.let_go.check(table.plan().name())?;
+        table.stands_still()?;
         match job {
             Job::Whole { .. } => {
                 let outcome = chunk::copy_whole(self.services, table, worker)?;
@@ -248,10 +253,12 @@ impl Shared<'_> {
             Job::Chunk { chunk, .. } => {
                 chunk::copy_chunk(self.services, table, chunk, worker)?;
             }
-            Job::Count { .. } => table.counted(worker.source.count(table.plan())?),
+            Job::Count { .. } => {
+                table.counted(worker.source.count(table.plan())?);
+                table.stands_still()?;
+            }
         }
-        // The table may have been let go while it was read.
-        if matches!(job, Job::Whole { .. }) { Ok(()) } else { self.let_go.check(table.plan().name()) }
+        Ok(())
     }
 
     fn next(&self, job: Job, table: &TableWork<'_>) -> Option<Job> {

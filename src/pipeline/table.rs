@@ -1,9 +1,10 @@
 //! A table in work: what its workers share, and what became of it.
 
 use crate::encode::ZeroDates;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Result};
 use crate::plan::TablePlan;
 use crate::sink::{Load, Outcome, Proof};
+use crate::source::guard::LetGo;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 pub struct TableWork<'a> {
     /// What the sink needs.
     pub load: Load<'a>,
+    /// Tables that do not stand still any more.
+    let_go: LetGo,
     /// Jobs that have not ended; the one that brings it to zero runs the finish.
     remaining: AtomicUsize,
     rows_read: AtomicU64,
@@ -57,10 +60,11 @@ pub struct TableResult {
 impl<'a> TableWork<'a> {
     /// A table about to begin, with the number of its jobs.
     #[must_use]
-    pub fn new(load: Load<'a>, jobs: usize) -> Self {
+    pub fn new(load: Load<'a>, jobs: usize, let_go: LetGo) -> Self {
         let columns = load.plan.source.columns.len();
         Self {
             load,
+            let_go,
             remaining: AtomicUsize::new(jobs),
             rows_read: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -76,6 +80,14 @@ impl<'a> TableWork<'a> {
     #[must_use]
     pub const fn plan(&self) -> &'a TablePlan {
         self.load.plan
+    }
+
+    /// Asked before a read, and after it: a read counts only when the table stood still all the time.
+    ///
+    /// # Errors
+    /// [`Kind::Changed`] or [`Kind::SnapshotLost`] when nobody holds the table in place.
+    pub fn stands_still(&self) -> Result<()> {
+        self.let_go.check(self.plan().name())
     }
 
     /// Marks the begin; true for the first caller.

@@ -30,6 +30,18 @@ impl ChunkGoal {
         Self { rows, rows_per_chunk }
     }
 
+    /// Smaller chunks, so that their number is a multiple of the workers: the last round of chunks then keeps all of
+    /// them busy instead of one.
+    #[must_use]
+    pub fn even_for(self, workers: u64) -> Self {
+        let (chunks, workers) = (self.chunks(), workers.max(1));
+        if chunks <= 1 {
+            return self;
+        }
+        let rows_per_chunk = self.rows.div_ceil(chunks.div_ceil(workers) * workers).max(1);
+        Self { rows_per_chunk, ..self }
+    }
+
     /// Number of chunks the goal leads to, at least 1.
     #[must_use]
     pub fn chunks(&self) -> u64 {

@@ -97,3 +97,13 @@ fn rows_per_chunk_follow_bytes_and_rows() {
     assert_eq!(ChunkGoal::new(0, 0, 64, 1_000).chunks(), 1);
     assert_eq!(ChunkGoal::new(5, 5 << 30, 64, 1_000).rows_per_chunk, 1);
 }
+
+#[test]
+fn chunks_come_in_full_rounds_of_the_workers() {
+    let goal = ChunkGoal { rows: 1_700, rows_per_chunk: 100 };
+    assert_eq!(goal.even_for(8).chunks(), 24);
+    assert!(goal.even_for(8).rows_per_chunk <= goal.rows_per_chunk);
+    assert_eq!(goal.even_for(1), goal);
+    let small = ChunkGoal { rows: 10, rows_per_chunk: 100 };
+    assert_eq!(small.even_for(8), small);
+}

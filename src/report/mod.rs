@@ -1,8 +1,13 @@
 //! What a run was, as data: one document that text and JSON are made from. Holds no cell value and no password.
 
+pub mod check; // what `check` found
+pub mod plan; // what a run would do
+pub mod status; // what the last runs left
+pub mod store; // result documents on disk
 pub mod text; // the summary table
 
 use crate::error::Error;
+use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
 
 /// Version of the document's form; raised when a field changes its meaning.
@@ -15,7 +20,7 @@ pub struct RunReport {
     pub schema_version: u32,
     /// The program's version.
     pub program: String,
-    /// This run, a UUID that sorts by time; empty when it ended before it had one.
+    /// This run, a UUID that sorts by time.
     pub run_id: String,
     /// The interrupted run that this one went on with.
     pub resumes: Option<String>,
@@ -135,19 +140,83 @@ pub struct ErrorReport {
     pub message: String,
     /// What to do about it.
     pub hint: String,
+    /// Every level of the cause, outermost first; for `-v`, not part of the document.
+    #[serde(skip)]
+    pub chain: Vec<String>,
 }
 
 impl From<&Error> for ErrorReport {
     fn from(error: &Error) -> Self {
-        Self { kind: error.kind().word().into(), message: error.to_string(), hint: error.what_to_do().to_owned() }
+        let hint = error.what_to_do().to_owned();
+        Self { kind: error.kind().word().into(), message: error.to_string(), hint, chain: error.chain() }
     }
 }
 
+/// A document, indented.
+#[must_use]
+pub fn json(document: &impl Serialize) -> String {
+    serde_json::to_string_pretty(document).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+}
+
+/// What a command other than `run` leaves when it cannot do its work.
+#[derive(Debug, Clone, Serialize)]
+pub struct Failure {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The program's version.
+    pub program: String,
+    /// Always `failed`.
+    pub status: &'static str,
+    /// What the process exits with.
+    pub exit_code: u8,
+    /// Why.
+    pub error: ErrorReport,
+}
+
+impl Failure {
+    /// The document of an error.
+    #[must_use]
+    pub fn new(error: &Error, exit_code: u8) -> Self {
+        let program = env!("CARGO_PKG_VERSION").into();
+        Self { schema_version: SCHEMA_VERSION, program, status: "failed", exit_code, error: ErrorReport::from(error) }
+    }
+}
+
+/// Now, as documents show it: RFC 3339, UTC, milliseconds.
+#[must_use]
+pub fn now() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
 impl RunReport {
+    /// A run that has not done anything yet; every field that needs a configuration is empty.
+    #[must_use]
+    pub fn empty(run_id: String) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            program: env!("CARGO_PKG_VERSION").into(),
+            run_id,
+            resumes: None,
+            status: "failed".into(),
+            exit_code: 70,
+            started_at: now(),
+            ended_at: String::new(),
+            seconds: 0.0,
+            source: String::new(),
+            warehouse: String::new(),
+            schema: String::new(),
+            parallel: 0,
+            totals: Totals::default(),
+            tables: Vec::new(),
+            warnings: Vec::new(),
+            error: None,
+        }
+    }
+
     /// The document, indented.
     #[must_use]
     pub fn json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+        json(self)
     }
 
     /// Sums `tables` up.

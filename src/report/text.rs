@@ -105,7 +105,7 @@ fn totals(report: &RunReport) -> String {
             }
         }
     }
-    if t.inserted + t.updated + t.deleted == 0 && t.failed == 0 && t.not_reached == 0 {
+    if t.inserted + t.updated + t.deleted == 0 && t.failed == 0 && t.not_reached == 0 && report.error.is_none() {
         out.push_str(", nothing had changed");
     }
     out

@@ -192,7 +192,7 @@ fn take_over(conn: &mut PostgresConn, claim: &Claim<'_>) -> Result<(RunIdentity,
     }
     let sync_id = interrupted.as_ref().map_or_else(|| claim.run_id.to_owned(), |i| i.sync_id.clone());
     let identity = RunIdentity { job: claim.schema.to_owned(), epoch, run_id: claim.run_id.to_owned(), sync_id };
-    let host = std::env::var("HOSTNAME").unwrap_or_default();
+    let host = rustix::system::uname().nodename().to_str().unwrap_or_default().to_owned();
     let pid = i32::try_from(std::process::id()).unwrap_or(0);
     let goes_on = interrupted.is_some();
     let params: &[&(dyn postgres::types::ToSql + Sync)] =

@@ -1,3 +1,6 @@
+-- One at a time: two jobs with different targets may make these at once, and IF NOT EXISTS does not stand that.
+SELECT pg_advisory_xact_lock(hashtextextended('etl-sync/schema', 0));
+
 CREATE SCHEMA IF NOT EXISTS etl_sync;
 REVOKE ALL ON SCHEMA etl_sync FROM PUBLIC;
 

@@ -1,0 +1,48 @@
+//! Disk space: what a plan needs on the warehouse, and what is free where the warehouse runs on this machine.
+
+use crate::config::Endpoint;
+use crate::conn::postgres::PostgresConn;
+use crate::plan::{Action, Plan};
+use crate::report::plan::Disk;
+
+/// What the model assumes; part of the plan's output.
+const HOW: &str = "1.3 x the source for first loads, 1 x for staging of refreshes in work";
+
+/// Disk that the plan needs. The source's size is its server's estimate of data without indexes.
+///
+/// First load: 1.3 x bytes stay (row headers and the primary key). Refresh: 1 x bytes of staging while the table is in
+/// work; as many of the biggest as there are workers are in work at once. Rows that a refresh rewrites are not counted.
+#[must_use]
+pub fn needed(plan: &Plan, workers: usize) -> (u64, u64) {
+    let sizes = |action| {
+        let mut sizes: Vec<u64> = plan.tables.iter().filter(|t| t.action == action).map(|t| t.source.bytes_estimated).collect();
+        sizes.sort_unstable_by(|a, b| b.cmp(a));
+        sizes
+    };
+    let first: u64 = sizes(Action::FirstLoad).iter().sum();
+    (first.saturating_mul(13) / 10, sizes(Action::Refresh).iter().take(workers).sum())
+}
+
+/// Needed and free space together.
+#[must_use]
+pub fn disk(plan: &Plan, workers: usize, endpoint: &Endpoint, warehouse: &mut PostgresConn) -> Disk {
+    let (grows_by, staging) = needed(plan, workers);
+    let (free, unknown) = match free(endpoint, warehouse) {
+        Ok(free) => (Some(free), None),
+        Err(why) => (None, Some(why)),
+    };
+    Disk { grows_by, staging, free, unknown, how: HOW }
+}
+
+/// Free bytes for ordinary users under the server's data directory.
+fn free(endpoint: &Endpoint, warehouse: &mut PostgresConn) -> Result<u64, String> {
+    if !endpoint.address.is_local() {
+        return Err("the warehouse runs on another machine".into());
+    }
+    let shown = warehouse.rows("SHOW data_directory", &[], "asking for the data directory");
+    let Some(directory) = shown.ok().and_then(|rows| rows.first().map(|row| row.get::<_, String>(0))) else {
+        return Err("the role may not see data_directory (needs pg_read_all_settings)".into());
+    };
+    let stat = rustix::fs::statvfs(&directory).map_err(|_| "its data directory is not on this machine".to_owned())?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}

@@ -1,0 +1,208 @@
+//! The command line as types. Owns names, help texts, ranges and defaults; decides nothing about what they do.
+//!
+//! Nothing here has `Debug`: a URL may hold a password.
+
+use super::until::Until;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+/// Most workers: each costs one connection to either server.
+pub const PARALLEL_MAX: usize = 64;
+
+const ABOUT: &str = "Copies a MySQL or MariaDB database into PostgreSQL and proves that both sides hold the same rows";
+
+const AFTER: &str = "\
+Examples:
+  etl-sync --parallel 8                        the main job: sync every configured table
+  etl-sync run --tables patient appointment    only these tables
+  etl-sync run --until 05:00                   stop cleanly at five; the next run goes on
+  etl-sync plan                                what a run would do; touches nothing
+  etl-sync check                               connections, TLS, privileges, limits
+
+Exit codes:
+  0 synced   1 a table failed   2 usage or configuration   3 synced, but incomplete
+  4 stopped at --until   69 server unreachable   70 fault of etl-sync   75 another run
+  77 refused by a server   130, 143 stopped by SIGINT, SIGTERM
+
+The result of each run is written to last_run.json in the state directory.";
+
+/// The whole command line.
+#[derive(Parser)]
+#[command(name = "etl-sync", version, about = ABOUT, after_help = AFTER, max_term_width = 110)]
+#[command(propagate_version = true, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do; `run` when it is left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Args)]
+pub struct Global {
+    /// Workers, 1 to 64; one connection each to either server [default: 2 x cores, at most 8]
+    #[arg(long, short = 'j', value_name = "N", global = true, value_parser = parallel, help_heading = "Work")]
+    pub parallel: Option<usize>,
+
+    /// mysql://user@host:3306/db [env: ETL_SYNC_SOURCE_URL, password in ETL_SYNC_SOURCE_PASSWORD]
+    #[arg(long, value_name = "URL", global = true, help_heading = "Connections")]
+    pub source_url: Option<String>,
+    /// MySQL copy of our own in between [env: ETL_SYNC_REPLICA_URL]
+    #[arg(long, value_name = "URL", global = true, help_heading = "Connections")]
+    pub replica_url: Option<String>,
+    /// postgresql://user@host:5432/db [env: ETL_SYNC_WAREHOUSE_URL, and ..._WAREHOUSE_PASSWORD]
+    #[arg(long, value_name = "URL", global = true, help_heading = "Connections")]
+    pub warehouse_url: Option<String>,
+    /// Warehouse schema that the tables go to [env: ETL_SYNC_WAREHOUSE_SCHEMA] [default: raw]
+    #[arg(long, alias = "warehouse-schema", value_name = "NAME", global = true, help_heading = "Connections")]
+    pub schema: Option<String>,
+    /// Sync into a schema that another source filled before
+    #[arg(long, global = true, help_heading = "Connections")]
+    pub accept_new_source: bool,
+
+    /// Directory of pipeline.yml and tables.yml [env: ETL_SYNC_CONFIG_DIR] [default: config]
+    #[arg(long, value_name = "DIR", global = true, help_heading = "Files")]
+    pub config_dir: Option<PathBuf>,
+    /// Directory of last_run.json and runs/ [env: ETL_SYNC_STATE_DIR] [default: ~/.local/state/etl-sync]
+    #[arg(long, value_name = "DIR", global = true, help_heading = "Files")]
+    pub state_dir: Option<PathBuf>,
+
+    /// One JSON document on standard output; logs stay on standard error
+    #[arg(long, global = true, help_heading = "Output")]
+    pub json: bool,
+    /// Debug logs and every level of an error; -vv: trace
+    #[arg(long, short, action = ArgAction::Count, global = true, help_heading = "Output")]
+    pub verbose: u8,
+    /// Warnings and errors only, no progress
+    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "Output")]
+    pub quiet: bool,
+    /// Colours: auto, always or never; auto honours NO_COLOR
+    #[arg(
+        long,
+        value_name = "WHEN",
+        global = true,
+        default_value = "auto",
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    pub color: Color,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Sync: the main job, also without a command
+    Run(RunArgs),
+    /// Show what a run would do: strategy, size, time, disk space; touches nothing
+    Plan(PlanArgs),
+    /// Test connections, TLS, sessions, privileges, limits; print missing GRANTs
+    Check,
+    /// Show the last run, its lock, and each table's last success; reads only
+    Status,
+    /// Print the JSON Schema of a configuration file, for editors
+    Schema {
+        /// Which file
+        file: SchemaFile,
+    },
+    /// Print shell completions
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+    /// Write the man pages
+    Man {
+        /// Directory for them, made when it is missing
+        dir: PathBuf,
+    },
+}
+
+/// Arguments of `run`.
+#[derive(Args, Clone, Default)]
+pub struct RunArgs {
+    /// Only these tables or views, by exact name [default: all configured]
+    #[arg(long, value_name = "TABLE", num_args = 1.., value_delimiter = ',', help_heading = "Work")]
+    pub tables: Vec<String>,
+    /// Load every table, also those that an interrupted run has finished
+    #[arg(long, help_heading = "Work")]
+    pub full: bool,
+    /// Show the plan and stop; the same as `plan`
+    #[arg(long, help_heading = "Work")]
+    pub dry_run: bool,
+    /// Take no new work after this: local time such as 05:00, or a length such as 90m or 2h30m; exit code 4
+    #[arg(long, value_name = "TIME", value_parser = super::until::parse, help_heading = "Work")]
+    pub until: Option<Until>,
+}
+
+/// Arguments of `plan`.
+#[derive(Args, Clone, Default)]
+pub struct PlanArgs {
+    /// Only these tables or views, by exact name [default: all configured]
+    #[arg(long, value_name = "TABLE", num_args = 1.., value_delimiter = ',', help_heading = "Work")]
+    pub tables: Vec<String>,
+    /// Plan for loading every table, also those that an interrupted run has finished
+    #[arg(long, help_heading = "Work")]
+    pub full: bool,
+}
+
+/// Which configuration file.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaFile {
+    /// Connections and settings.
+    Pipeline,
+    /// Rules per table.
+    Tables,
+}
+
+fn parallel(text: &str) -> Result<usize, String> {
+    let wrong = || format!("expected a number of workers from 1 to {PARALLEL_MAX}");
+    match text.parse::<usize>() {
+        Ok(0) => Err(format!("a run needs at least 1 worker, at most {PARALLEL_MAX}")),
+        Ok(n) if n <= PARALLEL_MAX => Ok(n),
+        Ok(_) => Err(format!("at most {PARALLEL_MAX} workers: each takes one connection to either server")),
+        Err(_) => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_stand_before_or_after_the_command() {
+        let cli = Cli::try_parse_from(["etl-sync", "--parallel", "8"]).ok().unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.global.parallel, Some(8));
+        let cli = Cli::try_parse_from(["etl-sync", "run", "--tables", "a", "b,c", "--parallel", "2", "--json"]).ok().unwrap();
+        assert_eq!(cli.global.parallel, Some(2));
+        assert!(cli.global.json);
+        assert!(matches!(cli.command, Some(Command::Run(run)) if run.tables == ["a", "b", "c"]));
+    }
+
+    #[test]
+    fn workers_have_a_range() {
+        for (text, ok) in [("1", true), ("64", true), ("0", false), ("65", false), ("-1", false), ("x", false), ("", false)] {
+            assert_eq!(parallel(text).is_ok(), ok, "{text}");
+        }
+    }
+}

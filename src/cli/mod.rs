@@ -1,0 +1,139 @@
+//! The command line: arguments become typed commands, results become text or JSON and an exit code.
+//!
+//! The only place that prints, catches signals or ends the process. It decides nothing about data.
+
+mod args; // names, help texts, ranges
+mod logging; // logs on standard error
+mod output; // the only place that prints
+mod progress; // bar or log lines
+mod record; // the result of a run, written once
+mod run; // what is around a sync
+mod settings; // flags to configuration
+mod signals; // first drains, second aborts
+mod until; // --until
+mod usage; // a wrong command line or configuration
+
+use crate::app;
+use crate::config::Config;
+use crate::conn::watchdog::Watchdog;
+use crate::error::{Doing, Error, Kind, Result};
+use crate::report::{self, ErrorReport, Failure};
+use args::{Cli, Command, Global, PlanArgs, RunArgs, SchemaFile};
+use clap::{CommandFactory, FromArgMatches};
+use output::Output;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The program.
+#[must_use]
+pub fn main() -> ExitCode {
+    // An argument that is not UTF-8 is clap's to refuse; here it only must not be lost as a place.
+    let args: Vec<String> = std::env::args_os().map(|arg| arg.into_string().unwrap_or_default()).collect();
+    let parsed = Cli::command().color(usage::color(&args)).try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return refused(&args, &error),
+    };
+    let bars = logging::start(&cli.global);
+    let output = Output { json: cli.global.json, chain: cli.global.verbose > 0 };
+    let global = cli.global;
+    let code = match cli.command.unwrap_or_else(|| Command::Run(RunArgs::default())) {
+        Command::Run(run) if run.dry_run => plan(&global, &PlanArgs { tables: run.tables, full: run.full }, output),
+        Command::Run(run) => match settings::load(&global) {
+            Ok(config) => run::run(&config, &run, &global, output, &bars),
+            Err(error) => {
+                usage::record_problems(&global, output, &error);
+                error.kind().policy().exit
+            }
+        },
+        Command::Plan(args) => plan(&global, &args, output),
+        Command::Check => with_config(&global, output, |config, watchdog| {
+            let report = app::check::check(config, watchdog);
+            output.document(&report, || report::check::text(&report));
+            Ok(report.exit_code)
+        }),
+        Command::Status => with_config(&global, output, |config, watchdog| {
+            let report = app::status::status(config, watchdog)?;
+            output.document(&report, || report::status::text(&report));
+            Ok(0)
+        }),
+        Command::Schema { file } => schema(file),
+        Command::Completions { shell } => completions(shell),
+        Command::Man { dir } => man(&dir, output),
+    };
+    ExitCode::from(code)
+}
+
+/// Help and version go to standard output and are no error; everything else is usage.
+fn refused(args: &[String], error: &clap::Error) -> ExitCode {
+    if error.print().is_err() {
+        log::trace!("standard error is closed");
+    }
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    usage::record_refusal(args, error);
+    ExitCode::from(2)
+}
+
+fn plan(global: &Global, args: &PlanArgs, output: Output) -> u8 {
+    with_config(global, output, |config, watchdog| {
+        let report = app::preview::preview(config, &args.tables, args.full, watchdog)?;
+        output.document(&report, || report::plan::text(&report));
+        Ok(report.exit_code)
+    })
+}
+
+/// A command that reads and answers: its waits are bounded, and its error is the document.
+fn with_config(global: &Global, output: Output, work: impl FnOnce(&Config, &Watchdog) -> Result<u8>) -> u8 {
+    let worked = settings::load(global).and_then(|config| {
+        let watchdog = Watchdog::new();
+        let give_up = move |what: &str, length: std::time::Duration| {
+            let error = Error::new(Kind::Timeout, format!("no answer for {} s: {what}", length.as_secs()));
+            std::process::exit(failed(output, &error).into());
+        };
+        drop(watchdog.start(give_up)?);
+        let code = work(&config, &watchdog);
+        watchdog.stop();
+        code
+    });
+    worked.unwrap_or_else(|error| failed(output, &error))
+}
+
+fn failed(output: Output, error: &Error) -> u8 {
+    let code = error.kind().policy().exit;
+    if output.json {
+        output.document(&Failure::new(error, code), String::new);
+    }
+    output.error(&ErrorReport::from(error));
+    code
+}
+
+fn schema(file: SchemaFile) -> u8 {
+    output::raw(&match file {
+        SchemaFile::Pipeline => crate::config::schema::pipeline(),
+        SchemaFile::Tables => crate::config::schema::tables(),
+    });
+    0
+}
+
+fn completions(shell: clap_complete::Shell) -> u8 {
+    let mut out = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "etl-sync", &mut out);
+    match String::from_utf8(out) {
+        Ok(text) => {
+            output::raw(&text);
+            0
+        }
+        Err(_) => Kind::Internal.policy().exit,
+    }
+}
+
+fn man(dir: &Path, output: Output) -> u8 {
+    let doing = || format!("writing the man pages to {}", dir.display());
+    let written = std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Cli::command(), dir));
+    match written.doing(Kind::File, doing) {
+        Ok(()) => 0,
+        Err(error) => failed(output, &error),
+    }
+}

@@ -1,0 +1,58 @@
+//! `run`: everything around the sync itself. Signals, deadlines, progress and the result document.
+
+use super::args::{Global, RunArgs};
+use super::output::Output;
+use super::progress::Shown;
+use super::record::Record;
+use super::signals;
+use crate::app::sync::{Run, SyncOptions};
+use crate::cancel::Cancel;
+use crate::config::Config;
+use crate::conn::watchdog::Watchdog;
+use crate::context::progress::Progress;
+use crate::error::{Error, Kind, Result};
+use indicatif::MultiProgress;
+use std::sync::Arc;
+
+/// Syncs and returns the exit code; the result is written and shown.
+pub fn run(config: &Config, args: &RunArgs, global: &Global, output: Output, bars: &MultiProgress) -> u8 {
+    let (cancel, watchdog, progress) = (Cancel::new(), Watchdog::new(), Arc::new(Progress::default()));
+    let options = SyncOptions { tables: args.tables.clone(), full: args.full };
+    let run = Run::new(config, &options, &cancel, &watchdog, &progress);
+    let record = Record::new(config.state_dir.clone(), output, run.opening(), Arc::clone(&progress));
+    // The summary shows them; a document does not show itself to whoever reads the log.
+    for warning in config.warnings.iter().filter(|_| output.json) {
+        log::warn!("{warning}");
+    }
+    let started = start(&cancel, &watchdog, &record, args).and_then(|()| Shown::start(Arc::clone(&progress), bars, global.quiet));
+    let shown = match started {
+        Ok(shown) => shown,
+        Err(error) => {
+            let code = error.kind().policy().exit;
+            record.give_up(&error, code);
+            return code;
+        }
+    };
+    let report = run.sync();
+    shown.end();
+    watchdog.stop();
+    record.finish(&report);
+    report.exit_code
+}
+
+fn start(cancel: &Cancel, watchdog: &Watchdog, record: &Record, args: &RunArgs) -> Result<()> {
+    signals::watch(cancel.clone(), record.clone())?;
+    if let Some(until) = args.until {
+        until.watch(cancel.clone())?;
+    }
+    let record = record.clone();
+    // The thread that waits can be neither woken nor joined, so the process ends around it.
+    let thread = watchdog.start(move |what, length| {
+        let error = Error::new(Kind::Timeout, format!("no answer for {} s: {what}", length.as_secs()));
+        let code = error.kind().policy().exit;
+        record.give_up(&error, code);
+        std::process::exit(code.into());
+    })?;
+    drop(thread);
+    Ok(())
+}

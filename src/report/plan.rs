@@ -1,0 +1,238 @@
+//! What a run would do, as data and as text.
+
+use super::text::number;
+use super::{ErrorReport, SCHEMA_VERSION};
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+/// Tables shown as text; the biggest ones come first.
+const TABLES_SHOWN: usize = 40;
+
+/// The plan.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlanReport {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The program's version.
+    pub program: String,
+    /// `ok` or `failed`.
+    pub status: &'static str,
+    /// What the process exits with.
+    pub exit_code: u8,
+    /// Source, without password.
+    pub source: String,
+    /// Warehouse, without password.
+    pub warehouse: String,
+    /// Target schema.
+    pub schema: String,
+    /// Workers.
+    pub parallel: usize,
+    /// The interrupted run that this one would go on with.
+    pub resumes: Option<String>,
+    /// Tables in the order they begin.
+    pub tables: Vec<PlannedTable>,
+    /// Tables that cannot be copied.
+    pub refused: Vec<RefusedTable>,
+    /// Rows, as the source estimates them.
+    pub rows_estimated: u64,
+    /// Bytes, as the source estimates them.
+    pub bytes_estimated: u64,
+    /// By the stated model.
+    pub seconds_predicted: f64,
+    /// Disk space.
+    pub disk: Disk,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+}
+
+/// One table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlannedTable {
+    /// Place in the order, from 1.
+    pub order: usize,
+    /// Source table.
+    pub table: String,
+    /// Target table, schema included.
+    pub target: String,
+    /// `first_load`, `refresh`, `keep`.
+    pub action: &'static str,
+    /// Strategy word.
+    pub strategy: String,
+    /// Why that strategy.
+    pub reason: String,
+    /// Rows, as the source estimates them.
+    pub rows_estimated: u64,
+    /// Bytes, as the source estimates them.
+    pub bytes_estimated: u64,
+    /// Chunks.
+    pub chunks: usize,
+    /// By the stated model.
+    pub seconds_predicted: f64,
+}
+
+/// A table that cannot be copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RefusedTable {
+    /// Source table.
+    pub table: String,
+    /// Why.
+    pub error: ErrorReport,
+}
+
+/// Disk space on the warehouse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Disk {
+    /// What stays: first loads.
+    pub grows_by: u64,
+    /// What is needed for a while: staging of refreshes.
+    pub staging: u64,
+    /// Free space, where it can be known.
+    pub free: Option<u64>,
+    /// Why free space is unknown.
+    pub unknown: Option<String>,
+    /// How the numbers were made.
+    pub how: &'static str,
+}
+
+impl Disk {
+    /// Both kinds together.
+    #[must_use]
+    pub const fn needed(&self) -> u64 {
+        self.grows_by.saturating_add(self.staging)
+    }
+
+    /// Whether it is known that the plan does not fit.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        self.free.is_some_and(|free| free < self.needed())
+    }
+}
+
+impl PlanReport {
+    /// Decides status and exit code.
+    #[must_use]
+    pub fn judged(mut self) -> Self {
+        self.schema_version = SCHEMA_VERSION;
+        self.exit_code = u8::from(self.disk.is_short() || !self.refused.is_empty());
+        self.status = if self.exit_code == 0 { "ok" } else { "failed" };
+        self
+    }
+}
+
+/// The plan as text.
+#[must_use]
+pub fn text(report: &PlanReport) -> String {
+    let mut lines = vec![format!("from  {}", report.source), format!("to    {}, schema {}", report.warehouse, report.schema)];
+    lines.extend(report.resumes.iter().map(|run| format!("goes on with the interrupted run {run}")));
+    lines.push(String::new());
+    let planned: Vec<&PlannedTable> = report.tables.iter().filter(|t| t.action != "keep").collect();
+    if !planned.is_empty() {
+        lines.push(table(&planned));
+    }
+    if let Some(hidden) = planned.len().checked_sub(TABLES_SHOWN).filter(|n| *n > 0) {
+        lines.push(format!("and {hidden} smaller tables (--json lists all)"));
+    }
+    match report.tables.len() - planned.len() {
+        0 => {}
+        kept => lines.push(format!("{kept} tables are done already")),
+    }
+    for refused in &report.refused {
+        lines.push(format!("not copied: {}\n  → {}", refused.error.message, refused.error.hint));
+    }
+    lines.push(String::new());
+    lines.push(format!(
+        "{} tables, about {} rows and {}, about {} with {} workers (estimates)",
+        planned.len(),
+        number(report.rows_estimated),
+        bytes(report.bytes_estimated),
+        length(report.seconds_predicted),
+        report.parallel
+    ));
+    let disk = &report.disk;
+    let free = match (disk.free, &disk.unknown) {
+        (Some(free), _) => format!("{} free", bytes(free)),
+        (None, Some(why)) => format!("free space unknown: {why}"),
+        (None, None) => "free space unknown".to_owned(),
+    };
+    lines.push(format!("disk on the warehouse: {} needed ({}), {free}", bytes(disk.needed()), disk.how));
+    lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
+    if disk.is_short() {
+        lines.push("failed: the warehouse has not enough disk space for this run".into());
+    }
+    lines.join("\n") + "\n"
+}
+
+fn table(tables: &[&PlannedTable]) -> String {
+    let mut out = Table::new();
+    out.load_style(presets::NOTHING);
+    out.set_header(["#", "table", "action", "rows", "size", "chunks", "seconds", "strategy", "why"]);
+    for t in tables.iter().take(TABLES_SHOWN) {
+        out.add_row([
+            t.order.to_string(),
+            t.table.clone(),
+            t.action.to_owned(),
+            number(t.rows_estimated),
+            bytes(t.bytes_estimated),
+            t.chunks.to_string(),
+            format!("{:.2}", t.seconds_predicted),
+            t.strategy.clone(),
+            t.reason.clone(),
+        ]);
+    }
+    for column in [0, 3, 4, 5, 6] {
+        if let Some(column) = out.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    out.to_string()
+}
+
+/// `1536` as `1.5 KiB`.
+#[must_use]
+pub fn bytes(value: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut tenths, mut unit) = (u128::from(value) * 10, 0);
+    while tenths >= 10_240 && unit + 1 < UNITS.len() {
+        tenths = (tenths + 512) / 1024;
+        unit += 1;
+    }
+    match (UNITS.get(unit), unit) {
+        (Some(word), 0) => format!("{value} {word}"),
+        (Some(word), _) => format!("{}.{} {word}", tenths / 10, tenths % 10),
+        (None, _) => value.to_string(),
+    }
+}
+
+/// Seconds as `12.3 s`, `4 min` or `2 h 5 min`.
+#[must_use]
+pub fn length(seconds: f64) -> String {
+    let whole = std::time::Duration::try_from_secs_f64(seconds).map_or(0, |length| length.as_secs());
+    match whole {
+        0..100 => format!("{seconds:.1} s"),
+        100..7200 => format!("{} min", (whole + 30) / 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_lengths() {
+        for (value, want) in
+            [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (64 << 20, "64.0 MiB"), (u64::MAX, "16777216.0 TiB")]
+        {
+            assert_eq!(bytes(value), want);
+        }
+        for (value, want) in [(0.25, "0.2 s"), (99.9, "99.9 s"), (120.0, "2 min"), (7500.0, "2 h 5 min")] {
+            assert_eq!(length(value), want);
+        }
+    }
+
+    #[test]
+    fn only_known_space_can_be_short() {
+        let disk = |free| Disk { grows_by: 10, staging: 5, free, unknown: None, how: "" };
+        assert!(disk(Some(14)).is_short() && !disk(Some(15)).is_short() && !disk(None).is_short());
+    }
+}

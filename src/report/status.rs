@@ -1,0 +1,116 @@
+//! What the last runs left in the warehouse, as data and as text.
+
+use super::plan::length;
+use super::text::number;
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+/// The whole answer.
+#[derive(Debug, Clone, Serialize)]
+pub struct StatusReport {
+    /// [`super::SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The program's version.
+    pub program: String,
+    /// Warehouse, without password.
+    pub warehouse: String,
+    /// Target schema.
+    pub schema: String,
+    /// The last run; none when nothing was ever synced into this schema.
+    pub run: Option<LastRun>,
+    /// Every table that was ever planned.
+    pub tables: Vec<TableStatus>,
+}
+
+/// The last run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LastRun {
+    /// Its id.
+    pub run_id: String,
+    /// `running`, `success`, `failed`, `interrupted`; `died` when nobody holds the lock and it never ended.
+    pub state: String,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// RFC 3339, UTC.
+    pub ended_at: Option<String>,
+    /// The run lock is held by some session.
+    pub lock_held: bool,
+    /// Where the run works.
+    pub host: String,
+    /// Process id there.
+    pub pid: i32,
+    /// Since the last heartbeat.
+    pub heartbeat_age_seconds: f64,
+    /// Server identity and database of the source.
+    pub source: String,
+}
+
+/// One table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TableStatus {
+    /// Source table.
+    pub table: String,
+    /// `pending`, `running`, `success`, `failed`.
+    pub status: String,
+    /// RFC 3339, UTC; none when it never succeeded.
+    pub last_success: Option<String>,
+    /// Since the last success.
+    pub age_seconds: Option<f64>,
+    /// Rows of the target at the last success.
+    pub rows: Option<i64>,
+    /// Strategy of the last success.
+    pub strategy: Option<String>,
+}
+
+/// The answer as text.
+#[must_use]
+pub fn text(report: &StatusReport) -> String {
+    let Some(run) = &report.run else {
+        return format!("nothing was ever synced into schema {} of {}\n", report.schema, report.warehouse);
+    };
+    let mut lines = vec![
+        format!("{}, schema {}", report.warehouse, report.schema),
+        format!("last run  {} {}", run.run_id, run.state),
+        format!("began     {}", run.started_at),
+    ];
+    lines.extend(run.ended_at.iter().map(|at| format!("ended     {at}")));
+    lines.push(if run.lock_held {
+        let age = length(run.heartbeat_age_seconds);
+        format!("lock      held by process {} on {}, last heartbeat {age} ago", run.pid, host(&run.host))
+    } else {
+        "lock      free".into()
+    });
+    lines.push(String::new());
+    if !report.tables.is_empty() {
+        lines.push(table(&report.tables));
+    }
+    let failed = report.tables.iter().filter(|t| t.status == "failed").count();
+    lines.push(format!("{} tables, {failed} failed", report.tables.len()));
+    lines.join("\n") + "\n"
+}
+
+fn host(name: &str) -> &str {
+    if name.is_empty() { "an unnamed host" } else { name }
+}
+
+fn table(tables: &[TableStatus]) -> String {
+    let mut out = Table::new();
+    out.load_style(presets::NOTHING);
+    out.set_header(["table", "status", "last success", "age", "rows", "strategy"]);
+    for t in tables {
+        out.add_row([
+            t.table.clone(),
+            t.status.clone(),
+            t.last_success.clone().unwrap_or_else(|| "never".into()),
+            t.age_seconds.map_or_else(String::new, length),
+            t.rows.and_then(|rows| u64::try_from(rows).ok()).map_or_else(String::new, number),
+            t.strategy.clone().unwrap_or_default(),
+        ]);
+    }
+    for column in [3, 4] {
+        if let Some(column) = out.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    out.to_string()
+}
