@@ -25,6 +25,7 @@ use etl_sync::sink::postgres::{PostgresSink, leftovers};
 use etl_sync::sink::{Load, Sink};
 use etl_sync::source::Source;
 use etl_sync::source::boundaries;
+use etl_sync::source::guard::LetGo;
 use etl_sync::source::mysql::MysqlSource;
 use etl_sync::track::lock::{Claim, RunLock};
 use etl_sync::track::writer::Tracker;
@@ -165,7 +166,7 @@ fn copied(services: &Services<'_>, plan: &TablePlan, source: &mut MysqlSource, s
         nullable: Mutex::default(),
     };
     sink.prepare(&load)?;
-    let table = TableWork::new(load, 1);
+    let table = TableWork::new(load, 1, LetGo::default());
     let time = spent(|| copy_chunk(services, &table, 0, &mut Worker { source, sink }))?;
     sink.discard(&table.load)?;
     Ok(time)

@@ -102,7 +102,8 @@ def report(rows, first, second, others):
     print(f"{'':<22}{'wall s':>22}{'client CPU s':>22}{'peak MB':>22}{'rows':>12}")
     for line in [first, second] + others:
         print(line.text(rows))
-    print("\nRatios of this sitting; per repetition in brackets, below 1 etl-sync needs less:\n")
+    print("\netl-sync's seconds hold primary keys, ANALYZE, counts on both sides and synchronous commits; the others do without.")
+    print("Ratios of this sitting; per repetition in brackets, below 1 etl-sync needs less:\n")
     for line in others:
         text = [f"etl-sync / {line.name}:"]
         for what, word in (("wall", "wall"), ("cpu", "CPU"), ("peak_kb", "memory")):
