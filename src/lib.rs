@@ -7,10 +7,10 @@
 pub mod error; // 0: the one error type and its policy table
 
 pub mod cancel; // 1: running, draining, aborting
-pub mod retry; // 1: backoff
+pub mod name; // 1: identifiers and their quoting
 
 pub mod key; // 2: key values and half-open ranges
-pub mod name; // 2: identifiers and their quoting
+pub mod retry; // 2: backoff
 pub mod value; // 2: cells and neutral column types
 
 pub mod config; // 3: files < environment < flags

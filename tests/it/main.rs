@@ -1,5 +1,20 @@
-//! One integration binary.
+//! The integration tests in one binary: the program against real servers, and the rules of the source tree.
+//!
+//! `scripts/test.sh` starts the servers and runs them. Each test has its own databases, so tests run side by side.
 
-mod catalog;
-mod servers;
-mod types;
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout)]
+
+mod bad_input; // what people and servers do wrong, one test each
+mod cases; // every folder of tests/cases
+mod catalog; // the catalog reader against real servers
+mod changes; // tables that change while they are read
+mod faults; // servers that stall and die, a program that is killed
+mod hosts; // the servers of the environment, and a private set that may be killed
+mod notes; // lines for the closing summary
+mod program; // the program as a process
+mod random; // numbers from a seed
+mod sandbox; // a test's own databases and folder
+mod servers; // both sides of a test of one module
+mod source_text; // Rust source with comments or strings blanked out, for tidy
+mod tidy; // the rules of the source tree
+mod types; // every value case, by value and through COPY

@@ -92,7 +92,7 @@ fn by_image(load: &Load<'_>, staging: &str, target: &str) -> String {
     let columns = column_list(load.plan.source.columns.iter().map(|c| c.name.as_str()), quote_postgres);
     let numbered = |table: &str| {
         format!(
-            "(SELECT *, row_number() OVER (PARTITION BY image) AS n FROM \
+            "(SELECT place, {columns}, image, row_number() OVER (PARTITION BY image) AS n FROM \
              (SELECT ctid AS place, {columns}, ROW({columns})::text AS image FROM {table}) AS r)"
         )
     };

@@ -184,21 +184,22 @@ impl Sink for PostgresSink {
     }
 
     fn make_nullable(&mut self, load: &Load<'_>, column: usize) -> Result<()> {
-        load.nullable.lock().unwrap_or_else(PoisonError::into_inner).insert(column);
         let Some(name) = load.plan.source.columns.get(column).map(|c| c.name.as_str()) else {
             return Err(Error::new(Kind::Internal, "a zero date in a column that the plan does not have"));
         };
         // Staging has no NOT NULL, and a table with one chunk makes its shadow anew.
-        if load.plan.is_single() || load.plan.action == Action::Refresh {
-            return Ok(());
+        if !load.plan.is_single() && load.plan.action == Action::FirstLoad {
+            // Chunks of other workers hold the table until they end.
+            let sql = format!(
+                "SET LOCAL lock_timeout = '15min'; ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL",
+                load.staging.postgres(),
+                quote_postgres(name)
+            );
+            self.in_transaction(load, &sql, &doing(load, "making a column nullable for zero dates in"))?;
         }
-        // Chunks of other workers hold the table until they end.
-        let sql = format!(
-            "SET LOCAL lock_timeout = '15min'; ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL",
-            load.staging.postgres(),
-            quote_postgres(name)
-        );
-        self.in_transaction(load, &sql, &doing(load, "making a column nullable for zero dates in"))
+        // Known to the other workers only now: before the ALTER has committed, their NULLs would be refused.
+        load.nullable.lock().unwrap_or_else(PoisonError::into_inner).insert(column);
+        Ok(())
     }
 
     fn discard(&mut self, load: &Load<'_>) -> Result<()> {

@@ -1,0 +1,1 @@
+SELECT count(*), sum(id), min(v), max(v) FROM t;

@@ -1,0 +1,1 @@
+SELECT count(*), sum(v), min(at), max(at) FROM t;

@@ -1,0 +1,3 @@
+UPDATE d SET v = 10 WHERE v = 1;
+UPDATE f SET v = 20 WHERE v = 2;
+DELETE FROM f WHERE v = 4;

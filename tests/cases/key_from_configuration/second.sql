@@ -1,0 +1,1 @@
+UPDATE t SET v = 'c' WHERE id = 2;

@@ -1,0 +1,1 @@
+SELECT count(*), sum(v), min(id), max(id) FROM t;

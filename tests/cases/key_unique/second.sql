@@ -1,0 +1,3 @@
+UPDATE t SET v = 'new' WHERE a = 5 AND b = 5;
+DELETE FROM t WHERE a = 6 AND b = 6;
+INSERT INTO t VALUES (1000, 0, NULL);

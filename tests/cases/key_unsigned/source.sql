@@ -1,0 +1,6 @@
+-- An unsigned key up to 2^64-1, cut into chunks: nothing wraps at 2^63.
+CREATE TABLE t (id BIGINT UNSIGNED PRIMARY KEY, v INT NOT NULL);
+INSERT INTO t SELECT seq, seq FROM seq_0_to_399;
+INSERT INTO t SELECT 9223372036854775700 + seq, seq FROM seq_0_to_399;
+INSERT INTO t SELECT 18446744073709551615 - seq, seq FROM seq_0_to_399;
+ANALYZE TABLE t;

@@ -1,0 +1,1 @@
+UPDATE `my "odd" ``table``` SET `an "x"` = 'new' WHERE `the 'key' ?` = 500;

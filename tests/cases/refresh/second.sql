@@ -1,0 +1,10 @@
+INSERT INTO t VALUES (5001, 5001, "new", 1);
+DELETE FROM t WHERE id IN (1, 777, 1000);
+UPDATE t SET name = "changed" WHERE id = 500;
+UPDATE t SET id = -5 WHERE id = 600;
+UPDATE t SET name = UPPER(name) WHERE id = 700;
+UPDATE t SET name = CONCAT(name, " ") WHERE id = 701;
+UPDATE t SET v = NULL WHERE id = 702;
+UPDATE t SET code = -1 WHERE id = 10;
+UPDATE t SET code = 10 WHERE id = 11;
+UPDATE t SET code = 11 WHERE id = 10;

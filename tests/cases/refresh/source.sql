@@ -1,0 +1,4 @@
+-- Insert, update, delete, a changed key, a change of case only, a trailing blank, and unique values that change places.
+CREATE TABLE t (id INT PRIMARY KEY, code INT NOT NULL, name VARCHAR(30) COLLATE utf8mb4_general_ci, v INT, UNIQUE KEY u (code));
+INSERT INTO t SELECT seq, seq, CONCAT('name ', seq), seq FROM seq_1_to_1000;
+ANALYZE TABLE t;

@@ -1,0 +1,2 @@
+DELETE FROM small;
+DELETE FROM big;

@@ -1,0 +1,4 @@
+SET ROLE etl_sync;
+CREATE SCHEMA raw;
+CREATE TABLE raw.t (id integer PRIMARY KEY, code integer NOT NULL, UNIQUE (code) DEFERRABLE INITIALLY IMMEDIATE);
+INSERT INTO raw.t VALUES (1, 20), (2, 10), (9, 30);

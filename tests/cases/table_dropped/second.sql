@@ -1,0 +1,2 @@
+DROP TABLE gone;
+INSERT INTO stays VALUES (2);

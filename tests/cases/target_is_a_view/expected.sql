@@ -1,0 +1,2 @@
+SELECT * FROM taken;
+SELECT * FROM good;

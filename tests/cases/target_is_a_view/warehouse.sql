@@ -1,0 +1,3 @@
+SET ROLE etl_sync;
+CREATE SCHEMA raw;
+CREATE VIEW raw.taken AS SELECT 42 AS id;

@@ -1,0 +1,2 @@
+SELECT * FROM small ORDER BY id;
+SELECT count(*), count(d) FROM big;

@@ -1,0 +1,104 @@
+//! Tables that are dropped, altered, renamed or swapped while a run reads them: never a short or shifted table. Either
+//! all rows of one moment are there, or the table failed and its old rows stand.
+
+use crate::hosts::wait_for;
+use crate::program::Outcome;
+use crate::sandbox::{RUN_MAX, Sandbox};
+use mysql::prelude::Queryable;
+
+/// Rows of the table that changes; with [`SLOW`] a run reads them longer than the 10 s that DDL is made to wait.
+const ROWS: u64 = 1500;
+
+/// Lets a table be read slowly and in many chunks.
+const SLOW: &str = "tables:\n  t: { filter: \"SLEEP(0.01) = 0\", chunk_rows: 50 }\n";
+
+/// Syncs a table, changes all its rows, and runs `ddl` in the middle of the next run.
+fn in_the_middle(word: &str, ddl: &[&str]) -> (Sandbox, Outcome) {
+    let sandbox = Sandbox::new(word);
+    sandbox.source_sql(&[
+        "CREATE TABLE t (id INT PRIMARY KEY, v INT NOT NULL)",
+        &format!("INSERT INTO t SELECT seq, 1 FROM seq_1_to_{ROWS}"),
+        "ANALYZE TABLE t",
+        "CREATE TABLE other (id INT PRIMARY KEY)",
+        "INSERT INTO other VALUES (1)",
+    ]);
+    sandbox.sync(&[]);
+    sandbox.source_sql(&["UPDATE t SET v = 2", "INSERT INTO other VALUES (2)"]);
+    sandbox.config("tables.yml", SLOW);
+    let running = sandbox.start(&[]);
+    wait_for("the first chunk is in", || {
+        sandbox.holds("SELECT count(*) > 0 FROM etl_sync.chunk_ledger WHERE rows > 0").then_some(())
+    });
+    sandbox.source_sql(ddl);
+    let outcome = running.wait(RUN_MAX);
+    // Rows of one moment: all old or all new, and their number.
+    let values = sandbox.count("SELECT count(DISTINCT v) FROM t");
+    let rows = sandbox.count("SELECT count(*) FROM t");
+    let old = sandbox.holds("SELECT bool_and(v = 1) FROM t");
+    assert_eq!((values, rows), (1, i64::try_from(ROWS).unwrap()), "a short or mixed table\n{outcome}");
+    match outcome.status("t").as_str() {
+        "loaded" => assert!(!old, "loaded, but the rows are old\n{outcome}"),
+        "failed" => assert!(old, "failed, but the rows are new\n{outcome}"),
+        other => panic!("status {other}\n{outcome}"),
+    }
+    assert_eq!(outcome.status("other"), "loaded", "the other table arrives\n{outcome}");
+    assert_eq!(sandbox.count("SELECT count(*) FROM other"), 2);
+    sandbox.assert_clean();
+    (sandbox, outcome)
+}
+
+fn next_run_is_equal(sandbox: &Sandbox) {
+    sandbox.config("tables.yml", "");
+    sandbox.sync(&[]);
+    sandbox.assert_equal(&[]);
+    sandbox.assert_clean();
+}
+
+#[test]
+fn a_dropped_table_keeps_its_old_rows() {
+    let (sandbox, outcome) = in_the_middle("dropped", &["DROP TABLE t"]);
+    outcome.expect(1).says("t");
+    next_run_is_equal(&sandbox);
+}
+
+#[test]
+fn an_altered_table_fails_or_is_whole() {
+    let (sandbox, _) = in_the_middle("altered", &["ALTER TABLE t ADD COLUMN w INT NOT NULL DEFAULT 5 FIRST, FORCE"]);
+    next_run_is_equal(&sandbox);
+}
+
+#[test]
+fn a_renamed_table_keeps_its_old_rows() {
+    let (sandbox, _) = in_the_middle("renamed", &["RENAME TABLE t TO t_moved"]);
+    next_run_is_equal(&sandbox);
+    assert_eq!(sandbox.count("SELECT count(*) FROM t_moved WHERE v = 2"), i64::try_from(ROWS).unwrap());
+}
+
+/// The end of an online schema change: a copy made row by row takes the table's place. An open snapshot would see only
+/// the part of the copy that was there when it was opened.
+#[test]
+fn a_swapped_table_is_never_short() {
+    let (sandbox, _) = in_the_middle(
+        "swapped",
+        &[
+            "CREATE TABLE t_new (id INT PRIMARY KEY, v INT NOT NULL, extra INT)",
+            "INSERT INTO t_new SELECT id, v, 0 FROM t WHERE id <= 400",
+            "INSERT INTO t_new SELECT id, v, 0 FROM t WHERE id > 400",
+            "RENAME TABLE t TO t_old, t_new TO t",
+        ],
+    );
+    let rows: Option<u64> = sandbox.source().query_first("SELECT COUNT(*) FROM t").unwrap();
+    assert_eq!(rows, Some(ROWS), "the swap has happened");
+    next_run_is_equal(&sandbox);
+}
+
+#[test]
+fn a_truncated_table_is_whole_or_fails() {
+    let (sandbox, _) = in_the_middle("truncated", &["TRUNCATE TABLE t"]);
+    next_run_is_empty(&sandbox);
+}
+
+fn next_run_is_empty(sandbox: &Sandbox) {
+    next_run_is_equal(sandbox);
+    assert_eq!(sandbox.count("SELECT count(*) FROM t"), 0);
+}
