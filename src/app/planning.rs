@@ -13,6 +13,7 @@ use crate::plan::strategy::{self, Facts};
 use crate::plan::{Action, Plan, TablePlan};
 use crate::source::boundaries;
 use crate::track::schema::LOAD_STATUS;
+use crate::track::state::TableState;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Memory that drained chunks of all workers may take together; each still gets at most the configured size.
@@ -29,8 +30,8 @@ pub struct Inputs<'a> {
     pub targets: &'a BTreeMap<String, TargetTable>,
     /// Tables asked for on the command line; all when empty.
     pub tables: &'a [String],
-    /// Tables that are done already.
-    pub done: &'a BTreeSet<String>,
+    /// What the interrupted run that is gone on with has finished.
+    pub done: &'a BTreeMap<String, TableState>,
 }
 
 /// What the target schema has, by name.
@@ -73,11 +74,9 @@ pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
     catalog::names::check_tables(wanted.iter().map(|t| t.name.table.as_str()))?;
     for table in wanted {
         let name = table.name.table.clone();
-        if done.contains(&name) {
-            continue;
-        }
-        match one(conn, config, table, targets) {
-            Ok(table) => plan.tables.push(table),
+        match one(conn, config, table, targets, done.get(&name)) {
+            Ok(Decided::Copy(table)) => plan.tables.push(*table),
+            Ok(Decided::Keep(rows)) => plan.kept.push((name, rows)),
             Err(error) if matches!(error.kind(), Kind::SnapshotLost | Kind::Unreachable | Kind::Timeout) => return Err(error),
             Err(error) => plan.refused.push((name, error)),
         }
@@ -107,12 +106,20 @@ fn missing(name: &str, known: &BTreeSet<&str>) -> String {
     }
 }
 
+/// What becomes of a table.
+enum Decided {
+    Copy(Box<TablePlan>),
+    /// It is done, with so many rows.
+    Keep(u64),
+}
+
 fn one(
     conn: &mut MysqlConn,
     config: &Config,
     mut table: SourceTable,
     targets: &BTreeMap<String, TargetTable>,
-) -> Result<TablePlan> {
+    done: Option<&TableState>,
+) -> Result<Decided> {
     let rule = config.tables.rule(&table.name.table);
     if table.name.table == LOAD_STATUS {
         return Err(Error::new(Kind::Config, format!("table {LOAD_STATUS}: the name is taken by our own status table")));
@@ -136,10 +143,17 @@ fn one(
     let (strategy, reason) = strategy::choose(facts);
     let filter = rule.filter.clone();
     let mut plan = TablePlan { source: table, target, filter, action, strategy, reason, chunks: vec![KeyRange::everything()] };
+    // Done counts only for the same columns in the same table.
+    let same = |state: &&TableState| {
+        state.fingerprint == plan.fingerprint() && existing.is_some_and(|target| i64::from(target.oid) == state.target_oid)
+    };
+    if let Some(state) = done.filter(same) {
+        return Ok(Decided::Keep(u64::try_from(state.rows).unwrap_or(0)));
+    }
     if strategy::is_split(strategy) {
         plan.chunks = boundaries::ranges(conn, &plan, goal)?;
     }
-    Ok(plan)
+    Ok(Decided::Copy(Box::new(plan)))
 }
 
 fn goal(config: &Config, table: &SourceTable, rule: &TableRule) -> ChunkGoal {

@@ -11,8 +11,9 @@ use crate::error::Result;
 use crate::plan::{Action, Plan, TablePlan};
 use crate::report::plan::{PlanReport, PlannedTable, RefusedTable};
 use crate::report::{ErrorReport, SCHEMA_VERSION};
-use crate::track::state;
-use std::collections::BTreeSet;
+use crate::track::lock;
+use crate::track::state::{self, TableState};
+use std::collections::BTreeMap;
 
 /// What both servers together move per second, however many workers there are (measured: 3 M rows, 688 MB, 11 s).
 const BYTES_PER_SECOND: u64 = 60_000_000;
@@ -31,10 +32,9 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
     planning::check_names(config, &catalog, tables)?;
     let mut warehouse = PostgresConn::connect(&config.warehouse, "etl-sync/plan", watchdog)?;
     warehouse.batch("SET default_transaction_read_only = on", "making the session read-only")?;
-    let (resumes, done) = if full { (None, BTreeSet::new()) } else { finished(config, &identity, &mut warehouse)? };
+    let (resumes, done) = if full { Finished::default() } else { finished(config, &identity, &mut warehouse)? };
     let targets = planning::targets(config, &mut warehouse)?;
     let plan = planning::plan(&mut source, Inputs { config, catalog, targets: &targets, tables, done: &done })?;
-    let kept = done.iter().filter(|table| tables.is_empty() || tables.contains(table));
     let disk = space::disk(&plan, config.settings.parallel, &config.warehouse, &mut warehouse);
     let planned = plan.tables.iter().enumerate().map(|(i, table)| planned(i + 1, table));
     let report = PlanReport {
@@ -47,7 +47,7 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
         schema: config.warehouse_schema.clone(),
         parallel: config.settings.parallel,
         resumes,
-        tables: planned.chain(kept.map(|table| keep(config, table))).collect(),
+        tables: planned.chain(plan.kept.iter().map(|(table, _)| keep(config, table))).collect(),
         refused: refused(&plan),
         rows_estimated: plan.tables.iter().map(|t| t.source.rows_estimated).sum(),
         bytes_estimated: plan.tables.iter().map(|t| t.source.bytes_estimated).sum(),
@@ -58,21 +58,19 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
     Ok(report.judged())
 }
 
-/// Tables that an interrupted run has finished and that a run now would keep; the same rule as the run lock's.
-fn finished(config: &Config, identity: &str, warehouse: &mut PostgresConn) -> Result<(Option<String>, BTreeSet<String>)> {
-    let doing = "reading the last run";
-    let ours = warehouse.rows("SELECT 1 WHERE to_regclass('etl_sync.job') IS NOT NULL", &[], doing)?;
+/// What an interrupted run has finished and a run now would keep.
+type Finished = (Option<String>, BTreeMap<String, TableState>);
+
+fn finished(config: &Config, identity: &str, warehouse: &mut PostgresConn) -> Result<Finished> {
+    let ours = warehouse.rows("SELECT 1 WHERE to_regclass('etl_sync.job') IS NOT NULL", &[], "looking for an earlier run")?;
     if ours.is_empty() {
-        return Ok((None, BTreeSet::new()));
+        return Ok(Finished::default());
     }
-    let within = config.settings.resume_within.as_secs_f64();
-    let params: &[&(dyn postgres::types::ToSql + Sync)] = &[&config.warehouse_schema, &within, &identity];
-    let rows = warehouse.rows(include_str!("interrupted.sql"), params, doing)?;
-    let Some(row) = rows.first() else { return Ok((None, BTreeSet::new())) };
-    let (run_id, sync_id): (String, String) = (row.get(0), row.get(1));
-    let states = state::read(warehouse, &config.warehouse_schema)?;
-    let done = states.into_iter().filter(|(_, state)| state.sync_id == sync_id).map(|(table, _)| table).collect();
-    Ok((Some(run_id), done))
+    let schema = &config.warehouse_schema;
+    match lock::interrupted(warehouse, schema, identity, config.settings.resume_within)? {
+        None => Ok(Finished::default()),
+        Some(last) => Ok((Some(last.run_id), state::of_sync(warehouse, schema, &last.sync_id)?)),
+    }
 }
 
 /// The model: bytes / 60 MB per second + 2 ms per table. The servers are the cost, so tables add up.

@@ -16,10 +16,11 @@ use crate::plan::{Plan, TablePlan};
 use crate::report::{ColumnCount, ErrorReport, RunReport, TableReport, now};
 use crate::retry::Retries;
 use crate::sink::postgres::leftovers;
+use crate::track::RunIdentity;
 use crate::track::lock::{Claim, Interrupted, RunLock, application_name};
-use crate::track::state;
+use crate::track::state::{self, TableState};
 use crate::track::writer::{Event, Writer};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// What a person asked for.
@@ -113,7 +114,7 @@ impl<'a> Run<'a> {
         let (config, run) = (self.config, lock.identity());
         let mut warehouse = PostgresConn::connect(&config.warehouse, &application_name(&run.run_id), self.watchdog)?;
         leftovers::drop_all(&mut warehouse, run)?;
-        let done = self.done(&mut warehouse, run, last, report)?;
+        let done = self.done(&mut warehouse, run, last)?;
         let targets = planning::targets(config, &mut warehouse)?;
         drop(warehouse);
         let inputs = Inputs { config, catalog, targets: &targets, tables: &self.options.tables, done: &done };
@@ -122,6 +123,11 @@ impl<'a> Run<'a> {
         let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run)?;
         self.announce(&plan, &tracker);
         let facts: BTreeMap<String, TablePlan> = plan.tables.iter().map(|t| (t.name().to_owned(), t.clone())).collect();
+        if let Some(last) = last.filter(|_| !self.options.full) {
+            log::info!("going on with the interrupted run {}: {} tables are done", last.run_id, plan.kept.len());
+            report.resumes = Some(last.run_id.clone());
+        }
+        report.tables.extend(plan.kept.iter().map(|(table, rows)| kept(config, table, *rows)));
         report.tables.extend(plan.refused.iter().map(|(name, error)| refused(config, name, error)));
         let services = Services {
             source: &config.source,
@@ -134,35 +140,25 @@ impl<'a> Run<'a> {
             progress: self.progress,
             limits: limits(config),
         };
-        let moved = pipeline::round::run(&services, plan, &targets);
+        let (moved, ended_by) = pipeline::round::run(&services, plan, &targets);
         drop(tracker);
         let events = writer.join();
         (report.totals.events_written, report.totals.events_lost) = (events.written, events.lost);
-        report.tables.extend(moved?.iter().filter_map(|result| facts.get(&result.table).map(|plan| told(plan, result))));
-        Ok(())
+        report.tables.extend(moved.iter().filter_map(|result| facts.get(&result.table).map(|plan| told(plan, result))));
+        ended_by.map_or(Ok(()), Err)
     }
 
-    /// Tables that the interrupted run, which this one goes on with, has finished.
+    /// What the interrupted run that this one goes on with has finished.
     fn done(
         &self,
         warehouse: &mut PostgresConn,
-        run: &crate::track::RunIdentity,
+        run: &RunIdentity,
         last: Option<&Interrupted>,
-        report: &mut RunReport,
-    ) -> Result<BTreeSet<String>> {
-        let Some(last) = last.filter(|_| !self.options.full) else { return Ok(BTreeSet::new()) };
-        report.resumes = Some(last.run_id.clone());
-        let asked = &self.options.tables;
-        let states = state::read(warehouse, &run.job)?;
-        let mut done = BTreeSet::new();
-        for (table, state) in states.into_iter().filter(|(_, state)| state.sync_id == last.sync_id) {
-            if asked.is_empty() || asked.contains(&table) {
-                report.tables.push(kept(self.config, &table, u64::try_from(state.rows).unwrap_or(0)));
-                done.insert(table);
-            }
+    ) -> Result<BTreeMap<String, TableState>> {
+        match last.filter(|_| !self.options.full) {
+            Some(last) => state::of_sync(warehouse, &run.job, &last.sync_id),
+            None => Ok(BTreeMap::new()),
         }
-        log::info!("going on with the interrupted run {}: {} tables are done", last.run_id, done.len());
-        Ok(done)
     }
 
     fn announce(&self, plan: &Plan, tracker: &crate::track::writer::Tracker) {
@@ -180,12 +176,16 @@ impl<'a> Run<'a> {
     /// The report as it is before anything is done; also what is left when the process has to end without its threads.
     #[must_use]
     pub fn opening(&self) -> RunReport {
+        let mut warnings = self.config.warnings.clone();
+        if self.config.replica.is_some() {
+            warnings.push("a replica is configured, but the replica hop is not built yet: the source is read directly".into());
+        }
         RunReport {
             source: self.config.source.to_string(),
             warehouse: self.config.warehouse.to_string(),
             schema: self.config.warehouse_schema.clone(),
             parallel: self.config.settings.parallel,
-            warnings: self.config.warnings.clone(),
+            warnings,
             ..RunReport::empty(self.run_id.clone())
         }
     }

@@ -77,6 +77,7 @@ impl Encoder {
                 Field::Plain(bytes) => bytes,
                 Field::Source(bytes) if bytes == token => return Err(EncodeError::NullToken { column }),
                 Field::Source(bytes) => bytes,
+                Field::Nul => return Err(EncodeError::Nul { column }),
                 Field::Null => token,
                 Field::ZeroDate if target.not_null => return Err(EncodeError::ZeroDateInNotNull { column }),
                 Field::ZeroDate => {

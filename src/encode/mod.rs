@@ -137,6 +137,11 @@ pub enum EncodeError {
         /// Index of the column, from 0.
         column: usize,
     },
+    /// A text holds a NUL byte, which PostgreSQL cannot hold; its own error would not name the column.
+    Nul {
+        /// Index of the column, from 0.
+        column: usize,
+    },
     /// A text equals the NULL token. Try the chunk again with another token.
     NullToken {
         /// Index of the column, from 0.
@@ -158,7 +163,10 @@ impl EncodeError {
     #[must_use]
     pub const fn column(&self) -> Option<usize> {
         match *self {
-            Self::Unfit { column, .. } | Self::ZeroDateInNotNull { column } | Self::NullToken { column } => Some(column),
+            Self::Unfit { column, .. }
+            | Self::ZeroDateInNotNull { column }
+            | Self::Nul { column }
+            | Self::NullToken { column } => Some(column),
             Self::Width { .. } | Self::Write(_) => None,
         }
     }
@@ -170,6 +178,7 @@ impl fmt::Display for EncodeError {
         match self {
             Self::Unfit { column, ty, found } => write!(f, "column {}: {found} does not fit type {ty}", column + 1),
             Self::ZeroDateInNotNull { column } => write!(f, "column {}: zero date in a NOT NULL column", column + 1),
+            Self::Nul { column } => write!(f, "column {}: a text holds a NUL byte, which PostgreSQL cannot hold", column + 1),
             Self::NullToken { column } => write!(f, "column {}: a text equals the NULL token of this attempt", column + 1),
             Self::Width { expected, found } => write!(f, "a row has {found} cells, the table has {expected} columns"),
             Self::Write(_) => f.write_str("writing COPY data"),
@@ -205,6 +214,8 @@ enum Field<'a> {
     Plain(&'a [u8]),
     /// Bytes of the source: may be equal to anything.
     Source(&'a [u8]),
+    /// A text with a NUL byte.
+    Nul,
 }
 
 /// The text of one cell, in `scratch` where it is not the source's own. None when the cell does not fit the type.
@@ -217,7 +228,9 @@ fn field<'a>(ty: ColumnType, cell: Cell<'a>, scratch: &'a mut Scratch) -> Option
         (T::Int16 | T::Int32 | T::Int64 | T::UInt64 | T::Year, Cell::UInt(value)) => scratch.int.format(value).as_bytes(),
         (T::Float32, Cell::Float(value)) => number::float(&mut scratch.float, value),
         (T::Float64, Cell::Double(value)) => number::double(&mut scratch.float, value),
-        (T::Varchar { .. } | T::Text | T::Jsonb, Cell::Bytes(text)) => return Some(Field::Source(text)),
+        (T::Varchar { .. } | T::Text | T::Jsonb, Cell::Bytes(text)) => {
+            return Some(if text.contains(&0) { Field::Nul } else { Field::Source(text) });
+        }
         (T::Decimal { .. } | T::Inet | T::Uuid, Cell::Bytes(text)) => {
             return text.is_ascii().then_some(Field::Source(text));
         }

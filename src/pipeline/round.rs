@@ -35,31 +35,36 @@ const KNOCK_EVERY: Duration = Duration::from_millis(500);
 
 /// Moves all tables of the plan. `targets` are the tables that the warehouse has, by name.
 ///
-/// # Errors
-/// Only what ends the whole run: a server that does not come back, a thread pool that cannot be made. A table's own
-/// error is in its result.
-pub fn run(services: &Services<'_>, plan: Plan, targets: &BTreeMap<String, TargetTable>) -> Result<Vec<TableResult>> {
+/// A table's own error is in its result; the second value is what ended the whole run early: a server that does not come
+/// back, a thread pool that cannot be made.
+pub fn run(services: &Services<'_>, plan: Plan, targets: &BTreeMap<String, TargetTable>) -> (Vec<TableResult>, Option<Error>) {
     let mut waiting = plan.tables;
     let mut results = Vec::new();
+    let mut ended_by = None;
     for round in 0..ROUNDS_MAX {
         if waiting.is_empty() || services.cancel.is_stopping() {
             break;
         }
-        let mut group = match open_group(services, &waiting) {
-            Ok(group) => group,
-            Err(error) if error.kind() == Kind::Stopped => break,
-            Err(error) => return Err(error),
-        };
-        if let Some(why) = group.warning.take() {
-            log::warn!("no shared snapshot: {why}");
+        let done = open_group(services, &waiting).and_then(|mut group| {
+            if let Some(why) = group.warning.take() {
+                log::warn!("no shared snapshot: {why}");
+            }
+            weaken(&mut waiting, group.kind);
+            one_round(services, round, &waiting, targets, group)
+        });
+        match done {
+            Ok((done, left)) => {
+                results.extend(done);
+                waiting.retain(|table| left.iter().any(|name| name == table.name()));
+            }
+            Err(error) => {
+                ended_by = Some(error).filter(|error| error.kind() != Kind::Stopped);
+                break;
+            }
         }
-        weaken(&mut waiting, group.kind);
-        let (done, left) = one_round(services, round, &waiting, targets, group)?;
-        results.extend(done);
-        waiting.retain(|table| left.contains(&table.name().to_owned()));
     }
     results.extend(waiting.iter().map(not_reached));
-    Ok(results)
+    (results, ended_by)
 }
 
 /// Opens a group; a source that is away is waited for.
@@ -147,7 +152,7 @@ fn work<'a>(
         staging: leftovers::staging_name(services.run, round, index),
         snapshot: snapshot.word(),
         source_identity: services.source_identity,
-        fingerprint: leftovers::fingerprint(table),
+        fingerprint: table.fingerprint(),
         nullable: Mutex::new(existing.map(|target| nullable_already(table, target)).unwrap_or_default()),
     };
     let jobs = if table.is_single() { 1 } else { table.chunks.len() + 1 };

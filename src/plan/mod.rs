@@ -7,13 +7,15 @@ use crate::catalog::SourceTable;
 use crate::config::Strategy;
 use crate::error::Error;
 use crate::key::KeyRange;
-use crate::name::TableName;
+use crate::name::{TableName, quote_postgres};
 
 /// What a run will do, table by table, in the order it begins them.
 #[derive(Debug, Default)]
 pub struct Plan {
     /// Tables to copy, biggest first.
     pub tables: Vec<TablePlan>,
+    /// Tables that an interrupted run has finished, with their rows.
+    pub kept: Vec<(String, u64)>,
     /// Tables that were asked for and cannot be copied, and why.
     pub refused: Vec<(String, Error)>,
     /// What a person should know before the run.
@@ -53,6 +55,13 @@ impl TablePlan {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.source.name.table
+    }
+
+    /// What a row of the table looks like in the warehouse: columns, types, filter. Another text is another table.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let columns: Vec<String> = self.source.columns.iter().map(|c| format!("{} {}", quote_postgres(&c.name), c.ty)).collect();
+        format!("1;{};{}", columns.join(","), self.filter.as_deref().unwrap_or(""))
     }
 
     /// Rows are read by one statement each that no snapshot covers, so a chunk is drained before it is written.

@@ -170,26 +170,19 @@ fn wait_for_lock(conn: &mut PostgresConn, schema: &str, cancel: &Cancel) -> Resu
 
 /// Reads the row of the job, ends what is left of its last run and writes ours with the next epoch.
 fn take_over(conn: &mut PostgresConn, claim: &Claim<'_>) -> Result<(RunIdentity, Option<Interrupted>)> {
-    let sql = "SELECT epoch, run_id, sync_id, source_identity, \
-               (outcome IS NULL OR outcome = 'interrupted') AND sync_started_at > clock_timestamp() - make_interval(secs => $2) \
-               FROM etl_sync.job WHERE job = $1";
-    let within = claim.resume_within.as_secs_f64();
-    let rows = conn.rows(sql, &[&claim.schema, &within], "reading the last run")?;
-    let mut interrupted = None;
+    let sql = "SELECT epoch, run_id, source_identity FROM etl_sync.job WHERE job = $1";
+    let rows = conn.rows(sql, &[&claim.schema], "reading the last run")?;
     let mut epoch = 1_i64;
     if let Some(row) = rows.first() {
-        let (last_epoch, run_id, sync_id, source): (i64, String, String, String) =
-            (row.get(0), row.get(1), row.get(2), row.get(3));
+        let (last_epoch, run_id, source): (i64, String, String) = (row.get(0), row.get(1), row.get(2));
         if source != claim.source_identity && !claim.accept_new_source {
             return Err(Error::new(Kind::Config, format!("schema {} was filled from another source ({source})", claim.schema))
                 .hint("use another warehouse schema, or pass --accept-new-source when this is meant"));
         }
         end_sessions(conn, &run_id)?;
         epoch = last_epoch + 1;
-        if row.get(4) && source == claim.source_identity {
-            interrupted = Some(Interrupted { run_id, sync_id });
-        }
     }
+    let interrupted = interrupted(conn, claim.schema, claim.source_identity, claim.resume_within)?;
     let sync_id = interrupted.as_ref().map_or_else(|| claim.run_id.to_owned(), |i| i.sync_id.clone());
     let identity = RunIdentity { job: claim.schema.to_owned(), epoch, run_id: claim.run_id.to_owned(), sync_id };
     let host = rustix::system::uname().nodename().to_str().unwrap_or_default().to_owned();
@@ -199,6 +192,21 @@ fn take_over(conn: &mut PostgresConn, claim: &Claim<'_>) -> Result<(RunIdentity,
         &[&identity.job, &identity.epoch, &identity.run_id, &identity.sync_id, &host, &pid, &claim.source_identity, &goes_on];
     conn.execute(include_str!("take_over.sql"), params, "taking the job over")?;
     Ok((identity, interrupted))
+}
+
+/// The run that a run now would go on with.
+///
+/// # Errors
+/// The classified server error.
+pub fn interrupted(
+    conn: &mut PostgresConn,
+    schema: &str,
+    source_identity: &str,
+    within: Duration,
+) -> Result<Option<Interrupted>> {
+    let params: &[&(dyn postgres::types::ToSql + Sync)] = &[&schema, &within.as_secs_f64(), &source_identity];
+    let rows = conn.rows(include_str!("interrupted.sql"), params, "reading the last run")?;
+    Ok(rows.first().map(|row| Interrupted { run_id: row.get(0), sync_id: row.get(1) }))
 }
 
 /// Ends the backends of a run whose lock is free: it is dead, its sessions may not know yet.

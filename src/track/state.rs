@@ -87,13 +87,14 @@ pub fn finished(run: &RunIdentity, table: &str) -> String {
     )
 }
 
-/// All state rows of a job, by table.
+/// The state rows that one sync has written so far, by table.
 ///
 /// # Errors
 /// The classified server error.
-pub fn read(conn: &mut PostgresConn, job: &str) -> Result<BTreeMap<String, TableState>> {
-    let sql = "SELECT table_name, run_id, sync_id, rows, fingerprint, target_oid FROM etl_sync.etl_table_state WHERE job = $1";
-    let rows = conn.rows(sql, &[&job], "reading the state of the tables")?;
+pub fn of_sync(conn: &mut PostgresConn, job: &str, sync_id: &str) -> Result<BTreeMap<String, TableState>> {
+    let sql = "SELECT table_name, run_id, sync_id, rows, fingerprint, target_oid FROM etl_sync.etl_table_state \
+               WHERE job = $1 AND sync_id = $2";
+    let rows = conn.rows(sql, &[&job, &sync_id], "reading the state of the tables")?;
     Ok(rows
         .iter()
         .map(|row| {

@@ -115,8 +115,11 @@ fn missing_privileges_on_the_warehouse_are_named() {
 
     // A target that belongs to somebody else: that table fails, the others arrive.
     sandbox.source_sql(&["CREATE TABLE good (id INT PRIMARY KEY)", "INSERT INTO good VALUES (1)"]);
-    let sql = format!("GRANT CREATE ON DATABASE {0} TO {0}; CREATE SCHEMA raw AUTHORIZATION {0}; \
-                       CREATE TABLE raw.t (id integer PRIMARY KEY, v varchar(20)); INSERT INTO raw.t VALUES (7, 'old')", sandbox.name);
+    let sql = format!(
+        "GRANT CREATE ON DATABASE {0} TO {0}; CREATE SCHEMA raw AUTHORIZATION {0}; \
+                       CREATE TABLE raw.t (id integer PRIMARY KEY, v varchar(20)); INSERT INTO raw.t VALUES (7, 'old')",
+        sandbox.name
+    );
     sandbox.warehouse().batch_execute(&sql).unwrap();
     let outcome = sandbox.run_with(BOTH[1], &account, &[]);
     outcome.expect(1).says("permission denied");
@@ -159,7 +162,9 @@ fn of_two_runs_at_once_one_is_refused_with_75() {
     // Each row takes a while, so the first run lasts longer than the second waits for its lock.
     sandbox.config("tables.yml", "tables:\n  t: { filter: \"SLEEP(0.005) = 0\" }\n");
     let first = sandbox.start(&[]);
-    wait_for("the first run holds the lock", || sandbox.holds("SELECT true FROM etl_sync.job WHERE ended_at IS NULL").then_some(()));
+    wait_for("the first run holds the lock", || {
+        sandbox.holds("SELECT true FROM etl_sync.job WHERE ended_at IS NULL").then_some(())
+    });
     let second = sandbox.run(&[]);
     second.expect(75).says("another run");
     first.wait(RUN_MAX).expect(0);
@@ -190,7 +195,8 @@ fn another_source_needs_a_word_of_consent() {
 fn a_full_disk_on_the_warehouse_fails_the_table_and_is_mended_by_room() {
     let sandbox = small("disk");
     let place = tempfile::tempdir().unwrap();
-    let mount = |args: &[&str]| Command::new(args[0]).args(&args[1..]).arg(place.path()).output().is_ok_and(|o| o.status.success());
+    let mount =
+        |args: &[&str]| Command::new(args[0]).args(&args[1..]).arg(place.path()).output().is_ok_and(|o| o.status.success());
     let owner = sandbox.warehouse().query_one("SELECT pg_read_file('postmaster.pid', 0, 1) <> ''", &[]).is_ok();
     if !owner || !mount(&["mount", "-t", "tmpfs", "-o", "size=16m,mode=777", "tmpfs"]) {
         return notes::skip("a_full_disk_on_the_warehouse", "needs the right to mount a small file system");

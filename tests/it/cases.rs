@@ -3,9 +3,9 @@
 //! A folder holds `source.sql` and one of `expected.csv` and `expect_failure`; `CASES.md` beside them tells the rest.
 //! `UPDATE_EXPECT=1` rewrites `expected.csv`; `ETL_SYNC_TEST_CASE=word` runs only the cases with that word in their name.
 
+use crate::hosts::project;
 use crate::program::Outcome;
 use crate::sandbox::Sandbox;
-use crate::hosts::project;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -145,7 +145,8 @@ fn expect_failure(outcome: &Outcome, expected: &str) {
 fn expect_report(runs: &[Outcome], line: &str) {
     let words: Vec<&str> = line.split_whitespace().collect();
     let [run, table, field, operator, wanted] = words[..] else { panic!("expect_report: not five words: {line}") };
-    let outcome = run.parse::<usize>().ok().and_then(|n| runs.get(n - 1)).unwrap_or_else(|| panic!("expect_report: no run {run}"));
+    let outcome =
+        run.parse::<usize>().ok().and_then(|n| runs.get(n - 1)).unwrap_or_else(|| panic!("expect_report: no run {run}"));
     let entry = if table == "*" { outcome.report()["totals"].clone() } else { outcome.table(table) };
     let found = &entry[field];
     let holds = match (operator, found.as_u64(), wanted.parse::<u64>().ok()) {

@@ -26,7 +26,9 @@ fn in_the_middle(word: &str, ddl: &[&str]) -> (Sandbox, Outcome) {
     sandbox.source_sql(&["UPDATE t SET v = 2", "INSERT INTO other VALUES (2)"]);
     sandbox.config("tables.yml", SLOW);
     let running = sandbox.start(&[]);
-    wait_for("the first chunk is in", || sandbox.holds("SELECT count(*) > 0 FROM etl_sync.chunk_ledger WHERE rows > 0").then_some(()));
+    wait_for("the first chunk is in", || {
+        sandbox.holds("SELECT count(*) > 0 FROM etl_sync.chunk_ledger WHERE rows > 0").then_some(())
+    });
     sandbox.source_sql(ddl);
     let outcome = running.wait(RUN_MAX);
     // Rows of one moment: all old or all new, and their number.

@@ -171,7 +171,8 @@ fn one_lost_session_on_either_side_is_made_good() {
     let pid = wait_for("a worker's session", || Some(sandbox.count(worker)).filter(|pid| *pid > 0));
     sandbox.count(&format!("SELECT pg_terminate_backend({pid})::int::bigint"));
     let thread: Option<u64> = wait_for("a reading session", || {
-        let sql = format!("SELECT id FROM information_schema.processlist WHERE db = '{}' AND info LIKE 'SELECT `id`%'", sandbox.name);
+        let sql =
+            format!("SELECT id FROM information_schema.processlist WHERE db = '{}' AND info LIKE 'SELECT `id`%'", sandbox.name);
         mysql::prelude::Queryable::query_first(&mut sandbox.source(), sql).unwrap().map(Some)
     });
     sandbox.source_sql(&[&format!("KILL {}", thread.unwrap())]);

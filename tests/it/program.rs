@@ -38,7 +38,8 @@ impl fmt::Display for Outcome {
 impl Running {
     /// Starts a command with its output collected.
     pub fn start(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let stdout = child.stdout.take().map(collect);
         let stderr = child.stderr.take().map(collect);
         Self { child, stdout, stderr, started: Instant::now() }
@@ -75,7 +76,8 @@ impl Running {
 
     fn outcome(&mut self) -> Outcome {
         let status = self.child.wait().expect("the process can be waited for");
-        let text = |thread: &mut Option<JoinHandle<String>>| thread.take().map(|t| t.join().expect("a reader")).unwrap_or_default();
+        let text =
+            |thread: &mut Option<JoinHandle<String>>| thread.take().map(|t| t.join().expect("a reader")).unwrap_or_default();
         Outcome {
             code: status.code(),
             signal: status.signal(),

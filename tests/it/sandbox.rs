@@ -4,8 +4,8 @@
 //! A warehouse database of its own, not only a schema, because then everything that the program left anywhere can be
 //! looked for.
 
-use crate::program::{Outcome, Running};
 use crate::hosts::{self, Hosts};
+use crate::program::{Outcome, Running};
 use mysql::prelude::Queryable;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -207,14 +207,26 @@ impl Sandbox {
             }
             found.extend(rows.iter().map(|row| format!("{what} {}", row.get::<_, String>(0))));
         };
-        look("session", "SELECT coalesce(state, '?') || ': ' || query FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'etl-sync%'");
-        look("advisory lock of pid", "SELECT pid::text FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())");
-        look("staging table", "SELECT relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'etl_sync' AND relkind = 'r' AND relname NOT IN ('job', 'etl_table_state', 'chunk_ledger')");
+        look(
+            "session",
+            "SELECT coalesce(state, '?') || ': ' || query FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'etl-sync%'",
+        );
+        look(
+            "advisory lock of pid",
+            "SELECT pid::text FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        );
+        look(
+            "staging table",
+            "SELECT relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'etl_sync' AND relkind = 'r' AND relname NOT IN ('job', 'etl_table_state', 'chunk_ledger')",
+        );
         look("ledger row of", "SELECT table_name || '/' || chunk FROM etl_sync.chunk_ledger");
         look("temporary table", "SELECT relname::text FROM pg_class WHERE relpersistence = 't' AND relkind = 'r'");
         let sessions: Vec<String> = (0..100)
             .find_map(|_| {
-                let sql = format!("SELECT COALESCE(info, '') FROM information_schema.processlist WHERE db = '{}' AND user <> 'root'", self.name);
+                let sql = format!(
+                    "SELECT COALESCE(info, '') FROM information_schema.processlist WHERE db = '{}' AND user <> 'root'",
+                    self.name
+                );
                 let rows: Vec<String> = self.source().query(sql).expect("the process list can be read");
                 if rows.is_empty() {
                     return Some(rows);
@@ -259,7 +271,9 @@ impl Drop for Sandbox {
         }
         let url = self.hosts.url("ETL_SYNC_ADMIN_WAREHOUSE_URL", "postgres");
         if let Ok(mut client) = postgres::Client::connect(&url, postgres::NoTls) {
-            for sql in [format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name), format!("DROP ROLE IF EXISTS {}", self.name)] {
+            for sql in
+                [format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name), format!("DROP ROLE IF EXISTS {}", self.name)]
+            {
                 client.batch_execute(&sql).unwrap_or_else(|e| eprintln!("{e}"));
             }
         }

@@ -60,7 +60,13 @@ fn end_of(rest: &[u8], from: usize, mark: &[u8]) -> Option<usize> {
 
 /// `r"…"`, `r#"…"#`, `br"…"` and so on.
 fn raw_string(rest: &[u8]) -> Option<usize> {
-    let start = if rest.starts_with(b"br") { 2 } else if rest.starts_with(b"r") { 1 } else { return None };
+    let start = if rest.starts_with(b"br") {
+        2
+    } else if rest.starts_with(b"r") {
+        1
+    } else {
+        return None;
+    };
     let hashes = rest[start..].iter().take_while(|&&b| b == b'#').count();
     if rest.get(start + hashes) != Some(&b'"') {
         return None;
@@ -94,7 +100,11 @@ fn character(rest: &[u8]) -> Option<usize> {
 pub fn without_tests(text: &str) -> &str {
     let start = text.match_indices("#[cfg(test)]").find(|(at, _)| {
         let after = &text[*at..];
-        after.lines().skip(1).find(|line| !line.trim_start().starts_with("#[")).is_some_and(|line| line.contains("mod ") && line.contains('{'))
+        after
+            .lines()
+            .skip(1)
+            .find(|line| !line.trim_start().starts_with("#["))
+            .is_some_and(|line| line.contains("mod ") && line.contains('{'))
     });
     start.map_or(text, |(at, _)| &text[..at])
 }

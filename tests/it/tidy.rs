@@ -92,8 +92,14 @@ fn modules_import_from_lower_floors_only() {
         &[
             (&add("src/key.rs", "//! x\nuse crate::plan::Plan;\n"), "src/key.rs: `key` (floor 2) uses `plan` (floor 6)"),
             (&add("src/key.rs", "//! x\nfn f() { crate::value::g(); }\n"), "src/key.rs: `key` (floor 2) uses `value` (floor 2)"),
-            (&add("src/plan/x.rs", "//! x\nuse crate::{error::Kind, app::{sync, planning}};\n"), "src/plan/x.rs: `plan` (floor 6) uses `app`"),
-            (&add("src/plan/y.rs", "//! x\nuse super::super::encode::Encoder;\n"), "src/plan/y.rs: `plan` (floor 6) uses `encode`"),
+            (
+                &add("src/plan/x.rs", "//! x\nuse crate::{error::Kind, app::{sync, planning}};\n"),
+                "src/plan/x.rs: `plan` (floor 6) uses `app`",
+            ),
+            (
+                &add("src/plan/y.rs", "//! x\nuse super::super::encode::Encoder;\n"),
+                "src/plan/y.rs: `plan` (floor 6) uses `encode`",
+            ),
             (&add("src/lib.rs", "//! x\npub mod error; // 0: a\npub mod key;\n"), "`key` has no floor"),
             (&add("src/other.rs", "//! x\n"), "src/other.rs: its module has no floor"),
         ],
@@ -104,7 +110,8 @@ fn modules_import_from_lower_floors_only() {
 fn floors_of(tree: &Tree, out: &mut Vec<String>) -> BTreeMap<String, u32> {
     let mut floors = BTreeMap::new();
     for line in tree.get("src/lib.rs").map_or("", String::as_str).lines() {
-        let Some((_, rest)) = line.split_once("mod ").filter(|(before, _)| matches!(before.trim(), "" | "pub" | "pub(crate)")) else {
+        let Some((_, rest)) = line.split_once("mod ").filter(|(before, _)| matches!(before.trim(), "" | "pub" | "pub(crate)"))
+        else {
             continue;
         };
         let Some((name, comment)) = rest.split_once(';') else { continue };
@@ -120,7 +127,9 @@ fn floors_of(tree: &Tree, out: &mut Vec<String>) -> BTreeMap<String, u32> {
 fn floors(tree: &Tree) -> Vec<String> {
     let mut out = Vec::new();
     let floors = floors_of(tree, &mut out);
-    for (path, text) in rust(tree, "src").filter(|(path, _)| !matches!(*path, "src/lib.rs" | "src/main.rs") && !is_test_file(path)) {
+    for (path, text) in
+        rust(tree, "src").filter(|(path, _)| !matches!(*path, "src/lib.rs" | "src/main.rs") && !is_test_file(path))
+    {
         let parts: Vec<&str> = path.trim_start_matches("src/").trim_end_matches(".rs").split('/').collect();
         let own = parts[0];
         let Some(floor) = floors.get(own) else {
@@ -263,12 +272,22 @@ fn forbidden_words_do_not_occur() {
 }
 
 fn words(tree: &Tree) -> Vec<String> {
-    let code = rust(tree, "src").filter(|(path, _)| !is_test_file(path)).map(|(path, text)| (path, strip(without_tests(text), Keep::Strings)));
-    let sql = tree.iter().filter(|(path, _)| path.starts_with("src/") && path.ends_with(".sql")).map(|(path, text)| (path.as_str(), text.clone()));
+    let code = rust(tree, "src")
+        .filter(|(path, _)| !is_test_file(path))
+        .map(|(path, text)| (path, strip(without_tests(text), Keep::Strings)));
+    let sql = tree
+        .iter()
+        .filter(|(path, _)| path.starts_with("src/") && path.ends_with(".sql"))
+        .map(|(path, text)| (path.as_str(), text.clone()));
     let mut out = Vec::new();
     for (path, text) in code.chain(sql) {
         for (number, line) in (1..).zip(text.lines()) {
-            out.extend(FORBIDDEN.iter().filter(|(word, _)| line.contains(word)).map(|(word, why)| format!("{path}:{number}: {word} {why}")));
+            out.extend(
+                FORBIDDEN
+                    .iter()
+                    .filter(|(word, _)| line.contains(word))
+                    .map(|(word, why)| format!("{path}:{number}: {word} {why}")),
+            );
         }
     }
     out
@@ -296,7 +315,10 @@ fn cases_are_complete() {
         &[
             (&add("tests/cases/x/source.sql", "-- x\n"), "case x: neither expected.csv nor expect_failure"),
             (&add("tests/cases/y/expected.csv", ""), "case y: no source.sql"),
-            (&add("tests/cases/empty_table/source.sql", "CREATE TABLE t (id INT);"), "case empty_table: source.sql begins without"),
+            (
+                &add("tests/cases/empty_table/source.sql", "CREATE TABLE t (id INT);"),
+                "case empty_table: source.sql begins without",
+            ),
             (&add("tests/cases/empty_table/tabels.yml", ""), "case empty_table: tabels.yml is read by nobody"),
             (&add("tests/cases/unknown_table/expected.sql", ""), "case unknown_table: expected.sql without expected.csv"),
         ],
@@ -339,9 +361,12 @@ fn every_test_file_is_listed_with_a_reason() {
 
 fn listed(tree: &Tree) -> Vec<String> {
     let main = &tree["tests/it/main.rs"];
-    let names = rust(tree, "tests/it").map(|(path, _)| path.trim_start_matches("tests/it/").trim_end_matches(".rs")).filter(|name| *name != "main");
+    let names = rust(tree, "tests/it")
+        .map(|(path, _)| path.trim_start_matches("tests/it/").trim_end_matches(".rs"))
+        .filter(|name| *name != "main");
     let missing = names.filter(|name| !name.contains('/') && !main.lines().any(|line| line.starts_with(&format!("mod {name};"))));
-    let mut out: Vec<String> = missing.map(|name| format!("tests/it/{name}.rs is not in tests/it/main.rs: it never runs")).collect();
+    let mut out: Vec<String> =
+        missing.map(|name| format!("tests/it/{name}.rs is not in tests/it/main.rs: it never runs")).collect();
     let bare = main.lines().filter(|line| line.starts_with("mod ") && !line.contains("; // "));
     out.extend(bare.map(|line| format!("tests/it/main.rs: {line} has no comment")));
     out

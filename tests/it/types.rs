@@ -115,7 +115,8 @@ fn check(servers: &mut Servers, source: &SourceTable, case: &Case) -> Result<(),
         let got = copy(servers, table, &target);
         let expected = match case.pg_text.as_str() {
             "ERROR:zero-date-not-null" => Err("zero date".to_owned()),
-            "ERROR:nul-in-text" | "ERROR:invalid-utf8" => Err("22021".to_owned()),
+            "ERROR:nul-in-text" => Err("nul".to_owned()),
+            "ERROR:invalid-utf8" => Err("22021".to_owned()),
             "ERROR:jsonb-u0000" => Err("22P05".to_owned()),
             text => Ok(text.to_owned()),
         };
@@ -158,6 +159,7 @@ fn copy_rows(
     for row in rows {
         encoder.write_row(row, &mut out).map_err(|error| match error {
             EncodeError::ZeroDateInNotNull { .. } => "zero date".to_owned(),
+            EncodeError::Nul { .. } => "nul".to_owned(),
             other => other.to_string(),
         })?;
     }

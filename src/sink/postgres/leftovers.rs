@@ -4,7 +4,6 @@
 use crate::conn::postgres::PostgresConn;
 use crate::error::Result;
 use crate::name::{TableName, quote_postgres};
-use crate::plan::TablePlan;
 use crate::track::{RunIdentity, SCHEMA};
 
 /// First part of the name of every staging table.
@@ -32,11 +31,4 @@ pub fn drop_all(conn: &mut PostgresConn, run: &RunIdentity) -> Result<usize> {
     conn.batch(sql, doing)?;
     log::debug!("run {}: {} staging tables of earlier runs dropped", run.run_id, tables.len());
     Ok(tables.len())
-}
-
-/// The fingerprint of what a table's rows look like in the warehouse: columns, types, filter.
-#[must_use]
-pub fn fingerprint(plan: &TablePlan) -> String {
-    let columns: Vec<String> = plan.source.columns.iter().map(|c| format!("{} {}", quote_postgres(&c.name), c.ty)).collect();
-    format!("1;{};{}", columns.join(","), plan.filter.as_deref().unwrap_or(""))
 }
