@@ -17,8 +17,6 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Hosts {
     /// Variables as `scripts/servers.sh env` prints them.
     vars: BTreeMap<String, String>,
-    /// The folder of a private set.
-    dir: Option<PathBuf>,
 }
 
 /// Which of the two.
@@ -44,7 +42,7 @@ pub fn shared() -> Hosts {
          eval \"$(scripts/servers.sh env)\"; not set: {:?}",
         wanted.iter().filter(|name| !vars.contains_key(**name)).collect::<Vec<_>>()
     );
-    Hosts { vars, dir: None }
+    Hosts { vars }
 }
 
 /// The private set, for one test at a time; both servers run when this returns.
@@ -53,7 +51,7 @@ pub fn private() -> Private {
     static STARTED: OnceLock<()> = OnceLock::new();
     let guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     STARTED.get_or_init(|| script(&private_dir(), "down").map(drop).unwrap_or_default());
-    let mut private = Private { hosts: Hosts { vars: BTreeMap::new(), dir: Some(private_dir()) }, _guard: guard };
+    let mut private = Private { hosts: Hosts { vars: BTreeMap::new() }, _guard: guard };
     private.up();
     private
 }
@@ -76,7 +74,8 @@ fn script(dir: &Path, command: &str) -> Result<String, String> {
     if output.status.success() { Ok(text) } else { Err(String::from_utf8(output.stderr).unwrap_or_default()) }
 }
 
-/// The private servers, borrowed by one test. They stay up for the next one; [`stop_private`] ends them.
+/// The private servers, borrowed by one test. They stay up for the next one; `scripts/test.sh` ends
+/// them, and so does `scripts/servers.sh down` with their folder in ETL_SYNC_SERVERS_DIR.
 pub struct Private {
     pub hosts: Hosts,
     _guard: MutexGuard<'static, ()>,
@@ -109,13 +108,6 @@ impl Private {
         for pid in pids {
             kill(pid, signal);
         }
-    }
-}
-
-/// Ends the private servers and removes their folder; the last thing `scripts/test.sh` does.
-pub fn stop_private() {
-    if private_dir().exists() {
-        script(&private_dir(), "down").unwrap_or_else(|text| panic!("the private servers do not stop:\n{text}"));
     }
 }
 
@@ -175,11 +167,6 @@ impl Hosts {
             .output()
             .expect("the mariadb client is installed");
         assert!(output.status.success(), "{}: {}", sql.display(), String::from_utf8_lossy(&output.stderr));
-    }
-
-    /// The folder of a private set.
-    pub fn dir(&self) -> Option<&Path> {
-        self.dir.as_deref()
     }
 }
 

@@ -8,8 +8,10 @@ mod bad_input; // what people and servers do wrong, one test each
 mod cases; // every folder of tests/cases
 mod catalog; // the catalog reader against real servers
 mod changes; // tables that change while they are read
+mod crash; // kills under a live application
 mod faults; // servers that stall and die, a program that is killed
 mod hosts; // the servers of the environment, and a private set that may be killed
+mod nightly; // the batch script
 mod notes; // lines for the closing summary
 mod program; // the program as a process
 mod random; // numbers from a seed
@@ -18,3 +20,4 @@ mod servers; // both sides of a test of one module
 mod source_text; // Rust source with comments or strings blanked out, for tidy
 mod tidy; // the rules of the source tree
 mod types; // every value case, by value and through COPY
+mod writer; // the live application

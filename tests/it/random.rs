@@ -32,12 +32,6 @@ impl Random {
     pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end.max(1)
     }
-
-    /// One of several.
-    pub fn of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        let index = usize::try_from(self.below(u64::try_from(all.len()).expect("a length"))).expect("an index");
-        &all[index]
-    }
 }
 
 #[test]

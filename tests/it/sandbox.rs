@@ -244,15 +244,6 @@ impl Sandbox {
         let left = self.leftovers();
         assert!(left.is_empty(), "left behind: {left:#?}");
     }
-
-    /// A run of an unchanged source writes nothing, and both sides are equal afterwards.
-    pub fn assert_settled(&self) {
-        let outcome = self.sync(&[]);
-        let (written, text) = (outcome.written(), outcome.to_string());
-        assert_eq!(written, (0, 0, 0), "a second run of an unchanged source inserted, updated, deleted:\n{text}");
-        self.assert_equal(&[]);
-        self.assert_clean();
-    }
 }
 
 impl Drop for Sandbox {

@@ -30,6 +30,9 @@ const FORBIDDEN: [(&str, &str); 8] = [
 /// Files by path relative to the project, with `/`.
 type Tree = BTreeMap<String, String>;
 
+/// A violation to plant, and what the complaint about it says.
+type Plant<'a> = (&'a dyn Fn(&mut Tree), &'a str);
+
 fn tree() -> Tree {
     let mut tree = Tree::new();
     for folder in ["src", "tests/it", "tests/cases", "benches"] {
@@ -68,7 +71,7 @@ fn is_test_file(path: &str) -> bool {
 
 /// Checks the real tree, and the same tree with `plant` done to it: then it must complain of `about`.
 #[track_caller]
-fn check(complaints: impl Fn(&Tree) -> Vec<String>, plants: &[(&dyn Fn(&mut Tree), &str)]) {
+fn check(complaints: impl Fn(&Tree) -> Vec<String>, plants: &[Plant<'_>]) {
     let found = complaints(&tree());
     assert!(found.is_empty(), "{}", found.join("\n"));
     for (plant, about) in plants {

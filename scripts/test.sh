@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Owns the check of the whole project, from a bare Debian 12 with Rust, gcc, git and python3: format, lints, all tests
+# against private servers, the judge's own tests. Ends with a summary; exit 0 when everything passed, else 1.
+# Usage: scripts/test.sh [--all]      --all: the long crash campaign too
+# Environment: ETL_SYNC_SERVERS_DIR    servers to use or to start (.servers); those that run already stay up
+#              ETL_SYNC_TEST_SEED      seed of the random campaigns, printed by each run
+#              CARGO_TARGET_DIR        as for cargo
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+case ${1:-} in
+'') ;;
+--all) export ETL_SYNC_TEST_ALL=1 ;;
+*) sed -n '2,8s/^# //p' "$0" >&2; exit 2 ;;
+esac
+
+WORK=$(mktemp -d)
+export ETL_SYNC_TEST_NOTES=$WORK/notes
+export ETL_SYNC_TEST_SEED=${ETL_SYNC_TEST_SEED:-$RANDOM}
+TARGET=${CARGO_TARGET_DIR:-target}
+PRIVATE=$TARGET/tmp/servers # the set that tests may kill, see tests/it/hosts.rs
+STARTED=0
+FAILED=()
+: >"$ETL_SYNC_TEST_NOTES"
+
+say() { printf '\n== %s\n' "$*"; }
+
+clean_up() {
+  [[ ! -e $PRIVATE ]] || ETL_SYNC_SERVERS_DIR=$PRIVATE scripts/servers.sh down >/dev/null 2>&1
+  ((STARTED == 0)) || scripts/servers.sh down >/dev/null 2>&1
+  rm -rf "$WORK"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+step() { # step NAME COMMAND...: goes on after a failure, so that one run tells everything
+  local name=$1 start=$SECONDS
+  shift
+  say "$name"
+  if "$@" 2>&1 | tee "$WORK/log"; then
+    printf '%-14s ok      %4d s\n' "$name" $((SECONDS - start)) >>"$WORK/steps"
+  else
+    printf '%-14s FAILED  %4d s\n' "$name" $((SECONDS - start)) >>"$WORK/steps"
+    FAILED+=("$name")
+  fi
+  grep -E '^test result: |^Ran [0-9]+ tests' "$WORK/log" >>"$WORK/counts" || true
+}
+
+install_missing() {
+  local -a packages=() sudo=()
+  /usr/bin/python3 -c 'import pymysql' 2>/dev/null || packages+=(python3-pymysql)
+  /usr/bin/python3 -c 'import psycopg' 2>/dev/null || packages+=(python3-psycopg)
+  ((${#packages[@]} == 0)) && return
+  command -v apt-get >/dev/null || { say "missing and no apt-get here: ${packages[*]}"; return 1; }
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || { say "run as root: apt-get install ${packages[*]}"; return 1; }
+    sudo=(sudo)
+  fi
+  say "installing ${packages[*]}"
+  "${sudo[@]}" apt-get update -q && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q "${packages[@]}"
+}
+
+servers() {
+  local env
+  if ! scripts/servers.sh status >/dev/null 2>&1; then
+    # No power is cut in these tests, only processes are killed, so nothing has to reach the disk.
+    ETL_SYNC_PG_OPTS="-c fsync=off" ETL_SYNC_MARIADB_OPTS="--innodb-flush-log-at-trx-commit=2 --innodb-doublewrite=0" \
+      scripts/servers.sh up || return 1
+    STARTED=1
+  fi
+  env=$(scripts/servers.sh env) && eval "$env"
+}
+
+say "seed of the campaigns: ETL_SYNC_TEST_SEED=$ETL_SYNC_TEST_SEED"
+install_missing || exit 1
+servers || exit 1
+
+step format cargo fmt --check
+step lints cargo clippy --all-targets --quiet -- -D warnings
+step tests cargo test --quiet --no-fail-fast
+step judge /usr/bin/python3 tests/judge_test.py
+
+say "summary"
+cat "$WORK/steps"
+awk '/^test result/ {passed += $4; failed += $6; ignored += $8} /^Ran/ {judge += $2}
+     END {printf "tests          %d passed, %d failed, %d ignored; %d tests of the judge\n", passed, failed, ignored, judge}' "$WORK/counts"
+sort -u "$ETL_SYNC_TEST_NOTES"
+printf 'skipped        %d\n' "$(grep -c '^SKIPPED' "$ETL_SYNC_TEST_NOTES")"
+printf 'time           %d s\n' "$SECONDS"
+if ((${#FAILED[@]} > 0)); then
+  printf 'FAILED: %s\n' "${FAILED[*]}"
+  exit 1
+fi
+printf 'all passed\n'
