@@ -92,7 +92,7 @@ fn measure(c: &mut Criterion) -> Result<()> {
 /// The plan of the biggest table, cut into chunks of one size.
 fn biggest_table(config: &Config, conn: &mut MysqlConn) -> Result<TablePlan> {
     let catalog = catalog::mysql::read(&mut conn.conn, &config.source.database)?;
-    let inputs = Inputs { config, catalog, targets: &BTreeMap::new(), tables: &[], done: &BTreeSet::new() };
+    let inputs = Inputs { config, catalog, targets: &BTreeMap::new(), tables: &[], done: &BTreeMap::new() };
     let mut tables = planning::plan(conn, inputs)?.tables;
     tables.sort_by_key(|table| table.source.bytes_estimated);
     let Some(mut table) = tables.pop() else { return Err(Error::new(Kind::Config, "the source has no table to copy")) };
@@ -162,7 +162,7 @@ fn copied(services: &Services<'_>, plan: &TablePlan, source: &mut MysqlSource, s
         staging: leftovers::staging_name(services.run, 0, 0),
         snapshot: "shared",
         source_identity: services.source_identity,
-        fingerprint: leftovers::fingerprint(plan),
+        fingerprint: plan.fingerprint(),
         nullable: Mutex::default(),
     };
     sink.prepare(&load)?;

@@ -168,10 +168,10 @@ fn pin(conn: &mut Conn, server: &ServerInfo, statement: Duration) -> mysql::Resu
     } else {
         format!("max_execution_time = {}", statement.as_millis())
     };
-    conn.query_drop("SET NAMES utf8mb4")?;
+    // Several statements in one text: a run opens a dozen connections before it reads the first row.
     conn.query_drop(format!(
-        "SET SESSION time_zone = '+00:00', sql_mode = '', sql_select_limit = DEFAULT, sql_big_selects = 1, autocommit = 1, \
-         lock_wait_timeout = 10, net_write_timeout = 3600, net_read_timeout = 3600, wait_timeout = 86400, {limit}"
-    ))?;
-    conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        "SET NAMES utf8mb4; SET SESSION time_zone = '+00:00', sql_mode = '', sql_select_limit = DEFAULT, sql_big_selects = 1, autocommit = 1, \
+         lock_wait_timeout = 10, net_write_timeout = 3600, net_read_timeout = 3600, wait_timeout = 86400, {limit}; \
+         SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+    ))
 }

@@ -9,7 +9,7 @@ use crate::catalog::TargetTable;
 use crate::config::Strategy;
 use crate::error::{Error, Kind, Result, Retry};
 use crate::key::KeyRange;
-use crate::plan::{Plan, TablePlan};
+use crate::plan::{Action, Plan, TablePlan};
 use crate::sink::postgres::{PostgresSink, leftovers};
 use crate::sink::{Load, Sink};
 use crate::source::Source;
@@ -149,7 +149,11 @@ fn work<'a>(
         existing,
         run: services.run,
         round,
-        staging: leftovers::staging_name(services.run, round, index),
+        // A first load in one transaction needs no shadow: nobody sees the table before it is complete.
+        staging: match table.action {
+            Action::FirstLoad if table.is_single() => table.target.clone(),
+            _ => leftovers::staging_name(services.run, round, index),
+        },
         snapshot: snapshot.word(),
         source_identity: services.source_identity,
         fingerprint: table.fingerprint(),

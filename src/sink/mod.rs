@@ -22,7 +22,7 @@ pub struct Load<'a> {
     pub run: &'a RunIdentity,
     /// Number of the snapshot group inside the run, from 0: chunks never pass from one group to the next.
     pub round: u32,
-    /// Shadow or staging table.
+    /// Shadow or staging table; the target itself for a first load with one chunk.
     pub staging: TableName,
     /// Snapshot kind word, for the state row.
     pub snapshot: &'static str,

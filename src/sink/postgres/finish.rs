@@ -20,15 +20,18 @@ pub fn install(conn: &mut PostgresConn, load: &Load<'_>, proof: &Proof, doing: &
     }
     sql.push_str(&format!("ANALYZE {};", shadow.postgres()));
     sql.push_str(&ddl::comments(shadow, &plan.source));
-    // Two steps, because both names may be taken in the other schema.
-    let moved = TableName::new(plan.target.schema.clone(), shadow.table.clone());
-    sql.push_str(&format!(
-        "ALTER TABLE {} SET SCHEMA {}; ALTER TABLE {} RENAME TO {};",
-        shadow.postgres(),
-        quote_postgres(&plan.target.schema),
-        moved.postgres(),
-        quote_postgres(&plan.target.table)
-    ));
+    let is_shadow = shadow != &plan.target;
+    if is_shadow {
+        // Two steps, because both names may be taken in the other schema.
+        let moved = TableName::new(plan.target.schema.clone(), shadow.table.clone());
+        sql.push_str(&format!(
+            "ALTER TABLE {} SET SCHEMA {}; ALTER TABLE {} RENAME TO {};",
+            shadow.postgres(),
+            quote_postgres(&plan.target.schema),
+            moved.postgres(),
+            quote_postgres(&plan.target.table)
+        ));
+    }
     sql.push_str(&format!("SELECT count(*) FROM {};", plan.target.postgres()));
     sql.push_str(&format!(
         "SELECT conname FROM pg_constraint WHERE conrelid = {}::regclass AND contype IN ('p', 'u')",
@@ -40,7 +43,7 @@ pub fn install(conn: &mut PostgresConn, load: &Load<'_>, proof: &Proof, doing: &
     if held != proof.rows_copied {
         return Err(Error::new(Kind::Proof, format!("{doing}: {} rows were copied, the table holds {held}", proof.rows_copied)));
     }
-    if let Some(constraint) = rows.next() {
+    if let Some(constraint) = rows.next().filter(|_| is_shadow) {
         name_key(conn, load, constraint, doing)?;
     }
     Ok(Outcome { rows: held, inserted: held, ..Outcome::default() })

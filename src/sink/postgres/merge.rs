@@ -8,8 +8,11 @@ use crate::catalog::ddl::{self, Difference};
 use crate::catalog::{KeyKind, TargetTable};
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
-use crate::name::{column_list, quote_postgres};
+use crate::name::quote_postgres;
 use crate::sink::{Load, Outcome, Proof};
+
+/// Memory per join of a merge: with PostgreSQL's default of 4 MB the joins of a large table spill many times over.
+const WORK_MEM: &str = "64MB";
 
 /// Makes the target hold exactly the rows of `staging` (a quoted name), inside the open transaction.
 ///
@@ -32,19 +35,28 @@ pub fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &
     if held != proof.rows_copied {
         return Err(Error::new(Kind::Proof, format!("{doing}: {} rows were copied, staging holds {held}", proof.rows_copied)));
     }
-    let keyed = load.plan.source.key_kind != KeyKind::None && load.plan.source.key.iter().all(|c| !load.nullable().contains(c));
-    let statements = if keyed { by_key(load, staging, &target) } else { by_image(load, staging, &target) };
-    let answers = run(conn, &format!("{statements}; SELECT count(*) FROM {target}"), doing)?;
+    let differences = if is_keyed(load) { by_key(load, staging, &target) } else { by_image(load, staging, &target) };
+    let found =
+        run(conn, &format!("SET LOCAL work_mem = '{WORK_MEM}'; CREATE TEMP TABLE diff ON COMMIT DROP AS {differences}"), doing)?;
+    if found.touched.last() == Some(&0) {
+        // Every row has its equal on the other side, so the counts agree too.
+        return Ok(Outcome { rows: held, ..Outcome::default() });
+    }
+    let answers = run(conn, &format!("{}; SELECT count(*) FROM {target}", apply(load, staging, &target)), doing)?;
     let rows = count(first(&answers.rows), doing)?;
     if rows != held {
         return Err(Error::new(Kind::Proof, format!("{doing}: staging holds {held} rows, the table {rows} after the merge")));
     }
-    // DELETE, UPDATE, INSERT, and the count; without a key there is no UPDATE.
     match *answers.touched.as_slice() {
         [deleted, updated, inserted, _] => Ok(Outcome { rows, inserted, updated, deleted }),
-        [deleted, inserted, _] => Ok(Outcome { rows, inserted, updated: 0, deleted }),
         _ => Err(Error::new(Kind::Internal, format!("{doing}: the merge did not answer every statement"))),
     }
+}
+
+/// Rows can be matched by their key: it is there, and no part of it became NULL.
+fn is_keyed(load: &Load<'_>) -> bool {
+    let nullable = load.nullable();
+    load.plan.source.key_kind != KeyKind::None && load.plan.source.key.iter().all(|column| !nullable.contains(column))
 }
 
 fn first(rows: &[Vec<String>]) -> &str {
@@ -69,38 +81,52 @@ fn adapt(load: &Load<'_>, existing: &TargetTable, target: &str) -> String {
     sql
 }
 
+/// The places of rows that differ: one pass over both tables, and all that the statements after it have to touch.
+///
 /// `*<>` compares images, so it sees -0, 1.0 against 1.00, and types without an equality. The casts keep PostgreSQL from
 /// taking it apart into a comparison per column.
 fn by_key(load: &Load<'_>, staging: &str, target: &str) -> String {
-    let source = &load.plan.source;
-    let names: Vec<String> = source.columns.iter().map(|c| quote_postgres(&c.name)).collect();
-    let same: Vec<String> = source.key_columns().map(|c| format!("s.{0} = t.{0}", quote_postgres(&c.name))).collect();
-    let same = same.join(" AND ");
-    let row = |side: &str| names.iter().map(|n| format!("{side}.{n}")).collect::<Vec<_>>().join(", ");
-    let columns = names.join(", ");
+    let names: Vec<String> = load.plan.source.key_columns().map(|c| quote_postgres(&c.name)).collect();
+    let same: Vec<String> = names.iter().map(|name| format!("s.{name} = t.{name}")).collect();
+    let missing: Vec<String> = names.iter().take(1).map(|name| format!("s.{name} IS NULL OR t.{name} IS NULL")).collect();
     format!(
-        "DELETE FROM {target} t WHERE NOT EXISTS (SELECT FROM {staging} s WHERE {same}); \
-         UPDATE {target} t SET ({columns}) = ROW({s}) FROM {staging} s WHERE {same} AND ROW({s})::record *<> ROW({t})::record; \
-         INSERT INTO {target} ({columns}) SELECT {s} FROM {staging} s WHERE NOT EXISTS (SELECT FROM {target} t WHERE {same})",
-        s = row("s"),
-        t = row("t"),
+        "SELECT t.ctid AS place, s.ctid AS fresh FROM {staging} s FULL JOIN {target} t ON {} \
+         WHERE {} OR ROW({})::record *<> ROW({})::record",
+        same.join(" AND "),
+        missing.join(" OR "),
+        row(load, "s."),
+        row(load, "t."),
     )
 }
 
 /// Without a key rows are told apart by their whole text image and by how often it occurs.
 fn by_image(load: &Load<'_>, staging: &str, target: &str) -> String {
-    let columns = column_list(load.plan.source.columns.iter().map(|c| c.name.as_str()), quote_postgres);
+    let image = format!("ROW({})::text", row(load, ""));
     let numbered = |table: &str| {
-        format!(
-            "(SELECT place, {columns}, image, row_number() OVER (PARTITION BY image) AS n FROM \
-             (SELECT ctid AS place, {columns}, ROW({columns})::text AS image FROM {table}) AS r)"
-        )
+        format!("(SELECT ctid AS place, {image} AS image, row_number() OVER (PARTITION BY {image}) AS n FROM {table})")
     };
-    let (s, t) = (numbered(staging), numbered(target));
     format!(
-        "DELETE FROM {target} WHERE ctid IN (SELECT t.place FROM {t} AS t \
-         WHERE NOT EXISTS (SELECT FROM {s} AS s WHERE s.image = t.image AND s.n = t.n)); \
-         INSERT INTO {target} ({columns}) SELECT {columns} FROM {s} AS s \
-         WHERE NOT EXISTS (SELECT FROM {t} AS t WHERE t.image = s.image AND t.n = s.n)"
+        "SELECT t.place, s.place AS fresh FROM {} s FULL JOIN {} t ON s.image = t.image AND s.n = t.n \
+         WHERE s.place IS NULL OR t.place IS NULL",
+        numbered(staging),
+        numbered(target)
     )
+}
+
+/// Deletes first, so that their values are free for what comes.
+fn apply(load: &Load<'_>, staging: &str, target: &str) -> String {
+    let (columns, fresh) = (row(load, ""), row(load, "s."));
+    format!(
+        "DELETE FROM {target} t USING pg_temp.diff d WHERE t.ctid = d.place AND d.fresh IS NULL; \
+         UPDATE {target} t SET ({columns}) = ROW({fresh}) FROM pg_temp.diff d, {staging} s \
+         WHERE t.ctid = d.place AND s.ctid = d.fresh; \
+         INSERT INTO {target} ({columns}) SELECT {fresh} FROM pg_temp.diff d JOIN {staging} s ON s.ctid = d.fresh \
+         WHERE d.place IS NULL"
+    )
+}
+
+/// All columns, each behind `prefix`.
+fn row(load: &Load<'_>, prefix: &str) -> String {
+    let columns = load.plan.source.columns.iter().map(|c| format!("{prefix}{}", quote_postgres(&c.name)));
+    columns.collect::<Vec<_>>().join(", ")
 }
