@@ -102,3 +102,29 @@ fn next_run_is_empty(sandbox: &Sandbox) {
     next_run_is_equal(sandbox);
     assert_eq!(sandbox.count("SELECT count(*) FROM t"), 0);
 }
+
+/// Other databases of the server have tables of the same name: who waits for one of those does not wait for us.
+#[test]
+fn somebody_who_waits_in_another_database_is_none_of_ours() {
+    let ours = Sandbox::new("waitours");
+    let theirs = Sandbox::new("waittheirs");
+    for sandbox in [&ours, &theirs] {
+        sandbox.source_sql(&[
+            "CREATE TABLE t (id INT PRIMARY KEY)",
+            "INSERT INTO t SELECT seq FROM seq_1_to_450",
+            "ANALYZE TABLE t",
+        ]);
+    }
+    ours.config("tables.yml", "tables:\n  t: { filter: \"SLEEP(0.02) = 0\", chunk_rows: 50 }\n");
+    let mut reader = theirs.source();
+    reader.query_drop("START TRANSACTION").unwrap();
+    let _rows: Vec<u32> = reader.query("SELECT id FROM t LIMIT 1").unwrap();
+    let mut waiting = theirs.source();
+    let alter = std::thread::spawn(move || waiting.query_drop("ALTER TABLE t ADD COLUMN v INT"));
+    let outcome = ours.run(&[]);
+    reader.query_drop("COMMIT").unwrap();
+    alter.join().unwrap().unwrap();
+    assert!(outcome.took > std::time::Duration::from_secs(12), "too short to be let go\n{outcome}");
+    outcome.expect(0);
+    ours.assert_equal(&[]);
+}
