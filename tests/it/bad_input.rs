@@ -97,10 +97,10 @@ fn missing_privileges_on_the_source_are_named() {
 
 /// Unlike a gap between two columns, missing last columns cannot be seen from the positions of the others.
 #[test]
-fn last_columns_that_may_not_be_read_are_missed() {
+fn last_columns_that_may_not_be_read_refuse_the_table() {
     let sandbox = small("lastcol");
     sandbox.source_sql(&["CREATE TABLE hidden (id INT PRIMARY KEY, secret INT)", "INSERT INTO hidden VALUES (1, 2)"]);
-    let account = sandbox.source_account(&["SELECT ON {db}.t", "SELECT (id) ON {db}.hidden"]);
+    let account = sandbox.source_account(&["SELECT ON {db}.t", "SELECT (id) ON {db}.t", "SELECT (id) ON {db}.hidden"]);
     let outcome = sandbox.run_with(BOTH[0], &account, &[]);
     outcome.expect(1).says("not all columns are visible");
     assert_eq!([outcome.status("t"), outcome.status("hidden")], ["loaded", "refused"]);
