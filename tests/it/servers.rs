@@ -76,8 +76,10 @@ fn required(variable: &str) -> String {
         .unwrap_or_else(|_| panic!("{variable} is not set: this test needs a source and a warehouse server of its own"))
 }
 
+/// Over TCP throughout: with the driver's own preference a session ends on the socket, as a user of another host.
 fn source_opts(url: &str) -> mysql::Opts {
-    mysql::Opts::from_url(url).unwrap_or_else(|error| panic!("{SOURCE}: {error}"))
+    let opts = mysql::Opts::from_url(url).unwrap_or_else(|error| panic!("{SOURCE}: {error}"));
+    mysql::OptsBuilder::from_opts(opts).prefer_socket(false).into()
 }
 
 fn connect_source(url: &str) -> mysql::Conn {
