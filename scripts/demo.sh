@@ -43,7 +43,7 @@ CREATE TEMPORARY TABLE arrived AS
 SELECT n.nspname AS "schema", c.relname AS "table", pg_total_relation_size(c.oid) AS bytes,
   (xpath('/row/n/text()', query_to_xml(format('SELECT count(*) AS n FROM %I.%I', n.nspname, c.relname), false, true, '')))[1]::text::bigint AS "rows"
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^(pg_|information_schema$)' AND c.relname !~ '^etl_';
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^(pg_|information_schema$|etl_sync$)' AND c.relname !~ '^etl_';
 SELECT count(*) AS tables, coalesce(sum("rows"), 0) AS "rows", pg_size_pretty(coalesce(sum(bytes), 0)) AS size FROM arrived;
 \echo The five biggest:
 SELECT "schema" || '.' || "table" AS "table", "rows", pg_size_pretty(bytes) AS size FROM arrived ORDER BY bytes DESC LIMIT 5;

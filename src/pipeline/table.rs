@@ -24,7 +24,7 @@ pub struct TableWork<'a> {
     zero_dates: Mutex<ZeroDates>,
     started: Mutex<Option<Instant>>,
     announced: AtomicBool,
-    end: Mutex<Option<End>>,
+    end: Mutex<Option<(End, Instant)>>,
 }
 
 /// How a table ended in this round.
@@ -105,12 +105,12 @@ impl<'a> TableWork<'a> {
     /// `Some(true)` when the table is loaded, `Some(false)` when it failed, `None` while it is in work.
     #[must_use]
     pub fn peek(&self) -> Option<bool> {
-        self.end.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|end| matches!(end, End::Loaded(_)))
+        self.end.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(end, _)| matches!(end, End::Loaded(_)))
     }
 
     /// The first end wins.
     pub fn end(&self, end: End) {
-        self.end.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(end);
+        self.end.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((end, Instant::now()));
     }
 
     /// A chunk is in.
@@ -157,12 +157,13 @@ impl<'a> TableWork<'a> {
         let columns = &self.load.plan.source.columns;
         let zero_dates = self.zero_dates.into_inner().unwrap_or_else(PoisonError::into_inner);
         let started = self.started.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (end, ended) = self.end.into_inner().unwrap_or_else(PoisonError::into_inner).unzip();
         TableResult {
             table: self.load.plan.name().to_owned(),
-            end: self.end.into_inner().unwrap_or_else(PoisonError::into_inner),
+            end,
             rows_read: self.rows_read.into_inner(),
             bytes: self.bytes.into_inner(),
-            elapsed: started.map(|s| s.elapsed()).unwrap_or_default(),
+            elapsed: started.zip(ended).map(|(from, to)| to.duration_since(from)).unwrap_or_default(),
             zero_dates: zero_dates
                 .iter()
                 .filter_map(|(index, count)| columns.get(index).map(|c| (c.name.clone(), count)))
