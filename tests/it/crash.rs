@@ -1,7 +1,7 @@
 //! The campaign: a live application, and the program or one of the servers killed at random moments, again and again.
 //! Each time the next run comes to its end; at last the application rests, one more run, and both sides are equal.
 //!
-//! The quick set has 5 kills and one of each server, `ETL_SYNC_TEST_ALL=1` has 30 and five.
+//! The quick set has 10 kills and one of each server, `ETL_SYNC_TEST_ALL=1` has 150 and ten.
 
 use crate::hosts::{self, Side};
 use crate::notes;
@@ -18,8 +18,8 @@ struct Campaign {
     each_server: u32,
 }
 
-const QUICK: Campaign = Campaign { program: 5, each_server: 1 };
-const FULL: Campaign = Campaign { program: 30, each_server: 5 };
+const QUICK: Campaign = Campaign { program: 10, each_server: 1 };
+const FULL: Campaign = Campaign { program: 150, each_server: 10 };
 
 #[test]
 fn kills_under_a_live_application_lose_nothing() {
