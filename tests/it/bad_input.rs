@@ -148,10 +148,10 @@ fn more_connections_than_a_server_allows_are_2() {
     let account = sandbox.source_account(&["SELECT ON {db}.*"]);
     sandbox.source_sql(&[&format!("ALTER USER '{}'@'%' WITH MAX_USER_CONNECTIONS 4", sandbox.name)]);
     let outcome = sandbox.run_with(BOTH[0], &account, &["--parallel", "8"]);
-    outcome.expect(2).says("--parallel");
+    outcome.expect(2).says("connections").says("--parallel");
     let account = sandbox.warehouse_account("CONNECTION LIMIT 4");
     sandbox.warehouse().batch_execute(&format!("GRANT CREATE ON DATABASE {0} TO {0}", sandbox.name)).unwrap();
-    sandbox.run_with(BOTH[1], &account, &["--parallel", "8"]).expect(2).says("--parallel");
+    sandbox.run_with(BOTH[1], &account, &["--parallel", "8"]).expect(2).says("connections").says("--parallel");
     sandbox.assert_clean();
 }
 

@@ -143,16 +143,24 @@ impl Sandbox {
 
     /// Starts `etl-sync run --json` with more arguments.
     pub fn start(&self, more: &[&str]) -> Running {
-        let mut command = self.command();
-        command.args(["run", "--json", "--parallel", "2"]).args(more);
-        Running::start(command)
+        Running::start(self.run_command(more))
     }
 
     /// Runs `etl-sync run --json` with one variable set differently.
     pub fn run_with(&self, variable: &str, value: &str, more: &[&str]) -> Outcome {
-        let mut command = self.command();
-        command.env(variable, value).args(["run", "--json", "--parallel", "2"]).args(more);
+        let mut command = self.run_command(more);
+        command.env(variable, value);
         Running::start(command).wait(RUN_MAX)
+    }
+
+    /// Two workers, unless the arguments say otherwise.
+    fn run_command(&self, more: &[&str]) -> Command {
+        let mut command = self.command();
+        command.args(["run", "--json"]).args(more);
+        if !more.contains(&"--parallel") {
+            command.args(["--parallel", "2"]);
+        }
+        command
     }
 
     /// Runs `etl-sync run --json` with more arguments to its end.
