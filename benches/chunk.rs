@@ -25,7 +25,7 @@ use etl_sync::sink::postgres::{PostgresSink, leftovers};
 use etl_sync::sink::{Load, Sink};
 use etl_sync::source::Source;
 use etl_sync::source::boundaries;
-use etl_sync::source::guard::LetGo;
+use etl_sync::source::guard::{Guard, Hold};
 use etl_sync::source::mysql::MysqlSource;
 use etl_sync::track::lock::{Claim, RunLock};
 use etl_sync::track::writer::Tracker;
@@ -65,7 +65,7 @@ fn measure(c: &mut Criterion) -> Result<()> {
 
     let run_id = uuid::Uuid::now_v7().to_string();
     let claim =
-        Claim { schema: JOB, run_id: &run_id, source_identity: "bench", accept_new_source: true, resume_within: Duration::ZERO };
+        Claim { schema: JOB, run_id: &run_id, source_identity: "bench", accept_new_source: true, resume_within: Duration::ZERO, resume: false };
     let (lock, _) = RunLock::acquire(&config.warehouse, &watchdog, &claim, &cancel)?;
     let (tracker, _events) = Tracker::channel();
     let services = Services {

@@ -48,12 +48,13 @@ impl KeyRange {
         ranges
     }
 
-    /// A MySQL condition on the key columns with `?` parameters, and their values; `None` for the whole table.
+    /// A MySQL condition on the key columns and the values of its parameters; `None` for the whole table. Each column
+    /// comes with its placeholder: `?`, or an expression with one `?` in it.
     ///
     /// Composite keys are spelled out, because neither server uses an index for `(a, b) >= (?, ?)`; the leading
     /// `a >= ?` gives the index range.
     #[must_use]
-    pub fn condition(&self, columns: &[&str]) -> Option<(String, Vec<KeyValue>)> {
+    pub fn condition(&self, columns: &[(&str, &str)]) -> Option<(String, Vec<KeyValue>)> {
         let mut text = Vec::new();
         let mut values = Vec::new();
         if let Some(low) = &self.low {
@@ -67,21 +68,21 @@ impl KeyRange {
 }
 
 /// `key > value` (or `<`) in lexicographic order, `or_equal` for the closed end.
-fn bound(columns: &[&str], key: &[KeyValue], sign: char, or_equal: bool, values: &mut Vec<KeyValue>) -> String {
+fn bound(columns: &[(&str, &str)], key: &[KeyValue], sign: char, or_equal: bool, values: &mut Vec<KeyValue>) -> String {
     let last = columns.len().saturating_sub(1);
     let mut text = String::new();
     if last > 0 {
-        text.push_str(&format!("{} {sign}= ? AND (", quote_mysql(columns[0])));
+        text.push_str(&format!("{} {sign}= {} AND (", quote_mysql(columns[0].0), columns[0].1));
         values.extend(key.first().cloned());
     }
-    for (i, (column, value)) in columns.iter().zip(key).enumerate() {
+    for (i, ((column, place), value)) in columns.iter().zip(key).enumerate() {
         let name = quote_mysql(column);
         let equal = if i == last && or_equal { "=" } else { "" };
         if i < last {
-            text.push_str(&format!("{name} {sign} ? OR ({name} = ? AND ("));
+            text.push_str(&format!("{name} {sign} {place} OR ({name} = {place} AND ("));
             values.push(value.clone());
         } else {
-            text.push_str(&format!("{name} {sign}{equal} ?"));
+            text.push_str(&format!("{name} {sign}{equal} {place}"));
         }
         values.push(value.clone());
     }
@@ -103,14 +104,14 @@ mod tests {
     #[test]
     fn single_column() {
         let range = KeyRange { low: Some(int(&[1])), high: Some(int(&[9])) };
-        assert_eq!(range.condition(&["id"]), Some(("`id` >= ? AND `id` < ?".to_owned(), [int(&[1]), int(&[9])].concat())));
-        assert_eq!(KeyRange::everything().condition(&["id"]), None);
+        assert_eq!(range.condition(&[("id", "?")]), Some(("`id` >= ? AND `id` < ?".to_owned(), [int(&[1]), int(&[9])].concat())));
+        assert_eq!(KeyRange::everything().condition(&[("id", "?")]), None);
     }
 
     #[test]
     fn composite_is_lexicographic() {
         let range = KeyRange { low: Some(int(&[1, 2, 3])), high: None };
-        let (text, values) = range.condition(&["a", "b", "c"]).unwrap_or_default();
+        let (text, values) = range.condition(&[("a", "?"), ("b", "?"), ("c", "?")]).unwrap_or_default();
         assert_eq!(text, "`a` >= ? AND (`a` > ? OR (`a` = ? AND (`b` > ? OR (`b` = ? AND (`c` >= ?)))))");
         assert_eq!(values, int(&[1, 1, 1, 2, 2, 3]));
     }

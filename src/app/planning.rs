@@ -133,19 +133,15 @@ fn one(
     let target = TableName::new(config.warehouse_schema.clone(), table.name.table.clone());
     let action = if existing.is_some() { Action::Refresh } else { Action::FirstLoad };
     let goal = goal(config, &table, &rule);
-    let facts = Facts {
-        action,
-        splitter: strategy::splitter(&table),
-        chunks_wanted: goal.chunks(),
-        shared_snapshot: true,
-        configured: rule.strategy,
-    };
+    let facts = Facts { action, splitter: strategy::splitter(&table), chunks_wanted: goal.chunks(), configured: rule.strategy };
     let (strategy, reason) = strategy::choose(facts);
     let filter = rule.filter.clone();
     let mut plan = TablePlan { source: table, target, filter, action, strategy, reason, chunks: vec![KeyRange::everything()] };
-    // Done counts only for the same columns in the same table.
+    // Done counts only for the same columns in the same table with the same storage.
     let same = |state: &&TableState| {
-        state.fingerprint == plan.fingerprint() && existing.is_some_and(|target| i64::from(target.oid) == state.target_oid)
+        let storage = (state.target_oid, state.target_relfilenode);
+        state.fingerprint == plan.fingerprint()
+            && existing.is_some_and(|target| (i64::from(target.oid), i64::from(target.relfilenode)) == storage)
     };
     if let Some(state) = done.filter(same) {
         return Ok(Decided::Keep(u64::try_from(state.rows).unwrap_or(0)));

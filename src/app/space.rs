@@ -2,6 +2,7 @@
 
 use crate::config::Endpoint;
 use crate::conn::postgres::PostgresConn;
+use crate::error::{Error, Kind, Result};
 use crate::plan::{Action, Plan};
 use crate::report::plan::Disk;
 
@@ -34,8 +35,23 @@ pub fn disk(plan: &Plan, workers: usize, endpoint: &Endpoint, warehouse: &mut Po
     Disk { grows_by, staging, free, unknown, how: HOW }
 }
 
+/// Refuses a plan that cannot fit, before anything is written. Unknown free space refuses nothing.
+///
+/// # Errors
+/// [`Kind::DiskFull`] when the free space is known and too little.
+pub fn check(plan: &Plan, workers: usize, endpoint: &Endpoint, warehouse: &mut PostgresConn) -> Result<()> {
+    let disk = disk(plan, workers, endpoint, warehouse);
+    match disk.free {
+        Some(free) if disk.is_short() => Err(Error::new(
+            Kind::DiskFull,
+            format!("the plan needs {} bytes on the warehouse ({HOW}), {free} are free; nothing was written", disk.needed()),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Free bytes for ordinary users under the server's data directory.
-fn free(endpoint: &Endpoint, warehouse: &mut PostgresConn) -> Result<u64, String> {
+fn free(endpoint: &Endpoint, warehouse: &mut PostgresConn) -> std::result::Result<u64, String> {
     if !endpoint.address.is_local() {
         return Err("the warehouse runs on another machine".into());
     }

@@ -2,6 +2,7 @@
 
 use super::capacity;
 use super::planning::{self, Inputs};
+use super::space;
 use crate::cancel::Cancel;
 use crate::catalog;
 use crate::config::Config;
@@ -10,9 +11,10 @@ use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
 use crate::context::progress::Progress;
 use crate::error::{Error, Kind, Result};
+use crate::name::TableName;
 use crate::pipeline::table::{End, TableResult};
 use crate::pipeline::{self, Limits, Services};
-use crate::plan::{Plan, TablePlan};
+use crate::plan::Plan;
 use crate::report::{ColumnCount, ErrorReport, RunReport, TableReport, now};
 use crate::retry::Retries;
 use crate::sink::postgres::leftovers;
@@ -88,6 +90,7 @@ impl<'a> Run<'a> {
             source_identity: &source_identity,
             accept_new_source: config.settings.accept_new_source,
             resume_within: config.settings.resume_within,
+            resume: !self.options.full,
         };
         let (lock, last) = RunLock::acquire(&config.warehouse, self.watchdog, &claim, self.cancel)?;
         let result = self.locked(report, &mut source, catalog, &source_identity, &lock, last.as_ref());
@@ -116,14 +119,15 @@ impl<'a> Run<'a> {
         leftovers::drop_all(&mut warehouse, run)?;
         let done = self.done(&mut warehouse, run, last)?;
         let targets = planning::targets(config, &mut warehouse)?;
-        drop(warehouse);
         let inputs = Inputs { config, catalog, targets: &targets, tables: &self.options.tables, done: &done };
         let plan = planning::plan(source, inputs)?;
+        space::check(&plan, config.settings.parallel, &config.warehouse, &mut warehouse)?;
+        drop(warehouse);
 
         let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run)?;
         self.announce(&plan, &tracker);
-        let facts: BTreeMap<String, TablePlan> = plan.tables.iter().map(|t| (t.name().to_owned(), t.clone())).collect();
-        if let Some(last) = last.filter(|_| !self.options.full) {
+        let facts: BTreeMap<String, TableName> = plan.tables.iter().map(|t| (t.name().to_owned(), t.target.clone())).collect();
+        if let Some(last) = last {
             log::info!("going on with the interrupted run {}: {} tables are done", last.run_id, plan.kept.len());
             report.resumes = Some(last.run_id.clone());
         }
@@ -140,12 +144,14 @@ impl<'a> Run<'a> {
             progress: self.progress,
             limits: limits(config),
         };
-        let (moved, ended_by) = pipeline::round::run(&services, plan, &targets);
+        let moved = pipeline::round::run(&services, plan, &targets);
         drop(tracker);
         let events = writer.join();
         (report.totals.events_written, report.totals.events_lost) = (events.written, events.lost);
-        report.tables.extend(moved.iter().filter_map(|result| facts.get(&result.table).map(|plan| told(plan, result))));
-        ended_by.map_or(Ok(()), Err)
+        report.warnings.extend(moved.warnings);
+        let told = moved.results.iter().filter_map(|result| facts.get(&result.table).map(|target| told(target, result)));
+        report.tables.extend(told);
+        moved.ended_by.map_or(Ok(()), Err)
     }
 
     /// What the interrupted run that this one goes on with has finished.
@@ -155,7 +161,7 @@ impl<'a> Run<'a> {
         run: &RunIdentity,
         last: Option<&Interrupted>,
     ) -> Result<BTreeMap<String, TableState>> {
-        match last.filter(|_| !self.options.full) {
+        match last {
             Some(last) => state::of_sync(warehouse, &run.job, &last.sync_id),
             None => Ok(BTreeMap::new()),
         }
@@ -229,6 +235,7 @@ fn exit_code(error: &Error, cancel: &Cancel) -> u8 {
 fn outcome(result: &Result<()>, report: &RunReport) -> &'static str {
     match result {
         Err(_) => "interrupted",
+        Ok(()) if report.tables.iter().any(|t| t.status == "not_reached") => "interrupted",
         Ok(()) if report.tables.iter().any(|t| t.status == "failed" || t.status == "refused") => "failed",
         Ok(()) => "success",
     }
@@ -264,7 +271,7 @@ fn kept(config: &Config, table: &str, rows: u64) -> TableReport {
     TableReport { rows, ..blank(config, table, "kept") }
 }
 
-fn told(plan: &TablePlan, result: &TableResult) -> TableReport {
+fn told(target: &TableName, result: &TableResult) -> TableReport {
     let (status, outcome, error) = match &result.end {
         Some(End::Loaded(outcome)) => ("loaded", *outcome, None),
         Some(End::Failed(error)) => ("failed", crate::sink::Outcome::default(), Some(ErrorReport::from(error))),
@@ -272,11 +279,11 @@ fn told(plan: &TablePlan, result: &TableResult) -> TableReport {
     };
     TableReport {
         table: result.table.clone(),
-        target: plan.target.to_string(),
+        target: target.to_string(),
         status: status.into(),
-        strategy: plan.strategy.to_string(),
-        reason: plan.reason.clone(),
-        chunks: plan.chunks.len(),
+        strategy: result.strategy.to_string(),
+        reason: result.reason.clone(),
+        chunks: result.chunks,
         snapshot: result.snapshot.into(),
         rows: outcome.rows,
         rows_read: result.rows_read,

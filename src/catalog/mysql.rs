@@ -5,6 +5,7 @@
 
 use super::source::{ColumnRow, KeyPart, TableRow, build};
 use super::{Refused, SourceCatalog, SourceTable, TableKind};
+use crate::conn::classify;
 use crate::error::{Error, Kind, Result};
 use crate::name::TableName;
 use ::mysql::prelude::Queryable;
@@ -190,13 +191,9 @@ impl<C: Queryable> Reader<'_, C> {
     }
 }
 
-/// The driver's error under the action's name. The caller that knows server codes may give it a closer kind.
+/// The driver's error under the action's name.
 fn failed(doing: &str, error: ::mysql::Error) -> Error {
-    let kind = match &error {
-        ::mysql::Error::MySqlError(_) => Kind::Transient,
-        _ => Kind::Unreachable,
-    };
-    Error::with(kind, doing, error)
+    classify::mysql(&error, doing)
 }
 
 /// The values of one catalog row, taken out by position; every mismatch is an error.

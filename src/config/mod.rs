@@ -288,6 +288,7 @@ fn warehouse_schema(
     let wrong = match name::check_postgres(&schema) {
         Err(_) => Some("expected a name of 1 to 63 bytes"),
         Ok(()) if schema.starts_with("pg_") || schema == "information_schema" => Some("this schema belongs to PostgreSQL"),
+        Ok(()) if schema == "etl_sync" => Some("this schema holds etl-sync's own tables"),
         Ok(()) => None,
     };
     if let Some(why) = wrong {

@@ -26,7 +26,10 @@ pub fn mysql(error: &mysql::Error, doing: impl Into<String>) -> Error {
             (kind, format!("MySQL error {}: {text}", e.code))
         }
         mysql::Error::IoError(e) => (io_kind(e), io_text(e)),
-        mysql::Error::CodecError(e) => (Kind::SnapshotLost, format!("protocol: {e}")),
+        mysql::Error::CodecError(e) => match std::error::Error::source(e).and_then(|inner| inner.downcast_ref::<io::Error>()) {
+            Some(inner) => (io_kind(inner), io_text(inner)),
+            None => (Kind::SnapshotLost, format!("protocol: {e}")),
+        },
         mysql::Error::DriverError(mysql::DriverError::ConnectTimeout) => (Kind::Unreachable, "no connection in time".into()),
         mysql::Error::DriverError(mysql::DriverError::CouldNotConnect(Some((_, text, kind)))) => {
             (Kind::Unreachable, format!("{text} ({kind})"))
@@ -85,7 +88,7 @@ pub fn postgres(error: &postgres::Error, doing: impl Into<String>) -> Error {
         return Error::with(Kind::Unreachable, doing, ServerError(driver_text(error)));
     };
     let code = db.code();
-    let mut text = format!("PostgreSQL error {}: {}", code.code(), cut_values(code, db.message()));
+    let mut text = format!("PostgreSQL error {}: {}", code.code(), shown(code.code(), db.message()));
     if let Some(place) = db.where_().and_then(copy_place) {
         text.push_str(&format!(" ({place})"));
     }
@@ -124,13 +127,24 @@ fn postgres_code(code: &SqlState) -> Kind {
     }
 }
 
-/// Messages of class 22 and 23 end in `: "the value"` or quote bytes; the words before it are kept.
-fn cut_values<'a>(code: &SqlState, message: &'a str) -> std::borrow::Cow<'a, str> {
-    if !(code.code().starts_with("22") || code.code().starts_with("23")) {
-        return message.replace(['\n', '\r'], " ").into();
+/// Classes whose messages come from the server itself and name objects only. Data errors (22, 23) quote values; anything
+/// else may come from a trigger or an extension, and say whatever its author wanted.
+const SHOWN: &[&str] = &["08", "0A", "25", "28", "2B", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "XX"];
+
+/// A message without values: whole, with everything between quotes and after a colon cut out, or not at all.
+fn shown(code: &str, message: &str) -> String {
+    let class = code.get(..2).unwrap_or_default();
+    if SHOWN.contains(&class) {
+        return message.replace(['\n', '\r'], " ");
     }
-    let end = message.find(": ").unwrap_or(message.len());
-    message[..end].into()
+    if class != "22" && class != "23" {
+        return "message held back, it may quote a value".into();
+    }
+    let unquoted = match (message.find('"'), message.rfind('"')) {
+        (Some(first), Some(last)) if first < last => format!("{}…{}", &message[..=first], &message[last..]),
+        _ => message.to_owned(),
+    };
+    unquoted.split_once(": ").map_or(unquoted.as_str(), |(words, _)| words).replace(['\n', '\r'], " ")
 }
 
 /// `COPY t, line 12, column c` out of a CONTEXT that goes on with the value.
@@ -139,7 +153,7 @@ fn copy_place(context: &str) -> Option<String> {
     if !first.starts_with("COPY ") {
         return None;
     }
-    let end = first.rfind(": \"").or_else(|| first.rfind(": ")).unwrap_or(first.len());
+    let end = first.find(": ").unwrap_or(first.len());
     Some(first[..end].to_owned())
 }
 
@@ -158,15 +172,24 @@ mod tests {
 
     #[test]
     fn values_are_cut_from_messages() {
-        let code = SqlState::INVALID_TEXT_REPRESENTATION;
         assert_eq!(
-            cut_values(&code, "invalid input syntax for type integer: \"secret: x\""),
+            shown("22P02", "invalid input syntax for type integer: \"secret: x\""),
             "invalid input syntax for type integer"
         );
         assert_eq!(
-            copy_place("COPY patient, line 3, column note: \"a \"quoted\" secret\""),
-            Some("COPY patient, line 3, column note".to_owned())
+            shown("22003", "value \"99: 9\" is out of range for type integer"),
+            "value \"…\" is out of range for type integer"
         );
+        assert_eq!(
+            shown("22021", "invalid byte sequence for encoding \"UTF8\": 0xed 0xa0"),
+            "invalid byte sequence for encoding \"…\""
+        );
+        assert_eq!(shown("P0001", "patient Miller is not allowed"), "message held back, it may quote a value");
+        assert_eq!(shown("42P01", "relation \"raw.x\" does not exist"), "relation \"raw.x\" does not exist");
+        for value in ["\"a \"quoted\" secret\"", "\"{\"name\": \"John Smith\", \"ssn\": \"123\"}\""] {
+            let context = format!("COPY patient, line 3, column note: {value}");
+            assert_eq!(copy_place(&context), Some("COPY patient, line 3, column note".to_owned()));
+        }
         assert_eq!(copy_place("PL/pgSQL function f()"), None);
     }
 

@@ -81,10 +81,10 @@ impl PostgresConn {
         (&mut self.client, guard)
     }
 
-    /// Like [`Self::watched`] for a stream that must move: each block has the stall deadline anew.
-    pub fn streaming(&mut self, doing: &str) -> (&mut Client, Guard) {
-        let guard = self.watchdog.watch(self.stall, format!("{doing} on {}", self.what));
-        (&mut self.client, guard)
+    /// The client for a stream, and what bounds each of its steps: the pauses between them are the source's.
+    pub fn streaming(&mut self, doing: &str) -> (&mut Client, Steps) {
+        let what = format!("{doing} on {}", self.what);
+        (&mut self.client, Steps { watchdog: self.watchdog.clone(), stall: self.stall, what })
     }
 
     /// Runs statements whose result does not matter, in one round trip.
@@ -117,12 +117,6 @@ impl PostgresConn {
     ) -> Result<Vec<postgres::Row>> {
         let (client, _guard) = self.watched(doing);
         client.query(sql, params).map_err(|e| classify::postgres(&e, doing))
-    }
-
-    /// Whether the connection is known to be gone. A poisoned one may still say no: drop it after a refused COPY.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.client.is_closed()
     }
 
     /// How messages name this connection; holds no password.
@@ -168,6 +162,22 @@ fn probe(endpoint: &Endpoint) -> Probe {
     })
 }
 
+/// Bounds the steps of a stream.
+#[derive(Debug)]
+pub struct Steps {
+    watchdog: Watchdog,
+    stall: Duration,
+    what: String,
+}
+
+impl Steps {
+    /// Bounds one step; it ends when the guard is dropped.
+    #[must_use]
+    pub fn step(&self) -> Guard {
+        self.watchdog.watch(self.stall, self.what.clone())
+    }
+}
+
 fn open(endpoint: &Endpoint, application: &str) -> Result<Client> {
     let doing = || format!("connecting to {endpoint}");
     let config = config(endpoint, application);
@@ -200,7 +210,7 @@ fn config(endpoint: &Endpoint, application: &str) -> Config {
         .keepalives_retries(3)
         .ssl_mode(if endpoint.tls.mode == TlsMode::Disable { SslMode::Disable } else { SslMode::Require })
         .options(&startup_options(endpoint.deadlines.statement))
-        .notice_callback(|notice| log::debug!("warehouse: {}", notice.message()));
+        .notice_callback(|notice| log::debug!("notice {} of the warehouse", notice.code().code()));
     if let Some(password) = &endpoint.password {
         config.password(password.expose_secret());
     }

@@ -126,15 +126,6 @@ pub struct Guard {
     id: u64,
 }
 
-impl Guard {
-    /// Something moved: the deadline starts anew.
-    pub fn beat(&self) {
-        if let Some(wait) = self.shared.lock().get_mut(&self.id) {
-            wait.until = Instant::now() + wait.length;
-        }
-    }
-}
-
 impl Drop for Guard {
     fn drop(&mut self) {
         self.shared.lock().remove(&self.id);

@@ -38,7 +38,7 @@ pub fn copy_chunk(services: &Services<'_>, table: &TableWork<'_>, chunk: usize, 
     let plan = table.plan();
     let range = plan.chunks.get(chunk).ok_or_else(|| Error::new(Kind::Internal, "a chunk that is not in the plan"))?;
     attempt(services, table, worker, |job, worker| {
-        job.run(range, worker, |worker, format, fill| worker.chunk(&table.load, chunk, format, fill))
+        job.run(range, worker, |worker, format, fill| worker.chunk(&table.load, chunk, format, fill)).map(|rows| (rows, rows))
     })
 }
 
@@ -50,7 +50,8 @@ pub fn copy_whole(services: &Services<'_>, table: &TableWork<'_>, worker: &mut W
     let everything = KeyRange::everything();
     attempt(services, table, worker, |job, worker| {
         let count = worker.source.count(table.plan())?;
-        job.run(&everything, worker, |sink, format, fill| sink.whole(&table.load, format, count, fill))
+        let outcome = job.run(&everything, worker, |sink, format, fill| sink.whole(&table.load, format, count, fill))?;
+        Ok((outcome.rows, outcome))
     })
 }
 
@@ -63,16 +64,18 @@ pub fn finish(services: &Services<'_>, table: &TableWork<'_>, sink: &mut Postgre
     services.limits.retries.run(services.cancel, || sink.finish(&table.load, &table.proof()), again)
 }
 
-/// Tries a job until it is done or an error says that trying is no use.
+/// Tries a job until it is done or an error says that trying is no use. `work` gives the rows that are in, too: after a
+/// lost answer to COMMIT they are known without reading them again.
 fn attempt<T>(
     services: &Services<'_>,
     table: &TableWork<'_>,
     worker: &mut Worker<'_>,
-    mut work: impl FnMut(&mut Job<'_>, &mut Worker<'_>) -> Result<T>,
+    mut work: impl FnMut(&mut Job<'_>, &mut Worker<'_>) -> Result<(u64, T)>,
 ) -> Result<T> {
     let mut tokens = 0;
     let again = |error: &Error, tries: usize| {
-        let again = error.kind().policy().retry == Retry::Chunk && !services.cancel.is_aborting();
+        let waits = error.kind() == Kind::Timeout;
+        let again = error.kind().policy().retry == Retry::Chunk && !waits && !services.cancel.is_aborting();
         if again {
             log::warn!("{error}; try {tries} of {}", services.limits.retries.count + 1);
         }
@@ -85,14 +88,15 @@ fn attempt<T>(
             Some(EncodeError::NullToken { .. }) if tokens < TOKENS_MAX => tokens += 1,
             Some(EncodeError::ZeroDateInNotNull { column }) => worker.sink.make_nullable(&table.load, column)?,
             _ => {
-                let value = match result {
+                let (rows, value) = match result {
                     // The worker's connection is gone: others may try again, this worker cannot.
+                    Err(error) if worker.source.is_lost() && error.kind() == Kind::Timeout => return Err(error),
                     Err(error) if worker.source.is_lost() && error.kind().policy().retry == Retry::Chunk => {
                         return Err(error.as_kind(Kind::SnapshotLost));
                     }
                     other => other?,
                 };
-                table.add(job.rows, job.bytes, job.encoder.zero_dates());
+                table.add(rows, job.bytes, job.encoder.zero_dates());
                 return Ok(value);
             }
         }
@@ -110,7 +114,6 @@ struct Job<'a> {
     plan: &'a TablePlan,
     encoder: Encoder,
     refused: Option<EncodeError>,
-    rows: u64,
     bytes: u64,
 }
 
@@ -119,7 +122,7 @@ impl<'a> Job<'a> {
         let (plan, nullable) = (table.plan(), table.load.nullable());
         let columns: Vec<_> = plan.source.columns.iter().enumerate().map(|(i, c)| (c.ty, is_not_null(i, c, &nullable))).collect();
         let encoder = Encoder::new(&columns, NullToken::random());
-        Self { services, table, plan, encoder, refused: None, rows: 0, bytes: 0 }
+        Self { services, table, plan, encoder, refused: None, bytes: 0 }
     }
 
     /// Reads the range and hands the bytes to `put`, streamed or drained.
@@ -150,8 +153,7 @@ impl<'a> Job<'a> {
             .read(plan, range, &mut |cells| encoder.write_row(cells, &mut csv).map_err(|error| refuse(plan, error, refused)))?;
         let doing = || format!("copying table {}", plan.name());
         csv.flush().map_err(|e| crate::conn::classify::copy_io(&e, doing()))?;
-        self.table.stands_still()?;
-        self.rows = rows;
+        self.table.stood_still()?;
         self.bytes = csv.get_ref().bytes;
         self.services.progress.add(rows, 0);
         Ok(rows)

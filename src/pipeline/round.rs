@@ -13,7 +13,7 @@ use crate::plan::{Action, Plan, TablePlan};
 use crate::sink::postgres::{PostgresSink, leftovers};
 use crate::sink::{Load, Sink};
 use crate::source::Source;
-use crate::source::guard::LetGo;
+use crate::source::guard::Hold;
 use crate::source::mysql::MysqlSource;
 use crate::source::snapshot::{self, Group, SnapshotKind};
 use crate::track::writer::Event;
@@ -33,21 +33,33 @@ const PROOF_ROUNDS_MAX: u32 = 3;
 /// Pause before looking again whether a lost server is back.
 const KNOCK_EVERY: Duration = Duration::from_millis(500);
 
+/// What became of a plan.
+#[derive(Debug)]
+pub struct Moved {
+    /// One per table of the plan.
+    pub results: Vec<TableResult>,
+    /// What a person should know of the snapshots.
+    pub warnings: Vec<String>,
+    /// What ended the whole run early: a server that does not come back, a thread pool that cannot be made.
+    pub ended_by: Option<Error>,
+}
+
 /// Moves all tables of the plan. `targets` are the tables that the warehouse has, by name.
 ///
-/// A table's own error is in its result; the second value is what ended the whole run early: a server that does not come
-/// back, a thread pool that cannot be made.
-pub fn run(services: &Services<'_>, plan: Plan, targets: &BTreeMap<String, TargetTable>) -> (Vec<TableResult>, Option<Error>) {
+/// A table's own error is in its result.
+pub fn run(services: &Services<'_>, plan: Plan, targets: &BTreeMap<String, TargetTable>) -> Moved {
     let mut waiting = plan.tables;
-    let mut results = Vec::new();
-    let mut ended_by = None;
+    let (mut results, mut warnings, mut ended_by) = (Vec::new(), Vec::new(), None);
     for round in 0..ROUNDS_MAX {
         if waiting.is_empty() || services.cancel.is_stopping() {
             break;
         }
         let done = open_group(services, &waiting).and_then(|mut group| {
-            if let Some(why) = group.warning.take() {
-                log::warn!("no shared snapshot: {why}");
+            for warning in group.warnings.drain(..) {
+                log::warn!("{warning}");
+                if !warnings.contains(&warning) {
+                    warnings.push(warning);
+                }
             }
             weaken(&mut waiting, group.kind);
             one_round(services, round, &waiting, targets, group)
@@ -64,7 +76,7 @@ pub fn run(services: &Services<'_>, plan: Plan, targets: &BTreeMap<String, Targe
         }
     }
     results.extend(waiting.iter().map(not_reached));
-    (results, ended_by)
+    Moved { results, warnings, ended_by }
 }
 
 /// Opens a group; a source that is away is waited for.
@@ -108,14 +120,15 @@ fn one_round(
     group: Group,
 ) -> Result<(Vec<TableResult>, Vec<String>)> {
     let Group { kind, readers, guard, missing, .. } = group;
+    let hold = Hold::new(guard);
     let works: Vec<TableWork<'_>> =
-        tables.iter().enumerate().map(|(i, table)| work(services, round, kind, targets, (table, i), guard.let_go())).collect();
+        tables.iter().enumerate().map(|(i, table)| work(services, round, kind, targets, (table, i), hold.clone())).collect();
     for (name, error) in missing {
         fail(services, works.iter().find(|w| w.plan().name() == name), error);
     }
     prepare(services, &works);
     let stop_guard = Arc::new(AtomicBool::new(false));
-    let guard = guard.watch(Arc::clone(&stop_guard))?;
+    let guard = hold.watch(Arc::clone(&stop_guard))?;
     let queue = Queue::new(jobs(&works));
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(services.limits.workers)
@@ -130,7 +143,9 @@ fn one_round(
         }
     });
     stop_guard.store(true, Ordering::Relaxed);
-    guard.join().map_err(|_| Error::new(Kind::Internal, "the guard thread panicked"))?;
+    if guard.join().is_err() {
+        log::error!("the guard thread panicked; what was confirmed before each finish stays true");
+    }
     Ok(collect(services, round, works))
 }
 
@@ -140,7 +155,7 @@ fn work<'a>(
     kind: SnapshotKind,
     targets: &'a BTreeMap<String, TargetTable>,
     (table, index): (&'a TablePlan, usize),
-    let_go: LetGo,
+    hold: Hold,
 ) -> TableWork<'a> {
     let snapshot = if table.source.transactional { kind } else { SnapshotKind::Statement };
     let existing = targets.get(&table.target.table);
@@ -160,7 +175,7 @@ fn work<'a>(
         nullable: Mutex::new(existing.map(|target| nullable_already(table, target)).unwrap_or_default()),
     };
     let jobs = if table.is_single() { 1 } else { table.chunks.len() + 1 };
-    TableWork::new(load, jobs, let_go)
+    TableWork::new(load, jobs, hold)
 }
 
 /// Columns that an earlier load made nullable for zero dates: NULL may arrive in them without asking again.
@@ -226,6 +241,11 @@ impl Shared<'_> {
                 }
                 let mut worker = Worker { source: &mut reader, sink: &mut sink };
                 match self.caught(job, table, &mut worker) {
+                    // A table that is silent for the whole deadline would take one worker after the other with it.
+                    Err(error) if reader.is_lost() && error.kind() == Kind::Timeout => {
+                        log::warn!("{error}; a worker leaves");
+                        fail(services, Some(table), error);
+                    }
                     Err(error) if reader.is_lost() && error.kind().policy().retry != Retry::Never => {
                         log::warn!("{error}; a worker leaves, the others take its work");
                         self.queue.put_back(job);
@@ -264,7 +284,7 @@ impl Shared<'_> {
             }
             Job::Count { .. } => {
                 table.counted(worker.source.count(table.plan())?);
-                table.stands_still()?;
+                table.stood_still()?;
             }
         }
         Ok(())
@@ -338,5 +358,8 @@ fn not_reached(table: &TablePlan) -> TableResult {
         zero_dates: Vec::new(),
         snapshot: SnapshotKind::Statement.word(),
         rounds: 0,
+        strategy: table.strategy,
+        reason: table.reason.clone(),
+        chunks: table.chunks.len(),
     }
 }

@@ -1,10 +1,11 @@
 //! A table in work: what its workers share, and what became of it.
 
+use crate::config::Strategy;
 use crate::encode::ZeroDates;
 use crate::error::{Error, Kind, Result};
 use crate::plan::TablePlan;
 use crate::sink::{Load, Outcome, Proof};
-use crate::source::guard::LetGo;
+use crate::source::guard::Hold;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,8 +15,8 @@ use std::time::{Duration, Instant};
 pub struct TableWork<'a> {
     /// What the sink needs.
     pub load: Load<'a>,
-    /// Tables that do not stand still any more.
-    let_go: LetGo,
+    /// Holds the table in place, or says that it does not.
+    hold: Hold,
     /// Jobs that have not ended; the one that brings it to zero runs the finish.
     remaining: AtomicUsize,
     rows_read: AtomicU64,
@@ -55,16 +56,22 @@ pub struct TableResult {
     pub snapshot: &'static str,
     /// Rounds it took, 1 when all went well.
     pub rounds: u32,
+    /// How it was copied in the end; a weaker snapshot changes the plan.
+    pub strategy: Strategy,
+    /// Why.
+    pub reason: String,
+    /// In how many chunks.
+    pub chunks: usize,
 }
 
 impl<'a> TableWork<'a> {
     /// A table about to begin, with the number of its jobs.
     #[must_use]
-    pub fn new(load: Load<'a>, jobs: usize, let_go: LetGo) -> Self {
+    pub fn new(load: Load<'a>, jobs: usize, hold: Hold) -> Self {
         let columns = load.plan.source.columns.len();
         Self {
             load,
-            let_go,
+            hold,
             remaining: AtomicUsize::new(jobs),
             rows_read: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -82,12 +89,20 @@ impl<'a> TableWork<'a> {
         self.load.plan
     }
 
-    /// Asked before a read, and after it: a read counts only when the table stood still all the time.
+    /// Asked before a read.
     ///
     /// # Errors
     /// [`Kind::Changed`] or [`Kind::SnapshotLost`] when nobody holds the table in place.
     pub fn stands_still(&self) -> Result<()> {
-        self.let_go.check(self.plan().name())
+        self.hold.check(self.plan().name())
+    }
+
+    /// Asked after a read, which counts only when the table stood still all the time.
+    ///
+    /// # Errors
+    /// As [`TableWork::stands_still`].
+    pub fn stood_still(&self) -> Result<()> {
+        self.hold.confirm(self.plan().name())
     }
 
     /// Marks the begin; true for the first caller.
@@ -170,6 +185,9 @@ impl<'a> TableWork<'a> {
                 .collect(),
             snapshot: self.load.snapshot,
             rounds: self.load.round + 1,
+            strategy: self.load.plan.strategy,
+            reason: self.load.plan.reason.clone(),
+            chunks: self.load.plan.chunks.len(),
         }
     }
 }

@@ -18,8 +18,6 @@ pub struct Plan {
     pub kept: Vec<(String, u64)>,
     /// Tables that were asked for and cannot be copied, and why.
     pub refused: Vec<(String, Error)>,
-    /// What a person should know before the run.
-    pub warnings: Vec<String>,
 }
 
 /// What happens to the target.

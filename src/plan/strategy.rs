@@ -56,8 +56,6 @@ pub struct Facts {
     pub splitter: Splitter,
     /// Chunks the size asks for.
     pub chunks_wanted: u64,
-    /// Several connections see the same state of this table.
-    pub shared_snapshot: bool,
     /// What the configuration demands.
     pub configured: Option<Strategy>,
 }
@@ -65,17 +63,13 @@ pub struct Facts {
 /// The strategy and the reason for it. `Standard` and `Streaming` read the table as one chunk.
 #[must_use]
 pub fn choose(facts: Facts) -> (Strategy, String) {
-    let Facts { action, splitter, chunks_wanted, shared_snapshot, configured } = facts;
+    let Facts { action, splitter, chunks_wanted, configured } = facts;
     let wants_one = matches!(configured, Some(Strategy::Standard | Strategy::Streaming));
     if chunks_wanted <= 1 && configured.is_none() {
         return (Strategy::Standard, "fits one chunk".into());
     }
     if splitter == Splitter::None && !wants_one {
         return (Strategy::Streaming, "no key to split by: one stream".into());
-    }
-    if !shared_snapshot && !wants_one {
-        let why = "no snapshot shared by several connections (RELOAD is missing or the lock was busy): one stream";
-        return (Strategy::Streaming, why.into());
     }
     match (configured, action) {
         (Some(strategy), _) => (strategy, "configured".into()),
@@ -89,22 +83,15 @@ mod tests {
     use super::*;
 
     fn facts() -> Facts {
-        Facts {
-            action: Action::FirstLoad,
-            splitter: Splitter::Integer,
-            chunks_wanted: 9,
-            shared_snapshot: true,
-            configured: None,
-        }
+        Facts { action: Action::FirstLoad, splitter: Splitter::Integer, chunks_wanted: 9, configured: None }
     }
 
     #[test]
-    fn size_key_and_snapshot_decide() {
+    fn size_and_key_decide() {
         assert_eq!(choose(facts()).0, Strategy::CopyCsv);
         assert_eq!(choose(Facts { action: Action::Refresh, ..facts() }).0, Strategy::Parallel);
         assert_eq!(choose(Facts { chunks_wanted: 1, ..facts() }).0, Strategy::Standard);
         assert_eq!(choose(Facts { splitter: Splitter::None, ..facts() }).0, Strategy::Streaming);
-        assert_eq!(choose(Facts { shared_snapshot: false, ..facts() }).0, Strategy::Streaming);
     }
 
     #[test]

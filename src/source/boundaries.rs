@@ -53,11 +53,16 @@ fn estimate(conn: &mut MysqlConn, table: &TablePlan, low: i128, high: i128) -> R
     let Some(column) = table.source.key_columns().next() else { return Ok(0) };
     let name = quote_mysql(&column.name);
     let force = table.source.key_index.as_ref().map(|i| format!("FORCE INDEX ({})", quote_mysql(i))).unwrap_or_default();
-    let sql =
-        format!("EXPLAIN SELECT {name} FROM {} {force} WHERE {name} >= {low} AND {name} < {high}", table.source.name.mysql());
+    let sql = format!(
+        "EXPLAIN FORMAT=TRADITIONAL SELECT {name} FROM {} {force} WHERE {name} >= {low} AND {name} < {high}",
+        table.source.name.mysql()
+    );
     let row: Option<Row> = conn.conn.query_first(sql).map_err(|e| classify::mysql(&e, doing(table)))?;
     let Some(row) = row else { return Ok(0) };
     let position = row.columns_ref().iter().position(|c| c.name_str().eq_ignore_ascii_case("rows"));
+    if position.is_none() {
+        return Err(Error::new(Kind::Internal, format!("{}: EXPLAIN has no column of rows", doing(table))));
+    }
     match position.and_then(|p| row.as_ref(p)) {
         // "Impossible WHERE" and empty ranges have no number.
         None | Some(Value::NULL) => Ok(0),

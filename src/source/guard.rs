@@ -24,42 +24,24 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Tables touched per round trip; keeps the statement far below any packet limit.
 const TOUCH_BATCH: usize = 50;
 
-/// The tables that were let go; shared with the workers, who end their copy.
-#[derive(Debug, Clone, Default)]
-pub struct LetGo(Arc<Mutex<BTreeMap<String, Kind>>>);
+/// The guard, shared by its own thread and the workers.
+#[derive(Debug, Clone)]
+pub struct Hold(Arc<Shared>);
 
-impl LetGo {
-    /// # Errors
-    /// [`Kind::Changed`] when the table may have changed under the run, [`Kind::SnapshotLost`] when nobody holds it.
-    pub fn check(&self, table: &str) -> Result<()> {
-        let kind = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(table).copied();
-        match kind {
-            None => Ok(()),
-            Some(Kind::SnapshotLost) => {
-                Err(Error::new(Kind::SnapshotLost, format!("table {table}: the connection that held it in place is gone")))
-            }
-            Some(kind) => Err(Error::new(
-                kind,
-                format!(
-                    "table {table}: a session waited {WAIT_MAX_SECONDS} s to change it, so it was let go in the middle of its copy"
-                ),
-            )),
-        }
-    }
-
-    fn add(&self, tables: impl IntoIterator<Item = String>, kind: Kind) {
-        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        map.extend(tables.into_iter().map(|table| (table, kind)));
-    }
+#[derive(Debug)]
+struct Shared {
+    guard: Mutex<Guard>,
+    /// Tables that are not held any more, and what that means for their copy.
+    let_go: Mutex<BTreeMap<String, Kind>>,
 }
 
 /// The guard connection and what it holds.
 #[derive(Debug)]
 pub struct Guard {
+    endpoint: Endpoint,
     conn: MysqlConn,
     /// Table name → its quoted name.
     held: BTreeMap<String, String>,
-    let_go: LetGo,
 }
 
 impl Guard {
@@ -68,7 +50,7 @@ impl Guard {
     /// # Errors
     /// The classified connection error.
     pub fn connect(endpoint: &Endpoint) -> Result<Self> {
-        Ok(Self { conn: MysqlConn::connect(endpoint)?, held: BTreeMap::new(), let_go: LetGo::default() })
+        Ok(Self { endpoint: endpoint.clone(), conn: MysqlConn::connect(endpoint)?, held: BTreeMap::new() })
     }
 
     /// Touches the tables inside a new transaction. Returns those that cannot be touched, and why.
@@ -78,12 +60,6 @@ impl Guard {
     pub fn hold(&mut self, tables: &[&SourceTable]) -> Result<Vec<(String, Error)>> {
         self.held = tables.iter().map(|t| (t.name.table.clone(), t.name.mysql())).collect();
         self.touch()
-    }
-
-    /// The tables that were let go, for the workers to look at.
-    #[must_use]
-    pub fn let_go(&self) -> LetGo {
-        self.let_go.clone()
     }
 
     fn touch(&mut self) -> Result<Vec<(String, Error)>> {
@@ -113,11 +89,73 @@ impl Guard {
         self.conn.conn.query_drop(statements.join("; ")).map_err(|e| classify::mysql(&e, doing()))
     }
 
+    /// Statements of sessions that have waited too long for a table.
+    fn waiting(&mut self) -> Result<Vec<String>> {
+        let sql = format!(
+            "SELECT COALESCE(info, '') FROM information_schema.processlist \
+             WHERE state LIKE 'Waiting for table metadata lock%' AND time >= {WAIT_MAX_SECONDS}"
+        );
+        self.conn.conn.query(sql).map_err(|e| classify::mysql(&e, "looking for sessions that wait for us"))
+    }
+
+    /// Passes everything but `tables` on to a new connection before this one lets go, so that nothing slips in between.
+    /// Returns the tables that could not be passed on: somebody waits for them too.
+    fn let_go_of(&mut self, tables: &[String]) -> Result<Vec<String>> {
+        let mut next = Self::connect(&self.endpoint)?;
+        next.conn.execute("SET SESSION lock_wait_timeout = 1", "setting the lock wait")?;
+        next.held = self.held.iter().filter(|(name, _)| !tables.contains(name)).map(|(n, q)| (n.clone(), q.clone())).collect();
+        let also = next.touch()?.into_iter().map(|(table, _)| table).collect();
+        *self = next;
+        Ok(also)
+    }
+}
+
+impl Hold {
+    /// Shares a guard that holds its tables.
+    #[must_use]
+    pub fn new(guard: Guard) -> Self {
+        Self(Arc::new(Shared { guard: Mutex::new(guard), let_go: Mutex::default() }))
+    }
+
+    /// Asked before a read.
+    ///
+    /// # Errors
+    /// [`Kind::Changed`] when the table may have changed under the run, [`Kind::SnapshotLost`] when nobody holds it.
+    pub fn check(&self, table: &str) -> Result<()> {
+        let kind = self.0.let_go.lock().unwrap_or_else(PoisonError::into_inner).get(table).copied();
+        match kind {
+            None => Ok(()),
+            Some(Kind::SnapshotLost) => {
+                Err(Error::new(Kind::SnapshotLost, format!("table {table}: the connection that held it in place is gone")))
+            }
+            Some(kind) => Err(Error::new(
+                kind,
+                format!(
+                    "table {table}: a session waited {WAIT_MAX_SECONDS} s to change it, so it was let go in the middle of its copy"
+                ),
+            )),
+        }
+    }
+
+    /// Asked after a read, before anything is made of it: the guard answers now, so it held the table all the time.
+    ///
+    /// # Errors
+    /// As [`Hold::check`].
+    pub fn confirm(&self, table: &str) -> Result<()> {
+        let mut guard = self.0.guard.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = guard.conn.execute("DO 1", "asking the connection that holds the tables") {
+            self.lose(&guard, &error);
+        }
+        drop(guard);
+        self.check(table)
+    }
+
     /// Looks for waiters once a second in a thread of its own until `stop` is set.
     ///
     /// # Errors
     /// [`Kind::Internal`] when the thread cannot be started.
-    pub fn watch(mut self, stop: Arc<AtomicBool>) -> Result<JoinHandle<()>> {
+    pub fn watch(&self, stop: Arc<AtomicBool>) -> Result<JoinHandle<()>> {
+        let hold = self.clone();
         std::thread::Builder::new()
             .name("guard".into())
             .spawn(move || {
@@ -125,11 +163,7 @@ impl Guard {
                 while !stop.load(Ordering::Relaxed) {
                     if Instant::now() >= next {
                         next = Instant::now() + LOOK_EVERY;
-                        if let Err(error) = self.look() {
-                            log::warn!("{error}; nothing holds schema changes back now, so unfinished tables start again");
-                            self.let_go.add(self.held.keys().cloned(), Kind::SnapshotLost);
-                            return;
-                        }
+                        hold.look();
                     }
                     std::thread::sleep(Duration::from_millis(20));
                 }
@@ -137,35 +171,49 @@ impl Guard {
             .doing(Kind::Internal, || "starting the guard thread")
     }
 
-    fn look(&mut self) -> Result<()> {
-        let sql = format!(
-            "SELECT COALESCE(info, '') FROM information_schema.processlist \
-             WHERE state LIKE 'Waiting for table metadata lock%' AND time >= {WAIT_MAX_SECONDS} \
-             AND (db = DATABASE() OR INSTR(info, DATABASE()) > 0)"
-        );
-        let waiting: Vec<String> =
-            self.conn.conn.query(sql).map_err(|e| classify::mysql(&e, "looking for sessions that wait for us"))?;
-        let tables: Vec<String> =
-            self.held.keys().filter(|table| waiting.iter().any(|statement| names(statement, table))).cloned().collect();
-        if tables.is_empty() {
-            return Ok(());
+    fn look(&self) {
+        let mut guard = self.0.guard.lock().unwrap_or_else(PoisonError::into_inner);
+        if guard.held.is_empty() {
+            return;
         }
-        log::warn!("a session has waited {WAIT_MAX_SECONDS} s for {}: letting go of it, its copy fails", tables.join(", "));
-        self.let_go.add(tables.iter().cloned(), Kind::Changed);
-        self.held.retain(|table, _| !tables.contains(table));
-        self.conn.execute("COMMIT", "letting go of tables")?;
-        for (table, error) in self.touch()? {
-            log::warn!("{error}");
-            self.let_go.add([table], Kind::Changed);
+        let result = guard.waiting().and_then(|waiting| {
+            let wanted = |table: &&String| waiting.iter().any(|statement| names(statement, table));
+            let tables: Vec<String> = guard.held.keys().filter(wanted).cloned().collect();
+            if tables.is_empty() {
+                return Ok(());
+            }
+            log::warn!("a session has waited {WAIT_MAX_SECONDS} s for {}: letting go of it, its copy fails", tables.join(", "));
+            // Marked before anything is released: a worker that reads now must not take what it gets for the table.
+            self.add(&tables, Kind::Changed);
+            let also = guard.let_go_of(&tables)?;
+            self.add(&also, Kind::Changed);
+            Ok(())
+        });
+        if let Err(error) = result {
+            self.lose(&guard, &error);
         }
-        Ok(())
+    }
+
+    fn lose(&self, guard: &Guard, error: &Error) {
+        log::warn!("{error}; nothing holds schema changes back now, so unfinished tables start again");
+        let held: Vec<String> = guard.held.keys().cloned().collect();
+        self.add(&held, Kind::SnapshotLost);
+    }
+
+    /// What was said first stays.
+    fn add(&self, tables: &[String], kind: Kind) {
+        let mut map = self.0.let_go.lock().unwrap_or_else(PoisonError::into_inner);
+        for table in tables {
+            map.entry(table.clone()).or_insert(kind);
+        }
     }
 }
 
-/// Whether a statement names the table as a whole word, quoted or not.
+/// Whether a statement names the table as a whole word, quoted or not, in whatever case: servers differ in that.
 fn names(statement: &str, table: &str) -> bool {
+    let (statement, table) = (&statement.to_lowercase(), &table.to_lowercase());
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-    statement.match_indices(table).any(|(at, found)| {
+    statement.match_indices(table.as_str()).any(|(at, found)| {
         let before = statement[..at].chars().next_back().is_some_and(is_word);
         let after = statement[at + found.len()..].chars().next().is_some_and(is_word);
         !before && !after
@@ -182,5 +230,6 @@ mod tests {
         assert!(names("rename table patient to p2", "patient"));
         assert!(!names("ALTER TABLE patientnote ADD x INT", "patient"));
         assert!(!names("DROP TABLE old_patient", "patient"));
+        assert!(names("alter table PATIENT add x int", "Patient"));
     }
 }

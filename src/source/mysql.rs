@@ -38,7 +38,7 @@ impl MysqlSource {
         let doing = format!("reading table {table}");
         let result = conn.execute("SAVEPOINT chunk", &doing).and_then(|()| work(&mut conn));
         let back = match &result {
-            Err(error) if conn.abandoned || !keeps_connection(error) => return result.map_err(|e| lost(e, &doing)),
+            Err(error) if conn.abandoned || !keeps_connection(error) => return result,
             _ => conn.execute("ROLLBACK TO SAVEPOINT chunk", &doing),
         };
         match back {
@@ -53,13 +53,6 @@ impl MysqlSource {
 /// Errors after which the protocol stands at a known place: the sink's, and those the server answered with.
 fn keeps_connection(error: &Error) -> bool {
     !matches!(error.kind(), Kind::SnapshotLost | Kind::Timeout)
-}
-
-fn lost(error: Error, doing: &str) -> Error {
-    match error.kind() {
-        Kind::Timeout => error.as_kind(Kind::SnapshotLost).doing(doing),
-        _ => error,
-    }
 }
 
 impl Source for MysqlSource {
@@ -116,11 +109,9 @@ pub fn select(table: &TablePlan, range: &KeyRange) -> (String, Vec<Value>) {
 
 /// The range as a condition; bytes of binary columns are cast, or the server would read them as text.
 pub(super) fn key_condition(table: &TablePlan, range: &KeyRange) -> Option<(String, Vec<Value>)> {
-    let names: Vec<&str> = table.source.key_columns().map(|c| c.name.as_str()).collect();
-    let (mut text, keys) = range.condition(&names)?;
-    if table.source.key_columns().any(|c| c.ty == ColumnType::Bytes) {
-        text = text.replace('?', "CAST(? AS BINARY)");
-    }
+    let place = |ty| if ty == ColumnType::Bytes { "CAST(? AS BINARY)" } else { "?" };
+    let columns: Vec<(&str, &str)> = table.source.key_columns().map(|c| (c.name.as_str(), place(c.ty))).collect();
+    let (text, keys) = range.condition(&columns)?;
     Some((text, keys.into_iter().map(parameter).collect()))
 }
 

@@ -7,10 +7,11 @@
 use super::guard::Guard;
 use super::mysql::MysqlSource;
 use crate::cancel::Cancel;
-use crate::catalog::SourceTable;
+use crate::catalog::{self, SourceTable, TableKind};
 use crate::config::Endpoint;
 use crate::conn::mysql::MysqlConn;
 use crate::error::{Error, Kind, Result};
+use crate::name::TableName;
 use std::fmt;
 use std::time::Duration;
 
@@ -57,8 +58,8 @@ pub struct Group {
     pub guard: Guard,
     /// Tables that were gone when the guard touched them, and why.
     pub missing: Vec<(String, Error)>,
-    /// Why the kind is weaker than it could be.
-    pub warning: Option<String>,
+    /// Why the kind is weaker than it could be, and what the guard cannot see.
+    pub warnings: Vec<String>,
 }
 
 /// Opens `workers` readers and the guard.
@@ -75,9 +76,9 @@ pub fn open(endpoint: &Endpoint, workers: usize, tables: &[&SourceTable], lock_w
     let mut guard = Guard::connect(endpoint)?;
     let transactional = tables.iter().any(|table| table.transactional);
     let mut locker = MysqlConn::connect(endpoint)?;
-    let (mut kind, mut warning) = (SnapshotKind::Statement, None);
+    let (mut kind, mut why) = (SnapshotKind::Statement, None);
     if transactional {
-        (kind, warning) = match lock(&mut locker, lock_wait, cancel)? {
+        (kind, why) = match lock(&mut locker, lock_wait, cancel)? {
             None => (SnapshotKind::Shared, None),
             Some(why) => (SnapshotKind::PerTable, Some(why)),
         };
@@ -86,14 +87,46 @@ pub fn open(endpoint: &Endpoint, workers: usize, tables: &[&SourceTable], lock_w
     if kind == SnapshotKind::Shared {
         locker.execute("UNLOCK TABLES", "releasing the read lock")?;
     }
-    Ok(Group { kind, readers: readers.into_iter().map(MysqlSource::new).collect(), guard, missing: opened?, warning })
+    let mut missing = opened?;
+    missing.extend(changed(&mut locker, &endpoint.database, tables)?);
+    let mut warnings: Vec<String> = why.into_iter().collect();
+    warnings.extend(blind(&mut locker)?);
+    Ok(Group { kind, readers: readers.into_iter().map(MysqlSource::new).collect(), guard, missing, warnings })
+}
+
+/// Tables that are not what the plan saw: altered, swapped or made anew between its look at the catalog and the moment
+/// from which the guard holds them.
+fn changed(conn: &mut MysqlConn, database: &str, tables: &[&SourceTable]) -> Result<Vec<(String, Error)>> {
+    let now = catalog::mysql::read(&mut conn.conn, database)?;
+    let identity = |name: &TableName| now.tables.iter().find(|t| &t.name == name).map(|t| t.identity.as_str());
+    let planned = tables.iter().filter(|t| t.kind == TableKind::Base);
+    Ok(planned
+        .filter(|table| identity(&table.name) != Some(table.identity.as_str()))
+        .map(|table| {
+            let text = format!("table {}: it was altered or replaced after the run was planned", table.name.table);
+            (table.name.table.clone(), Error::new(Kind::Changed, text))
+        })
+        .collect())
+}
+
+/// Without PROCESS the list of sessions silently shows only our own, so nobody's wait would be noticed.
+fn blind(conn: &mut MysqlConn) -> Result<Option<String>> {
+    match conn.execute("SELECT 1 FROM information_schema.innodb_trx LIMIT 0", "asking for the PROCESS privilege") {
+        Ok(()) => Ok(None),
+        Err(error) if error.kind() == Kind::Refused => {
+            Ok(Some("PROCESS is missing on the source: a session that wants to change a table waits until its copy ends".into()))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn begin_all(readers: &mut [MysqlConn], guard: &mut Guard, tables: &[&SourceTable]) -> Result<Vec<(String, Error)>> {
+    // First the guard: a table that is swapped after a snapshot has opened would be read in its new form, but as old.
+    let missing = guard.hold(tables)?;
     for reader in readers {
         reader.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", "opening the snapshot")?;
     }
-    guard.hold(tables)
+    Ok(missing)
 }
 
 /// Takes the global read lock; `Some(why)` when it cannot be had.

@@ -55,6 +55,8 @@ pub struct Claim<'a> {
     pub source_identity: &'a str,
     /// Take over a target that another source filled.
     pub accept_new_source: bool,
+    /// Go on with an interrupted sync; otherwise begin one of its own, whose end later runs go on with.
+    pub resume: bool,
     /// How long after its start an interrupted sync is gone on with.
     pub resume_within: Duration,
 }
@@ -182,7 +184,10 @@ fn take_over(conn: &mut PostgresConn, claim: &Claim<'_>) -> Result<(RunIdentity,
         end_sessions(conn, &run_id)?;
         epoch = last_epoch + 1;
     }
-    let interrupted = interrupted(conn, claim.schema, claim.source_identity, claim.resume_within)?;
+    let interrupted = match claim.resume {
+        true => interrupted(conn, claim.schema, claim.source_identity, claim.resume_within)?,
+        false => None,
+    };
     let sync_id = interrupted.as_ref().map_or_else(|| claim.run_id.to_owned(), |i| i.sync_id.clone());
     let identity = RunIdentity { job: claim.schema.to_owned(), epoch, run_id: claim.run_id.to_owned(), sync_id };
     let host = rustix::system::uname().nodename().to_str().unwrap_or_default().to_owned();

@@ -19,6 +19,8 @@ pub struct TableState {
     pub fingerprint: String,
     /// `pg_class.oid` of the target.
     pub target_oid: i64,
+    /// `pg_class.relfilenode` of the target: another one after TRUNCATE.
+    pub target_relfilenode: i64,
 }
 
 /// A success about to be written.
@@ -92,7 +94,7 @@ pub fn finished(run: &RunIdentity, table: &str) -> String {
 /// # Errors
 /// The classified server error.
 pub fn of_sync(conn: &mut PostgresConn, job: &str, sync_id: &str) -> Result<BTreeMap<String, TableState>> {
-    let sql = "SELECT table_name, run_id, sync_id, rows, fingerprint, target_oid FROM etl_sync.etl_table_state \
+    let sql = "SELECT table_name, run_id, sync_id, rows, fingerprint, target_oid, target_relfilenode FROM etl_sync.etl_table_state \
                WHERE job = $1 AND sync_id = $2";
     let rows = conn.rows(sql, &[&job, &sync_id], "reading the state of the tables")?;
     Ok(rows
@@ -104,6 +106,7 @@ pub fn of_sync(conn: &mut PostgresConn, job: &str, sync_id: &str) -> Result<BTre
                 rows: row.get(3),
                 fingerprint: row.get(4),
                 target_oid: row.get(5),
+                target_relfilenode: row.get(6),
             };
             (row.get(0), state)
         })

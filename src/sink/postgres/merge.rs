@@ -3,13 +3,14 @@
 //! One transaction, no TRUNCATE and no rename: readers of every isolation level see a whole table, and views, grants,
 //! publications and policies stay. An unchanged table gets no write at all.
 
-use super::{count, run};
+use super::{Answers, count, run};
 use crate::catalog::ddl::{self, Difference};
 use crate::catalog::{KeyKind, TargetTable};
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
 use crate::name::quote_postgres;
 use crate::sink::{Load, Outcome, Proof};
+use std::collections::BTreeSet;
 
 /// Memory per join of a merge: with PostgreSQL's default of 4 MB the joins of a large table spill many times over.
 const WORK_MEM: &str = "64MB";
@@ -35,28 +36,47 @@ pub fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &
     if held != proof.rows_copied {
         return Err(Error::new(Kind::Proof, format!("{doing}: {} rows were copied, staging holds {held}", proof.rows_copied)));
     }
-    let differences = if is_keyed(load) { by_key(load, staging, &target) } else { by_image(load, staging, &target) };
+    let differences = if is_keyed(load, existing) { by_key(load, staging, &target) } else { by_image(load, staging, &target) };
     let found =
         run(conn, &format!("SET LOCAL work_mem = '{WORK_MEM}'; CREATE TEMP TABLE diff ON COMMIT DROP AS {differences}"), doing)?;
-    if found.touched.last() == Some(&0) {
-        // Every row has its equal on the other side, so the counts agree too.
-        return Ok(Outcome { rows: held, ..Outcome::default() });
-    }
-    let answers = run(conn, &format!("{}; SELECT count(*) FROM {target}", apply(load, staging, &target)), doing)?;
-    let rows = count(first(&answers.rows), doing)?;
+    let total = format!("SELECT count(*) FROM ONLY {target}");
+    let (changes, rows) = match found.touched.last() {
+        Some(0) => ([0; 3], count(first(&run(conn, &total, doing)?.rows), doing)?),
+        _ => {
+            let answers = run(conn, &format!("{}; {total}", apply(load, staging, &target)), doing)?;
+            (changes(&answers, doing)?, count(answers.rows.last().and_then(|row| row.first()).map_or("", String::as_str), doing)?)
+        }
+    };
     if rows != held {
         return Err(Error::new(Kind::Proof, format!("{doing}: staging holds {held} rows, the table {rows} after the merge")));
     }
+    let [deleted, updated, inserted] = changes;
+    Ok(Outcome { rows, inserted, updated, deleted })
+}
+
+/// Rows deleted, updated and inserted, when they are as many as differed: a trigger or a rule may swallow a write.
+fn changes(answers: &Answers, doing: &str) -> Result<[u64; 3]> {
+    let wanted = answers.rows.first().map(Vec::as_slice).unwrap_or_default();
+    let wanted: Vec<u64> = wanted.iter().map(|text| count(text, doing)).collect::<Result<_>>()?;
     match *answers.touched.as_slice() {
-        [deleted, updated, inserted, _] => Ok(Outcome { rows, inserted, updated, deleted }),
+        [_, deleted, updated, inserted, _] if wanted == [deleted, updated, inserted] => Ok([deleted, updated, inserted]),
+        [_, deleted, updated, inserted, _] => Err(Error::new(
+            Kind::Changed,
+            format!("{doing}: {wanted:?} rows were to be deleted, updated and inserted, {:?} were", [deleted, updated, inserted]),
+        )
+        .hint("look for triggers and rules on the table in the warehouse that keep rows from being written")),
         _ => Err(Error::new(Kind::Internal, format!("{doing}: the merge did not answer every statement"))),
     }
 }
 
-/// Rows can be matched by their key: it is there, and no part of it became NULL.
-fn is_keyed(load: &Load<'_>) -> bool {
-    let nullable = load.nullable();
-    load.plan.source.key_kind != KeyKind::None && load.plan.source.key.iter().all(|column| !nullable.contains(column))
+/// Rows can be matched by their key: both sides keep it unique, and no part of it became NULL.
+fn is_keyed(load: &Load<'_>, existing: &TargetTable) -> bool {
+    let (source, nullable) = (&load.plan.source, load.nullable());
+    let key: BTreeSet<&str> = source.key_columns().map(|c| c.name.as_str()).collect();
+    let is_key = |columns: &Vec<String>| columns.iter().map(String::as_str).collect::<BTreeSet<_>>() == key;
+    source.key_kind != KeyKind::None
+        && source.key.iter().all(|column| !nullable.contains(column))
+        && std::iter::once(&existing.primary_key).chain(&existing.unique).any(is_key)
 }
 
 fn first(rows: &[Vec<String>]) -> &str {
@@ -90,7 +110,7 @@ fn by_key(load: &Load<'_>, staging: &str, target: &str) -> String {
     let same: Vec<String> = names.iter().map(|name| format!("s.{name} = t.{name}")).collect();
     let missing: Vec<String> = names.iter().take(1).map(|name| format!("s.{name} IS NULL OR t.{name} IS NULL")).collect();
     format!(
-        "SELECT t.ctid AS place, s.ctid AS fresh FROM {staging} s FULL JOIN {target} t ON {} \
+        "SELECT t.ctid AS place, s.ctid AS fresh FROM {staging} s FULL JOIN ONLY {target} t ON {} \
          WHERE {} OR ROW({})::record *<> ROW({})::record",
         same.join(" AND "),
         missing.join(" OR "),
@@ -103,7 +123,7 @@ fn by_key(load: &Load<'_>, staging: &str, target: &str) -> String {
 fn by_image(load: &Load<'_>, staging: &str, target: &str) -> String {
     let image = format!("ROW({})::text", row(load, ""));
     let numbered = |table: &str| {
-        format!("(SELECT ctid AS place, {image} AS image, row_number() OVER (PARTITION BY {image}) AS n FROM {table})")
+        format!("(SELECT ctid AS place, {image} AS image, row_number() OVER (PARTITION BY {image}) AS n FROM ONLY {table})")
     };
     format!(
         "SELECT t.place, s.place AS fresh FROM {} s FULL JOIN {} t ON s.image = t.image AND s.n = t.n \
@@ -117,8 +137,10 @@ fn by_image(load: &Load<'_>, staging: &str, target: &str) -> String {
 fn apply(load: &Load<'_>, staging: &str, target: &str) -> String {
     let (columns, fresh) = (row(load, ""), row(load, "s."));
     format!(
-        "DELETE FROM {target} t USING pg_temp.diff d WHERE t.ctid = d.place AND d.fresh IS NULL; \
-         UPDATE {target} t SET ({columns}) = ROW({fresh}) FROM pg_temp.diff d, {staging} s \
+        "SELECT count(*) FILTER (WHERE fresh IS NULL), count(*) FILTER (WHERE place IS NOT NULL AND fresh IS NOT NULL), \
+         count(*) FILTER (WHERE place IS NULL) FROM pg_temp.diff; \
+         DELETE FROM ONLY {target} t USING pg_temp.diff d WHERE t.ctid = d.place AND d.fresh IS NULL; \
+         UPDATE ONLY {target} t SET ({columns}) = ROW({fresh}) FROM pg_temp.diff d, {staging} s \
          WHERE t.ctid = d.place AND s.ctid = d.fresh; \
          INSERT INTO {target} ({columns}) SELECT {fresh} FROM pg_temp.diff d JOIN {staging} s ON s.ctid = d.fresh \
          WHERE d.place IS NULL"

@@ -32,7 +32,7 @@ pub struct PostgresSink {
 /// Answer of one statement of a batch: rows as text, or the number of rows it touched.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    /// First column of every row that came back, in order, then the second, as text.
+    /// Every row that came back, in order, its columns as text.
     pub rows: Vec<Vec<String>>,
     /// Rows touched, per statement.
     pub touched: Vec<u64>,
