@@ -64,8 +64,14 @@ fn measure(c: &mut Criterion) -> Result<()> {
     let mut source = MysqlSource::new(conn);
 
     let run_id = uuid::Uuid::now_v7().to_string();
-    let claim =
-        Claim { schema: JOB, run_id: &run_id, source_identity: "bench", accept_new_source: true, resume_within: Duration::ZERO, resume: false };
+    let claim = Claim {
+        schema: JOB,
+        run_id: &run_id,
+        source_identity: "bench",
+        accept_new_source: true,
+        resume_within: Duration::ZERO,
+        resume: false,
+    };
     let (lock, _) = RunLock::acquire(&config.warehouse, &watchdog, &claim, &cancel)?;
     let (tracker, _events) = Tracker::channel();
     let services = Services {
@@ -166,7 +172,7 @@ fn copied(services: &Services<'_>, plan: &TablePlan, source: &mut MysqlSource, s
         nullable: Mutex::default(),
     };
     sink.prepare(&load)?;
-    let table = TableWork::new(load, 1, LetGo::default());
+    let table = TableWork::new(load, 1, Hold::new(Guard::connect(services.source)?));
     let time = spent(|| copy_chunk(services, &table, 0, &mut Worker { source, sink }))?;
     sink.discard(&table.load)?;
     Ok(time)

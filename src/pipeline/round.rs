@@ -7,6 +7,7 @@ use super::queue::{Job, Queue};
 use super::table::{End, TableResult, TableWork};
 use crate::catalog::TargetTable;
 use crate::config::Strategy;
+use crate::conn::mysql::MysqlConn;
 use crate::error::{Error, Kind, Result, Retry};
 use crate::key::KeyRange;
 use crate::plan::{Action, Plan, TablePlan};
@@ -66,7 +67,13 @@ pub fn run(services: &Services<'_>, plan: Plan, targets: &BTreeMap<String, Targe
         });
         match done {
             Ok((done, left)) => {
+                let silent = done.iter().any(|result| matches!(&result.end, Some(End::Failed(e)) if e.kind() == Kind::Timeout));
                 results.extend(done);
+                // One slow table is that table's failure; a source that answers nobody is the run's end.
+                if silent && let Err(error) = MysqlConn::connect(services.source) {
+                    ended_by = Some(error);
+                    break;
+                }
                 waiting.retain(|table| left.iter().any(|name| name == table.name()));
             }
             Err(error) => {

@@ -93,7 +93,8 @@ impl Guard {
     fn waiting(&mut self) -> Result<Vec<String>> {
         let sql = format!(
             "SELECT COALESCE(info, '') FROM information_schema.processlist \
-             WHERE state LIKE 'Waiting for table metadata lock%' AND time >= {WAIT_MAX_SECONDS}"
+             WHERE state LIKE 'Waiting for table metadata lock%' AND time >= {WAIT_MAX_SECONDS} \
+             AND (db = DATABASE() OR INSTR(info, DATABASE()) > 0)"
         );
         self.conn.conn.query(sql).map_err(|e| classify::mysql(&e, "looking for sessions that wait for us"))
     }
