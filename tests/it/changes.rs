@@ -125,6 +125,66 @@ fn a_table_swapped_before_its_turn_is_never_short() {
     next_run_is_equal(&sandbox);
 }
 
+/// Two tables are wanted by others at a time. When the first is let go, the second must not slip away with it.
+#[test]
+fn letting_go_of_one_table_keeps_the_others() {
+    let sandbox = Sandbox::new("letgo");
+    sandbox.source_sql(&[
+        "CREATE TABLE first (id INT PRIMARY KEY, v INT NOT NULL)",
+        "INSERT INTO first SELECT seq, seq FROM seq_1_to_2000",
+        "CREATE TABLE t (id INT PRIMARY KEY, v INT NOT NULL)",
+        "INSERT INTO t SELECT seq, 1 FROM seq_1_to_1000",
+        "ANALYZE TABLE first, t",
+    ]);
+    sandbox.sync(&[]);
+    sandbox.source_sql(&[
+        "CREATE TABLE t_new (id INT PRIMARY KEY, v INT NOT NULL)",
+        "INSERT INTO t_new SELECT * FROM t WHERE id <= 400",
+    ]);
+    sandbox.config("tables.yml", "exclude: [t_new, t_old]\ntables:\n  first: { filter: \"SLEEP(0.01) = 0\", chunk_rows: 50 }\n");
+    let running = sandbox.start(&["--parallel", "1"]);
+    wait_for("the first table is read", || {
+        sandbox.holds("SELECT count(*) > 0 FROM etl_sync.chunk_ledger WHERE rows > 0").then_some(())
+    });
+    sandbox.source_sql(&["INSERT INTO t_new SELECT * FROM t WHERE id > 400"]);
+    std::thread::scope(|scope| {
+        scope.spawn(|| sandbox.source_sql(&["ALTER TABLE first ADD COLUMN w INT"]));
+        std::thread::sleep(std::time::Duration::from_secs(6));
+        scope.spawn(|| sandbox.source_sql(&["RENAME TABLE t TO t_old, t_new TO t"]));
+    });
+    let outcome = running.wait(RUN_MAX);
+    assert_eq!(sandbox.count("SELECT count(*) FROM t"), 1000, "a short table\n{outcome}");
+    assert_eq!(sandbox.count("SELECT count(*) FROM first"), 2000, "{outcome}");
+    assert_eq!(outcome.status("first"), "failed", "{outcome}");
+    sandbox.assert_clean();
+    next_run_is_equal(&sandbox);
+}
+
+/// The run has read the catalog and waits for its lock: what changes now is no part of its plan.
+#[test]
+fn a_table_altered_between_plan_and_snapshot_is_not_cut() {
+    let sandbox = Sandbox::new("altplan");
+    sandbox.source_sql(&["CREATE TABLE t (id INT PRIMARY KEY, d DECIMAL(8,2) NOT NULL)", "INSERT INTO t VALUES (1, 1.50)"]);
+    sandbox.sync(&[]);
+    let mut warehouse = sandbox.warehouse();
+    let lock = "hashtextextended('etl-sync/' || current_database() || '/raw', 0)";
+    warehouse.batch_execute(&format!("SELECT pg_advisory_lock({lock})")).unwrap();
+    let running = sandbox.start(&[]);
+    wait_for("the run waits for its lock", || {
+        sandbox
+            .holds(
+                "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE '%pg_try_advisory_lock%' AND pid <> pg_backend_pid()",
+            )
+            .then_some(())
+    });
+    sandbox.source_sql(&["ALTER TABLE t MODIFY d DECIMAL(12,4) NOT NULL", "UPDATE t SET d = 1.2345"]);
+    warehouse.batch_execute(&format!("SELECT pg_advisory_unlock({lock})")).unwrap();
+    let outcome = running.wait(RUN_MAX);
+    outcome.expect(1).says("altered or replaced");
+    assert!(sandbox.holds("SELECT d = 1.50 FROM t"), "the old row stands\n{outcome}");
+    sandbox.assert_clean();
+}
+
 #[test]
 fn a_truncated_table_is_whole_or_fails() {
     let (sandbox, _) = in_the_middle("truncated", &["TRUNCATE TABLE t"]);

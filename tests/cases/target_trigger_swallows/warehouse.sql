@@ -1,0 +1,6 @@
+SET ROLE etl_sync;
+CREATE SCHEMA raw;
+CREATE TABLE raw.t (id integer PRIMARY KEY, v varchar(10) NOT NULL);
+INSERT INTO raw.t VALUES (1, 'old');
+CREATE FUNCTION raw.swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER swallow BEFORE UPDATE ON raw.t FOR EACH ROW EXECUTE FUNCTION raw.swallow();
