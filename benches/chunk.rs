@@ -9,11 +9,11 @@ use etl_sync::app::planning::{self, Inputs};
 use etl_sync::cancel::Cancel;
 use etl_sync::catalog;
 use etl_sync::catalog::ddl::is_not_null;
-use etl_sync::config::{self, Config, Environment, Overrides};
+use etl_sync::config::{self, Config, CopyFormat, Environment, Overrides};
 use etl_sync::conn::mysql::MysqlConn;
 use etl_sync::conn::watchdog::Watchdog;
 use etl_sync::context::progress::Progress;
-use etl_sync::encode::{Encoder, NullToken, writer};
+use etl_sync::encode::{Format, RowWriter, Target};
 use etl_sync::error::{Error, Kind, Result};
 use etl_sync::pipeline::chunk::{Worker, copy_chunk};
 use etl_sync::pipeline::table::TableWork;
@@ -26,7 +26,7 @@ use etl_sync::sink::{Load, Sink};
 use etl_sync::source::Source;
 use etl_sync::source::boundaries;
 use etl_sync::source::guard::{Guard, Hold};
-use etl_sync::source::mysql::MysqlSource;
+use etl_sync::source::mysql::{LongRows, MysqlSource};
 use etl_sync::track::lock::{Claim, RunLock};
 use etl_sync::track::writer::Tracker;
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,7 +61,7 @@ fn measure(c: &mut Criterion) -> Result<()> {
     let mut conn = MysqlConn::connect(&config.source)?;
     let plan = biggest_table(&config, &mut conn)?;
     conn.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", "opening the snapshot")?;
-    let mut source = MysqlSource::new(conn);
+    let mut source = MysqlSource::new(conn, LongRows::up_to(64 << 20));
 
     let run_id = uuid::Uuid::now_v7().to_string();
     let claim = Claim {
@@ -89,6 +89,10 @@ fn measure(c: &mut Criterion) -> Result<()> {
             snapshot_lock_wait: Duration::from_secs(1),
             server_down_wait: Duration::ZERO,
             spool_bytes: planning::spool_bytes(&config),
+            copy_format: CopyFormat::Binary,
+            rejected_rows_max: 0,
+            quarantine_raw: false,
+            row_bytes_max: 64 << 20,
         },
     };
     let result = steps(c, &services, &plan, &mut source);
@@ -152,10 +156,9 @@ fn spent<T>(work: impl FnOnce() -> Result<T>) -> Result<Duration> {
 fn encoded(plan: &TablePlan, source: &mut MysqlSource) -> Result<u64> {
     let Some(range) = plan.chunks.first() else { return Ok(0) };
     let nothing = BTreeSet::new();
-    let columns: Vec<_> = plan.source.columns.iter().enumerate().map(|(i, c)| (c.ty, is_not_null(i, c, &nothing))).collect();
-    let mut encoder = Encoder::new(&columns, NullToken::random());
-    let mut out = writer(columns.len(), io::sink());
-    source.read(plan, range, &mut |cells| Ok(encoder.write_row(cells, &mut out)?))
+    let columns = plan.source.columns.iter().enumerate().map(|(i, c)| Target::of(c, is_not_null(i, c, &nothing))).collect();
+    let mut out = RowWriter::new(&Format::Binary, columns, io::sink());
+    source.read(plan, range, &mut |row| Ok(out.row(row.cells).map(drop)?))
 }
 
 /// The job as a worker does it; the staging table is made before and dropped after, outside the measured time.
@@ -172,7 +175,7 @@ fn copied(services: &Services<'_>, plan: &TablePlan, source: &mut MysqlSource, s
         nullable: Mutex::default(),
     };
     sink.prepare(&load)?;
-    let table = TableWork::new(load, 1, Hold::new(Guard::connect(services.source)?));
+    let table = TableWork::new(load, 1, Hold::new(Guard::connect(services.source)?), 0);
     let time = spent(|| copy_chunk(services, &table, 0, &mut Worker { source, sink }))?;
     sink.discard(&table.load)?;
     Ok(time)

@@ -1,7 +1,7 @@
 //! Encoding per type, 10,000 rows a time, and one wide row shaped like a practice's procedure log.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use etl_sync::encode::{Encoder, NullToken, writer};
+use etl_sync::encode::{Fate, Format, NullToken, RowWriter, Target};
 use etl_sync::value::{Cell, ColumnType, DateTime, Time};
 use std::hint::black_box;
 use std::io;
@@ -33,22 +33,28 @@ fn samples() -> Vec<(&'static str, ColumnType, Cell<'static>)> {
     ]
 }
 
-fn run(encoder: &mut Encoder, row: &[Cell<'_>]) {
-    let mut out = writer(row.len(), io::sink());
+fn formats() -> [(&'static str, Format); 2] {
+    [("csv", Format::Csv(NullToken::random())), ("binary", Format::Binary)]
+}
+
+fn run(format: &Format, columns: &[Target], row: &[Cell<'_>]) {
+    let mut out = RowWriter::new(format, columns.to_vec(), io::sink());
     for _ in 0..ROWS {
-        assert!(encoder.write_row(black_box(row), &mut out).is_ok());
+        assert!(matches!(out.row(black_box(row)), Ok(Fate::Written)));
     }
 }
 
 fn per_type(c: &mut Criterion) {
-    let mut group = c.benchmark_group("encode");
-    for (name, ty, cell) in samples() {
-        // Eight columns of one type, so that the cost of a row's end is spread.
-        let mut encoder = Encoder::new(&[(ty, false); 8], NullToken::random());
-        group.throughput(Throughput::Elements(8 * ROWS as u64));
-        group.bench_function(BenchmarkId::from_parameter(name), |b| b.iter(|| run(&mut encoder, &[cell; 8])));
+    for (word, format) in formats() {
+        let mut group = c.benchmark_group(format!("encode {word}"));
+        for (name, ty, cell) in samples() {
+            // Eight columns of one type, so that the cost of a row's end is spread.
+            let columns = [Target::new(ty, false); 8];
+            group.throughput(Throughput::Elements(8 * ROWS as u64));
+            group.bench_function(BenchmarkId::from_parameter(name), |b| b.iter(|| run(&format, &columns, &[cell; 8])));
+        }
+        group.finish();
     }
-    group.finish();
 }
 
 fn wide_row(c: &mut Criterion) {
@@ -63,17 +69,18 @@ fn wide_row(c: &mut Criterion) {
         ("text quoted", 1),
         ("null", 1),
     ];
-    let mut types = Vec::new();
+    let mut columns = Vec::new();
     let mut row = Vec::new();
     for (name, count) in shape {
         for (_, ty, cell) in samples().into_iter().filter(|sample| sample.0 == name) {
-            types.extend(std::iter::repeat_n((ty, false), count));
+            columns.extend(std::iter::repeat_n(Target::new(ty, false), count));
             row.extend(std::iter::repeat_n(cell, count));
         }
     }
-    let mut encoder = Encoder::new(&types, NullToken::random());
     group.throughput(Throughput::Elements(ROWS as u64));
-    group.bench_function("44 columns", |b| b.iter(|| run(&mut encoder, &row)));
+    for (word, format) in formats() {
+        group.bench_function(format!("44 columns, {word}"), |b| b.iter(|| run(&format, &columns, &row)));
+    }
     group.finish();
 }
 

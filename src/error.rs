@@ -30,6 +30,8 @@ pub enum Kind {
     Changed,
     /// A value that PostgreSQL cannot hold, or that no rule covers.
     Data,
+    /// PostgreSQL refused a row of a COPY; the row can be found and kept aside.
+    RowRefused,
     /// Counts disagree, so the finish was not committed.
     Proof,
     /// The warehouse has no room left.
@@ -83,6 +85,7 @@ impl Kind {
             Self::Timeout => (Retry::Chunk, 69, "the server does not answer; check it, or raise the deadline in pipeline.yml"),
             Self::Changed => (Retry::Never, 1, "run again after the schema change has ended"),
             Self::Data => (Retry::Never, 1, "change the value at the source, or the column's type rule"),
+            Self::RowRefused => (Retry::Never, 1, "change the value at the source, or the column's type rule"),
             Self::Proof => (Retry::Table, 1, "run again; if it stays, the source changes in a way the snapshot does not cover"),
             Self::DiskFull => (Retry::Never, 1, "free or add disk space on the warehouse, then run again"),
             Self::Connections => (Retry::Never, 2, "lower --parallel or raise the server's connection limit"),
@@ -106,6 +109,7 @@ impl Kind {
             Self::Timeout => "timeout",
             Self::Changed => "changed",
             Self::Data => "data",
+            Self::RowRefused => "row_refused",
             Self::Proof => "proof",
             Self::DiskFull => "disk_full",
             Self::Connections => "connections",

@@ -25,6 +25,15 @@ pub enum Cell<'a> {
     Time(Time),
 }
 
+/// One row, borrowed from the source.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// One cell per column of the plan, in the plan's order.
+    pub cells: &'a [Cell<'a>],
+    /// Bytes of the row when it is longer than the limit: its long columns were not read then and stand as NULL.
+    pub too_long: Option<u64>,
+}
+
 /// A calendar value as the source stores it, possibly zero or partial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DateTime {
@@ -57,6 +66,50 @@ pub struct Time {
     pub seconds: u8,
     /// 0 to 999,999.
     pub micros: u32,
+}
+
+/// Why a value cannot arrive as it is. What then happens is a policy's choice, never the encoder's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Fault {
+    /// A zero or partial date, or a day that no calendar has.
+    ZeroDate,
+    /// A text with a NUL byte, or JSON with the escape `\u0000`.
+    Nul,
+    /// Bytes that are no UTF-8.
+    InvalidUtf8,
+    /// Beyond what the target type holds.
+    OutOfRange,
+    /// A row longer than the configured limit.
+    TooLong,
+}
+
+impl Fault {
+    /// All of them, in the order of reports.
+    pub const ALL: [Self; 5] = [Self::ZeroDate, Self::Nul, Self::InvalidUtf8, Self::OutOfRange, Self::TooLong];
+
+    /// Stable word for reports and the quarantine.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ZeroDate => "zero_date",
+            Self::Nul => "nul_byte",
+            Self::InvalidUtf8 => "invalid_utf8",
+            Self::OutOfRange => "out_of_range",
+            Self::TooLong => "row_too_long",
+        }
+    }
+
+    /// For sentences: `3 zero dates became NULL`.
+    #[must_use]
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::ZeroDate => "zero dates",
+            Self::Nul => "values with a NUL byte",
+            Self::InvalidUtf8 => "values with invalid UTF-8",
+            Self::OutOfRange => "values out of range",
+            Self::TooLong => "rows longer than the limit",
+        }
+    }
 }
 
 /// What a column becomes in PostgreSQL, and so how its cells are encoded.
@@ -92,10 +145,10 @@ pub enum ColumnType {
     Bytes,
     /// `bit(bits)`
     Bit {
-        /// 2 to 64.
+        /// 1 to 64.
         bits: u8,
     },
-    /// `boolean`, of BIT(1) only.
+    /// `boolean`: BIT(1), or integers that a rule makes boolean.
     Boolean,
     /// `date`
     Date,
@@ -114,10 +167,17 @@ pub enum ColumnType {
         /// Fraction digits, 0 to 6.
         digits: u8,
     },
+    /// `time(digits)`, on request only: hours from 0 to 24.
+    TimeOfDay {
+        /// Fraction digits, 0 to 6.
+        digits: u8,
+    },
     /// `smallint`, of YEAR.
     Year,
     /// `jsonb`
     Jsonb,
+    /// `json`, on request only: keeps spelling, order and double keys.
+    Json,
     /// `bytea` holding EWKB (well-known binary with the SRID).
     Geometry,
     /// `inet`
@@ -156,7 +216,9 @@ impl fmt::Display for ColumnType {
             Self::Timestamp { digits } => write!(f, "timestamp({digits})"),
             Self::TimestampTz { digits } => write!(f, "timestamptz({digits})"),
             Self::Interval { digits } => write!(f, "interval({digits})"),
+            Self::TimeOfDay { digits } => write!(f, "time({digits})"),
             Self::Jsonb => f.write_str("jsonb"),
+            Self::Json => f.write_str("json"),
             Self::Inet => f.write_str("inet"),
             Self::Uuid => f.write_str("uuid"),
             Self::Vector => f.write_str("real[]"),

@@ -10,3 +10,4 @@ pub mod preview; // what a run would do
 pub mod space; // disk space of a warehouse on this machine
 pub mod status; // what the last runs left
 pub mod sync; // the main job: a run from start to end
+mod typing; // types and policies of columns

@@ -1,5 +1,6 @@
 //! From two catalogs and the configuration to a plan. Reads the source's catalog and key boundaries, writes nothing.
 
+use super::typing;
 use crate::catalog::ddl::{self, Difference};
 use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetKind, TargetTable};
 use crate::config::{ColumnSelection, Config, Problems, TableRule};
@@ -43,11 +44,17 @@ pub fn targets(config: &Config, warehouse: &mut PostgresConn) -> Result<BTreeMap
     catalog::postgres::read(client, &config.warehouse_schema)
 }
 
-/// Whether every name that the configuration and the command line use exists; asked before anything is touched.
+/// Applies the configuration's types and policies to the catalog, before anything is touched.
 ///
 /// # Errors
-/// [`Kind::Config`] with every name that does not, and the nearest one that does.
-pub fn check_names(config: &Config, catalog: &SourceCatalog, asked: &[String]) -> Result<()> {
+/// [`Kind::Config`] with every name of the configuration and the command line that does not exist and the nearest one
+/// that does, or with every type rule that cannot be followed.
+pub fn configure(config: &Config, catalog: &mut SourceCatalog, asked: &[String]) -> Result<()> {
+    check_names(config, catalog, asked)?;
+    typing::apply(config, &mut catalog.tables)
+}
+
+fn check_names(config: &Config, catalog: &SourceCatalog, asked: &[String]) -> Result<()> {
     let columns = |table: &SourceTable| table.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
     let copied: Vec<(String, Vec<String>)> = catalog.tables.iter().map(|t| (t.name.table.clone(), columns(t))).collect();
     let by_name = copied.iter().map(|(table, columns)| (table.as_str(), columns.iter().map(String::as_str).collect()));
@@ -92,7 +99,9 @@ fn select(conn: &mut MysqlConn, config: &Config, catalog: SourceCatalog, asked: 
     let is_wanted = |name: &str| if asked.is_empty() { config.tables.selects(name) } else { asked.iter().any(|a| a == name) };
     let mut wanted: Vec<SourceTable> = catalog.tables.into_iter().filter(|t| is_wanted(&t.name.table)).collect();
     for view in catalog.views.iter().filter(|v| asked.contains(&v.table)) {
-        wanted.push(catalog::mysql::read_view(&mut conn.conn, view)?);
+        let mut table = catalog::mysql::read_view(&mut conn.conn, view)?;
+        typing::apply(config, [&mut table])?;
+        wanted.push(table);
     }
     let refused = catalog.refused.into_iter().filter(|r| is_wanted(&r.name.table)).map(|r| (r.name.table, r.why)).collect();
     Ok((wanted, refused))
@@ -121,16 +130,16 @@ fn one(
     done: Option<&TableState>,
 ) -> Result<Decided> {
     let rule = config.tables.rule(&table.name.table);
-    if table.name.table == LOAD_STATUS {
+    let target = TableName::new(config.warehouse_schema.clone(), catalog::names::table(&table.name.table));
+    if target.table == LOAD_STATUS {
         return Err(Error::new(Kind::Config, format!("table {LOAD_STATUS}: the name is taken by our own status table")));
     }
     apply_columns(&mut table, &rule)?;
     catalog::names::check_columns(&table)?;
-    let existing = targets.get(&table.name.table);
+    let existing = targets.get(&target.table);
     if let Some(existing) = existing {
         fits(&table, existing)?;
     }
-    let target = TableName::new(config.warehouse_schema.clone(), table.name.table.clone());
     let action = if existing.is_some() { Action::Refresh } else { Action::FirstLoad };
     let goal = goal(config, &table, &rule);
     let facts = Facts { action, splitter: strategy::splitter(&table), chunks_wanted: goal.chunks(), configured: rule.strategy };

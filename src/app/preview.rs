@@ -28,8 +28,8 @@ const TABLE_MILLISECONDS: u64 = 2;
 pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchdog) -> Result<PlanReport> {
     let mut source = MysqlConn::connect(&config.source)?;
     let identity = format!("{}/{}", source.server.identity, config.source.database);
-    let catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
-    planning::check_names(config, &catalog, tables)?;
+    let mut catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
+    planning::configure(config, &mut catalog, tables)?;
     let mut warehouse = PostgresConn::connect(&config.warehouse, "etl-sync/plan", watchdog)?;
     warehouse.batch("SET default_transaction_read_only = on", "making the session read-only")?;
     let (resumes, done) = if full { Finished::default() } else { finished(config, &identity, &mut warehouse)? };
@@ -101,7 +101,7 @@ fn keep(config: &Config, table: &str) -> PlannedTable {
     PlannedTable {
         order: 0,
         table: table.to_owned(),
-        target: format!("{}.{table}", config.warehouse_schema),
+        target: format!("{}.{}", config.warehouse_schema, catalog::names::table(table)),
         action: "keep",
         strategy: String::new(),
         reason: "finished by the interrupted run".into(),

@@ -15,7 +15,7 @@ use crate::name::TableName;
 use crate::pipeline::table::{End, TableResult};
 use crate::pipeline::{self, Limits, Services};
 use crate::plan::Plan;
-use crate::report::{ColumnCount, ErrorReport, RunReport, TableReport, now};
+use crate::report::{ErrorReport, Renamed, RunReport, TableReport, ValueCount, now};
 use crate::retry::Retries;
 use crate::sink::postgres::leftovers;
 use crate::track::RunIdentity;
@@ -80,8 +80,8 @@ impl<'a> Run<'a> {
         let config = self.config;
         let mut source = MysqlConn::connect(&config.source)?;
         let source_identity = format!("{}/{}", source.server.identity, config.source.database);
-        let catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
-        planning::check_names(config, &catalog, &self.options.tables)?;
+        let mut catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
+        planning::configure(config, &mut catalog, &self.options.tables)?;
         capacity::preflight(config, &mut source, self.watchdog)?;
 
         let claim = Claim {
@@ -126,7 +126,8 @@ impl<'a> Run<'a> {
 
         let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run)?;
         self.announce(&plan, &tracker);
-        let facts: BTreeMap<String, TableName> = plan.tables.iter().map(|t| (t.name().to_owned(), t.target.clone())).collect();
+        let facts: BTreeMap<String, _> =
+            plan.tables.iter().map(|t| (t.name().to_owned(), (t.target.clone(), t.renamed()))).collect();
         if let Some(last) = last {
             log::info!("going on with the interrupted run {}: {} tables are done", last.run_id, plan.kept.len());
             report.resumes = Some(last.run_id.clone());
@@ -149,7 +150,7 @@ impl<'a> Run<'a> {
         let events = writer.join();
         (report.totals.events_written, report.totals.events_lost) = (events.written, events.lost);
         report.warnings.extend(moved.warnings);
-        let told = moved.results.iter().filter_map(|result| facts.get(&result.table).map(|target| told(target, result)));
+        let told = moved.results.iter().filter_map(|result| facts.get(&result.table).map(|facts| told(facts, result)));
         report.tables.extend(told);
         moved.ended_by.map_or(Ok(()), Err)
     }
@@ -200,7 +201,14 @@ impl<'a> Run<'a> {
         if self.cancel.is_stopping() {
             return stopped_code(self.cancel);
         }
-        if report.totals.failed > 0 || report.totals.not_reached > 0 { 1 } else { 0 }
+        let totals = &report.totals;
+        if totals.failed > 0 || totals.not_reached > 0 {
+            1
+        } else if totals.rejected > 0 {
+            3
+        } else {
+            0
+        }
     }
 }
 
@@ -212,12 +220,17 @@ fn limits(config: &Config) -> Limits {
         snapshot_lock_wait: settings.snapshot_wait,
         server_down_wait: settings.server_down_wait,
         spool_bytes: planning::spool_bytes(config),
+        copy_format: settings.copy_format,
+        rejected_rows_max: settings.rejected_rows_max,
+        quarantine_raw: settings.quarantine_raw,
+        row_bytes_max: settings.row_bytes_max,
     }
 }
 
 const fn status(exit_code: u8) -> &'static str {
     match exit_code {
         0 => "success",
+        3 => "incomplete",
         4 | 130 | 143 => "stopped",
         _ => "failed",
     }
@@ -244,7 +257,7 @@ fn outcome(result: &Result<()>, report: &RunReport) -> &'static str {
 fn blank(config: &Config, table: &str, status: &str) -> TableReport {
     TableReport {
         table: table.to_owned(),
-        target: format!("{}.{table}", config.warehouse_schema),
+        target: format!("{}.{}", config.warehouse_schema, catalog::names::table(table)),
         status: status.into(),
         strategy: String::new(),
         reason: String::new(),
@@ -258,7 +271,9 @@ fn blank(config: &Config, table: &str, status: &str) -> TableReport {
         bytes: 0,
         seconds: 0.0,
         rounds: 0,
-        zero_dates: Vec::new(),
+        rejected: 0,
+        values: Vec::new(),
+        renamed: Vec::new(),
         error: None,
     }
 }
@@ -271,7 +286,7 @@ fn kept(config: &Config, table: &str, rows: u64) -> TableReport {
     TableReport { rows, ..blank(config, table, "kept") }
 }
 
-fn told(target: &TableName, result: &TableResult) -> TableReport {
+fn told(facts: &(TableName, Vec<(String, String)>), result: &TableResult) -> TableReport {
     let (status, outcome, error) = match &result.end {
         Some(End::Loaded(outcome)) => ("loaded", *outcome, None),
         Some(End::Failed(error)) => ("failed", crate::sink::Outcome::default(), Some(ErrorReport::from(error))),
@@ -279,7 +294,7 @@ fn told(target: &TableName, result: &TableResult) -> TableReport {
     };
     TableReport {
         table: result.table.clone(),
-        target: target.to_string(),
+        target: facts.0.to_string(),
         status: status.into(),
         strategy: result.strategy.to_string(),
         reason: result.reason.clone(),
@@ -293,11 +308,18 @@ fn told(target: &TableName, result: &TableResult) -> TableReport {
         bytes: result.bytes,
         seconds: seconds(result.elapsed),
         rounds: result.rounds,
-        zero_dates: result
-            .zero_dates
+        rejected: if error.is_none() { outcome.rejected } else { result.rejected },
+        values: result
+            .values
             .iter()
-            .map(|(column, count)| ColumnCount { column: column.clone(), count: *count })
+            .map(|(column, fault, done, count)| ValueCount {
+                column: column.clone(),
+                fault: fault.word(),
+                done: done.word(),
+                count: *count,
+            })
             .collect(),
+        renamed: facts.1.iter().cloned().map(Renamed::from).collect(),
         error,
     }
 }

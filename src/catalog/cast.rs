@@ -8,7 +8,7 @@ use crate::name::TableName;
 use crate::value::ColumnType;
 
 /// PostgreSQL's longest `varchar(n)`.
-const VARCHAR_CHARS_MAX: u32 = 10_485_760;
+pub(super) const VARCHAR_CHARS_MAX: u32 = 10_485_760;
 
 /// A declared column type, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,12 @@ impl Declared {
         };
         let unsigned = rest.split_ascii_whitespace().any(|word| word == "unsigned" || word == "zerofill");
         Self { word, numbers, unsigned, json }
+    }
+
+    /// The type's word in lower case.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        &self.word
     }
 
     fn number(&self, index: usize) -> Option<u32> {
@@ -82,6 +88,9 @@ const GEOMETRIES: &[&str] = &[
     "geometrycollection",
     "geomcollection",
 ];
+
+/// The rule of TINYINT(1) where the configuration makes it boolean.
+pub const TINYINT1_BOOLEAN: &str = "tinyint(1) as boolean";
 
 /// The rules. Integers are widened by the unsigned range only, never by display width.
 #[rustfmt::skip]

@@ -33,7 +33,7 @@ pub fn create_table(target: &TableName, table: &SourceTable, options: CreateOpti
         .enumerate()
         .map(|(index, column)| {
             let not_null = if is_not_null(index, column, options.nullable) { " NOT NULL" } else { "" };
-            format!("{} {}{not_null}", quote_postgres(&column.name), column.ty)
+            format!("{} {}{not_null}", quote_postgres(&column.target), column.ty)
         })
         .collect();
     format!("CREATE {kind}TABLE {name} (\n  {}\n)", columns.join(",\n  "))
@@ -57,7 +57,7 @@ pub fn add_primary_key(target: &TableName, table: &SourceTable, nullable: &BTree
         KeyKind::Primary if table.key.iter().all(|index| !nullable.contains(index)) => "PRIMARY KEY",
         KeyKind::Primary | KeyKind::Unique => "UNIQUE",
     };
-    let columns = column_list(table.key_columns().map(|column| column.name.as_str()), quote_postgres);
+    let columns = column_list(table.key_columns().map(|column| column.target.as_str()), quote_postgres);
     Some(format!("ALTER TABLE {} ADD {kind} ({columns})", target.postgres()))
 }
 
@@ -74,7 +74,7 @@ pub fn comments(target: &TableName, table: &SourceTable) -> String {
     };
     push("TABLE", &target.postgres(), &table.comment);
     for column in &table.columns {
-        push("COLUMN", &format!("{}.{}", target.postgres(), quote_postgres(&column.name)), &column.comment);
+        push("COLUMN", &format!("{}.{}", target.postgres(), quote_postgres(&column.target)), &column.comment);
     }
     out
 }
@@ -137,13 +137,13 @@ pub fn matches(table: &SourceTable, existing: &TargetTable) -> Vec<Difference> {
     let mut out = Vec::new();
     for column in &table.columns {
         let wanted = format_type(column.ty);
-        match existing.columns.iter().find(|found| found.name == column.name) {
-            None => out.push(Difference::Added { column: column.name.clone(), wanted }),
+        match existing.columns.iter().find(|found| found.name == column.target) {
+            None => out.push(Difference::Added { column: column.target.clone(), wanted }),
             Some(found) => compare(column, wanted, found, &mut out),
         }
     }
     for found in &existing.columns {
-        if table.column(&found.name).is_none() {
+        if !table.columns.iter().any(|column| column.target == found.name) {
             out.push(Difference::Dropped { column: found.name.clone(), not_null: found.not_null });
         }
     }
@@ -151,7 +151,7 @@ pub fn matches(table: &SourceTable, existing: &TargetTable) -> Vec<Difference> {
 }
 
 fn compare(column: &Column, wanted: String, found: &TargetColumn, out: &mut Vec<Difference>) {
-    let name = column.name.clone();
+    let name = column.target.clone();
     if found.generated {
         out.push(Difference::Generated { column: name });
     } else if found.format_type != wanted {
@@ -168,6 +168,7 @@ pub fn format_type(ty: ColumnType) -> String {
         ColumnType::Varchar { chars } => format!("character varying({chars})"),
         ColumnType::Timestamp { digits } => format!("timestamp({digits}) without time zone"),
         ColumnType::TimestampTz { digits } => format!("timestamp({digits}) with time zone"),
+        ColumnType::TimeOfDay { digits } => format!("time({digits}) without time zone"),
         other => other.to_string(),
     }
 }
@@ -181,6 +182,8 @@ pub(super) mod tests {
     pub(crate) fn table(names: &[&str]) -> SourceTable {
         let column = |(index, name): (usize, &&str)| Column {
             name: (*name).into(),
+            target: super::super::names::column(name),
+            policies: crate::config::Policies::default(),
             declared: "int(11)".into(),
             data_type: "int".into(),
             nullable: index > 0,

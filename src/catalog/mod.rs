@@ -1,15 +1,17 @@
 //! What exists on both sides: source tables with their type rules, and the target tables PostgreSQL has.
 //!
 //! This file owns the plain data; [`mysql`] and [`postgres`] read it, type rules are in
-//! [`cast`], name rules in [`names`], SQL text for the target in [`ddl`]. Nothing here reads rows or decides what to copy.
+//! [`cast`] and [`convert`], name rules in [`names`], SQL text for the target in [`ddl`]. Nothing here reads rows or decides what to copy.
 
 pub mod cast;
+pub mod convert;
 pub mod ddl;
 pub mod mysql;
 pub mod names;
 pub mod postgres;
 mod source;
 
+use crate::config::Policies;
 use crate::error::Error;
 use crate::name::TableName;
 use crate::value::ColumnType;
@@ -104,6 +106,8 @@ impl SourceTable {
 pub struct Column {
     /// The name, as the server spells it.
     pub name: String,
+    /// The name on the target: the same, unless PostgreSQL would cut it or has it already.
+    pub target: String,
     /// The full declaration, as `COLUMN_TYPE` gives it: `int(11) unsigned`.
     pub declared: String,
     /// The type's word, lower case: `int`.
@@ -116,6 +120,8 @@ pub struct Column {
     pub ty: ColumnType,
     /// Name of the rule that chose `ty`, for the plan's explanation.
     pub rule: &'static str,
+    /// What happens to values that `ty` cannot hold.
+    pub policies: Policies,
     /// Left out by the source's own `SELECT *`.
     pub invisible: bool,
     /// Computed by the source; its value is copied like any other.
@@ -126,6 +132,16 @@ pub struct Column {
     pub charset: Option<String>,
     /// Ordinal position on the source, from 1.
     pub position: u32,
+}
+
+impl Column {
+    /// Whether one value of it may have many megabytes.
+    #[must_use]
+    pub fn may_be_long(&self) -> bool {
+        let word = self.data_type.as_str();
+        matches!(word, "mediumtext" | "longtext" | "mediumblob" | "longblob" | "json")
+            || (self.ty == ColumnType::Geometry && word != "point")
+    }
 }
 
 /// A table that PostgreSQL has.

@@ -3,6 +3,7 @@
 //! Pure: rows in, table out, so every rule here is tested without a server. A table that is not wholly visible is refused.
 
 use super::{Column, KeyKind, SourceTable, TableKind, cast, names};
+use crate::config::Policies;
 use crate::error::{Error, Kind, Result};
 use crate::name::{TableName, quote_mysql};
 use std::collections::BTreeSet;
@@ -130,6 +131,8 @@ fn column(table: &TableName, row: ColumnRow, checks: &BTreeSet<(String, String)>
         auto_increment: extra.contains("AUTO_INCREMENT"),
         position: u32::try_from(row.position)
             .map_err(|_| Error::new(Kind::Internal, format!("table {table}: column position {}", row.position)))?,
+        target: names::column(&row.name),
+        policies: Policies::default(),
         name: row.name,
         declared: row.declared,
         data_type: row.data_type.to_ascii_lowercase(),
@@ -217,15 +220,15 @@ fn identity(table: &SourceTable, create_time: Option<&str>) -> String {
 }
 
 /// FNV-1a: identities are stored between runs, so the hash must be the same in every build.
-struct Fnv(u64);
+pub(super) struct Fnv(pub(super) u64);
 
 impl Fnv {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
     }
 
     /// Adds a text and its end, so that `ab`,`c` and `a`,`bc` differ (0xff is in no UTF-8 text).
-    fn text(&mut self, text: &str) {
+    pub(super) fn text(&mut self, text: &str) {
         for byte in text.bytes().chain([0xff]) {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }

@@ -155,6 +155,7 @@ impl Walk<'_> {
                 (Kind::Null, _) => drop(self.wrong(node.line, "an empty list item".into(), None)),
                 (_, Some(value)) => out.push(value),
                 // Kept as an empty place, so that the numbers of the items after it stay right.
+                (_, None) if type_of(inner) == Some("object") => out.push(Value::Object(Map::new())),
                 (_, None) => out.push(Value::String(String::new())),
             }
             self.path.pop();
@@ -174,6 +175,8 @@ impl Walk<'_> {
     fn word(&mut self, node: &Node, words: &[&str]) -> Option<Value> {
         match &node.kind {
             Kind::Bad => self.left_out(),
+            // YAML's own null, where the word null is a choice.
+            Kind::Null if words.contains(&"null") => Some(Value::String("null".into())),
             Kind::Null => Some(Value::Null),
             Kind::Text { text, .. } if words.contains(&text.as_str()) => Some(Value::String(text.clone())),
             Kind::Text { text, expanded } => {

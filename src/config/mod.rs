@@ -9,6 +9,7 @@ mod env;
 mod mycnf;
 mod pgpass;
 mod pipeline;
+mod policy;
 mod problem;
 mod resolve;
 mod rules;
@@ -24,9 +25,10 @@ mod tests;
 
 pub use endpoint::{Address, Deadlines, Endpoint, Role, Tls, TlsMode};
 pub use env::Environment;
-pub use pipeline::Settings;
+pub use pipeline::{CopyFormat, Settings};
+pub use policy::{Policies, Policy, TinyInt1};
 pub use problem::{Problem, Problems};
-pub use rules::{ColumnSelection, Lookback, TableRule, TableRules};
+pub use rules::{ColumnRule, ColumnSelection, Lookback, TableRule, TableRules};
 pub use tables::{Category, Extraction, IncrementalStrategy, Priority, Strategy, SyncProfile};
 
 use crate::name;
@@ -263,6 +265,9 @@ fn settings(
     let none = General::default();
     let layers = [file.general.as_ref(), vars.general.as_ref()].map(|layer| layer.unwrap_or(&none));
     let mut settings = layers.iter().fold(Settings::of_cores(env.cores), |settings, layer| settings.over(layer));
+    for layer in [file, vars] {
+        settings.policies = layer.policies.as_ref().map_or(settings.policies, |words| settings.policies.over(words));
+    }
     match overrides.parallel {
         Some(n @ 1..=64) => settings.parallel = n,
         Some(n) => findings.problem(Problem::new(format!("--parallel: {n} is not in 1 to 64"))),
@@ -288,7 +293,7 @@ fn warehouse_schema(
     let wrong = match name::check_postgres(&schema) {
         Err(_) => Some("expected a name of 1 to 63 bytes"),
         Ok(()) if schema.starts_with("pg_") || schema == "information_schema" => Some("this schema belongs to PostgreSQL"),
-        Ok(()) if schema == "etl_sync" => Some("this schema holds etl-sync's own tables"),
+        Ok(()) if schema == "etl_sync" || schema == "etl_quarantine" => Some("this schema holds etl-sync's own tables"),
         Ok(()) => None,
     };
     if let Some(why) = wrong {

@@ -5,6 +5,7 @@
 
 use super::check::{self, Marks};
 use super::env::{PREFIX, Vars};
+use super::policy::{Policies, PolicyWords};
 use super::problem::{Findings, Problem};
 use super::yaml::Node;
 use schemars::JsonSchema;
@@ -25,6 +26,8 @@ pub(super) struct PipelineFile {
     pub warehouse_schema: Option<String>,
     /// How a run works.
     pub general: Option<General>,
+    /// What happens to values that PostgreSQL cannot hold; tables.yml may differ for columns.
+    pub policies: Option<PolicyWords>,
 }
 
 /// The servers by name.
@@ -94,10 +97,32 @@ pub(super) struct General {
     /// Seconds that a run waits for a server that went away. Default 60.
     #[schemars(range(min = 0, max = 86400))]
     pub server_down_wait_s: Option<u64>,
+    /// Form of the rows on their way: csv, binary, or auto (binary wherever every column has a binary image). Default auto.
+    pub copy_format: Option<CopyFormat>,
+    /// Rows of one table that may go to the quarantine before the table fails. Default 1000.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub rejected_rows_max: Option<u64>,
+    /// Whether the quarantine also keeps the bytes of the value that was refused. Default false.
+    pub quarantine_raw: Option<bool>,
+    /// Longest row in MiB; longer ones are rejected by their key without being read. Default 64.
+    #[schemars(range(min = 1, max = 512))]
+    pub row_mb_max: Option<u64>,
     /// Directory for files between runs. Default: $STATE_DIRECTORY, then $XDG_STATE_HOME/etl-sync, then ~/.local/state/etl-sync.
     pub state_dir: Option<String>,
     /// Whether a source server or database that differs from the last run's is accepted. Default false.
     pub accept_new_source: Option<bool>,
+}
+
+/// Form of the rows on their way into PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CopyFormat {
+    /// The reference format.
+    Csv,
+    /// PostgreSQL's binary format.
+    Binary,
+    /// Binary wherever every column has a binary image.
+    Auto,
 }
 
 /// The settings of a run, complete and in range.
@@ -125,6 +150,16 @@ pub struct Settings {
     pub server_down_wait: Duration,
     /// Whether another source than last time is accepted.
     pub accept_new_source: bool,
+    /// Form of the rows on their way.
+    pub copy_format: CopyFormat,
+    /// What happens to values that PostgreSQL cannot hold.
+    pub policies: Policies,
+    /// Rows of one table that may be rejected before it fails.
+    pub rejected_rows_max: u64,
+    /// Whether the quarantine keeps the bytes of a refused value.
+    pub quarantine_raw: bool,
+    /// Longest row that is read, bytes.
+    pub row_bytes_max: u64,
 }
 
 impl Settings {
@@ -143,6 +178,11 @@ impl Settings {
             snapshot_wait: Duration::from_secs(2),
             server_down_wait: Duration::from_secs(60),
             accept_new_source: false,
+            copy_format: CopyFormat::Auto,
+            policies: Policies::default(),
+            rejected_rows_max: 1000,
+            quarantine_raw: false,
+            row_bytes_max: 64 * MIB,
         }
     }
 
@@ -161,6 +201,10 @@ impl Settings {
         self.parallel = layer.parallel.and_then(|n| usize::try_from(n).ok()).unwrap_or(self.parallel);
         self.retries = layer.retries.and_then(|n| u32::try_from(n).ok()).unwrap_or(self.retries);
         self.accept_new_source = layer.accept_new_source.unwrap_or(self.accept_new_source);
+        self.copy_format = layer.copy_format.unwrap_or(self.copy_format);
+        set(&mut self.rejected_rows_max, layer.rejected_rows_max);
+        self.quarantine_raw = layer.quarantine_raw.unwrap_or(self.quarantine_raw);
+        set(&mut self.row_bytes_max, layer.row_mb_max.map(|mb| mb * MIB));
         self
     }
 }
@@ -213,7 +257,8 @@ fn put(root: &mut Value, path: &[String], value: Value) {
 
 /// Variable of a key: `connections.source.url` is ETL_SYNC_SOURCE_URL, `general.parallel` is ETL_SYNC_PARALLEL.
 pub(super) fn variable(path: &[String]) -> String {
-    let words: Vec<&str> = path.iter().map(String::as_str).filter(|part| !matches!(*part, "connections" | "general")).collect();
+    let words: Vec<&str> =
+        path.iter().map(String::as_str).filter(|part| !matches!(*part, "connections" | "general" | "policies")).collect();
     format!("{PREFIX}{}", words.join("_").to_uppercase())
 }
 

@@ -4,10 +4,11 @@
 //! only `include` and `exclude` do. Whether tables and columns exist is asked later, against the live catalog.
 
 use super::check::{Marks, shown};
+use super::policy::{Policies, PolicyWords};
 use super::problem::{Findings, Problem, nearest};
 use super::tables::{
-    Category, Columns, Extraction, IGNORED, IncrementalStrategy, LookbackEntry, NOT_YET, Priority, Strategy, SyncProfile,
-    TableEntry, TablesFile,
+    Category, ColumnRuleEntry, Columns, Extraction, IGNORED, IncrementalStrategy, LookbackEntry, NOT_YET, Priority, Strategy,
+    SyncProfile, TableEntry, TablesFile,
 };
 use super::yaml::{Kind, Node};
 use globset::{GlobBuilder, GlobMatcher};
@@ -36,6 +37,53 @@ pub struct Lookback {
     pub columns: Vec<String>,
 }
 
+/// What differs for the columns that it fits.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ColumnRule {
+    /// Glob of column names; all without one.
+    column: Option<Glob>,
+    /// Glob of declared source types; all without one.
+    declared: Option<Glob>,
+    /// PostgreSQL type as it was written.
+    pub to: Option<String>,
+    /// Name of the conversion that is meant.
+    pub conversion: Option<String>,
+    policies: PolicyWords,
+}
+
+impl ColumnRule {
+    /// Whether the rule is about this column.
+    #[must_use]
+    pub fn fits(&self, column: &str, declared: &str) -> bool {
+        self.column.as_ref().is_none_or(|glob| glob.matches(column))
+            && self.declared.as_ref().is_none_or(|glob| glob.matches(declared))
+    }
+
+    /// The policies with what the rule changes.
+    #[must_use]
+    pub fn policies(&self, base: Policies) -> Policies {
+        base.over(&self.policies)
+    }
+
+    fn of(entry: &ColumnRuleEntry) -> Self {
+        // Bad globs were reported when the file was read, and such a file never gets this far.
+        let glob = |text: &Option<String>| text.as_deref().and_then(|text| Glob::new(text).ok());
+        Self {
+            column: glob(&entry.column),
+            declared: glob(&entry.declared),
+            to: entry.to.clone(),
+            conversion: entry.conversion.clone(),
+            policies: PolicyWords {
+                zero_dates: entry.zero_dates,
+                nul_bytes: entry.nul_bytes,
+                invalid_utf8: entry.invalid_utf8,
+                out_of_range: entry.out_of_range,
+                tinyint1: entry.tinyint1,
+            },
+        }
+    }
+}
+
 /// What was configured for one table; `None` leaves the choice to the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TableRule {
@@ -51,6 +99,8 @@ pub struct TableRule {
     pub filter: Option<String>,
     /// How the table is copied.
     pub strategy: Option<Strategy>,
+    /// Types and policies of columns; a later one goes before an earlier.
+    pub column_rules: Vec<ColumnRule>,
     /// Which rows a run takes.
     pub extraction: Option<Extraction>,
     /// Columns that show new and changed rows.
@@ -83,7 +133,7 @@ pub struct TableRules {
 
 impl fmt::Debug for TableRules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let texts = |list: &[Pattern]| list.iter().map(|pattern| pattern.text.clone()).collect::<Vec<_>>();
+        let texts = |list: &[Pattern]| list.iter().map(|pattern| pattern.text().to_owned()).collect::<Vec<_>>();
         f.debug_struct("TableRules")
             .field("include", &texts(&self.include))
             .field("exclude", &texts(&self.exclude))
@@ -93,28 +143,60 @@ impl fmt::Debug for TableRules {
     }
 }
 
+/// A name, or a glob of names.
 #[derive(Debug, Clone)]
-struct Pattern {
+struct Glob {
     text: String,
     /// `None` for a plain name.
-    glob: Option<GlobMatcher>,
+    matcher: Option<GlobMatcher>,
+}
+
+impl PartialEq for Glob {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Glob {}
+
+impl Glob {
+    fn new(text: &str) -> Result<Self, String> {
+        let matcher = if text.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+            let glob = GlobBuilder::new(text).backslash_escape(true).build();
+            Some(glob.map_err(|error| format!("bad glob: {}", error.kind()))?.compile_matcher())
+        } else {
+            None
+        };
+        Ok(Self { text: text.to_owned(), matcher })
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        self.matcher.as_ref().map_or(self.text == name, |glob| glob.is_match(name))
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Pattern {
+    glob: Glob,
     /// Place in the list of the file.
     index: usize,
 }
 
 impl Pattern {
     fn new(text: &str, index: usize) -> Result<Self, String> {
-        let glob = if text.contains(['*', '?', '[', ']', '{', '}', '\\']) {
-            let glob = GlobBuilder::new(text).backslash_escape(true).build();
-            Some(glob.map_err(|error| format!("bad glob: {}", error.kind()))?.compile_matcher())
-        } else {
-            None
-        };
-        Ok(Self { text: text.to_owned(), glob, index })
+        Ok(Self { glob: Glob::new(text)?, index })
     }
 
     fn matches(&self, table: &str) -> bool {
-        self.glob.as_ref().map_or(self.text == table, |glob| glob.is_match(table))
+        self.glob.matches(table)
+    }
+
+    fn text(&self) -> &str {
+        &self.glob.text
+    }
+
+    const fn is_plain(&self) -> bool {
+        self.glob.matcher.is_none()
     }
 }
 
@@ -141,12 +223,12 @@ impl TableRules {
         let mut out = Vec::new();
         for (section, list) in [("include", &self.include), ("exclude", &self.exclude)] {
             for pattern in list.iter().filter(|pattern| !tables.keys().any(|table| pattern.matches(table))) {
-                let near = nearest(&pattern.text, tables.keys().copied());
+                let near = nearest(pattern.text(), tables.keys().copied());
                 // An exclusion of something that is not there does no harm, unless it was meant for something that is.
-                if section == "include" || (near.is_some() && pattern.glob.is_none()) {
-                    let text = match pattern.glob {
-                        Some(_) => format!("no table matches {}", shown(&pattern.text)),
-                        None => format!("table {} does not exist", shown(&pattern.text)),
+                if section == "include" || (near.is_some() && pattern.is_plain()) {
+                    let text = match pattern.is_plain() {
+                        false => format!("no table matches {}", shown(pattern.text())),
+                        true => format!("table {} does not exist", shown(pattern.text())),
                     };
                     out.push(self.marks.problem(&[section, &pattern.index.to_string()], text).near(near));
                 }
@@ -167,7 +249,7 @@ impl TableRules {
             let hit = tables.iter().filter(|(name, _)| pattern.matches(name) && self.selects(name));
             let columns: Vec<&Vec<&str>> = hit.map(|(_, columns)| columns).collect();
             if !columns.is_empty() {
-                self.check_columns(&pattern.text, entry, &columns, &mut out);
+                self.check_columns(pattern.text(), entry, &columns, &mut out);
             }
         }
         out.sort_by_key(|problem| problem.line);
@@ -211,12 +293,21 @@ fn columns_of(entry: &TableEntry) -> Vec<(Vec<String>, &str)> {
     ] {
         out.extend(column.as_deref().map(|column| (vec![name.to_owned()], column)));
     }
+    for (i, rule) in rules_of(entry).iter().enumerate() {
+        let plain = rule.column.as_deref().filter(|name| Glob::new(name).is_ok_and(|glob| glob.matcher.is_none()));
+        out.extend(plain.map(|column| (vec!["column_rules".to_owned(), i.to_string(), "column".to_owned()], column)));
+    }
     out.retain(|(path, column)| !column.is_empty() && path.first().is_some_and(|field| !NOT_YET.contains(&field.as_str())));
     out
 }
 
-fn merge(rule: TableRule, entry: &TableEntry) -> TableRule {
+fn rules_of(entry: &TableEntry) -> &[ColumnRuleEntry] {
+    entry.column_rules.as_deref().unwrap_or_default()
+}
+
+fn merge(mut rule: TableRule, entry: &TableEntry) -> TableRule {
     let entry = entry.clone();
+    rule.column_rules.extend(rules_of(&entry).iter().map(ColumnRule::of));
     TableRule {
         key: entry.key.or(rule.key),
         chunk_bytes: entry.chunk_mb.map(|mb| mb * 1024 * 1024).or(rule.chunk_bytes),
@@ -224,6 +315,7 @@ fn merge(rule: TableRule, entry: &TableEntry) -> TableRule {
         columns: entry.columns.map_or(rule.columns, selection),
         filter: entry.filter.or(rule.filter),
         strategy: entry.strategy.or(rule.strategy),
+        column_rules: rule.column_rules,
         extraction: entry.extraction_strategy.or(rule.extraction),
         incremental_columns: entry.incremental_columns.or(rule.incremental_columns),
         incremental_strategy: entry.incremental_strategy.or(rule.incremental_strategy),
@@ -274,7 +366,7 @@ pub(super) fn build(file: TablesFile, root: &Node, marks: Marks, findings: &mut 
     for (i, (name, entry)) in entries.into_iter().enumerate() {
         check_entry(&name, &entry, &marks, findings);
         match Pattern::new(&name, i) {
-            Ok(pattern) if pattern.glob.is_some() => rules.globs.push((pattern, entry)),
+            Ok(pattern) if !pattern.is_plain() => rules.globs.push((pattern, entry)),
             Ok(_) => drop(rules.exact.insert(name, entry)),
             Err(why) => findings.problem(marks.problem(&["tables", &name], format!("{}: {why}", shown(&name)))),
         }
@@ -301,6 +393,17 @@ fn check_entry(name: &str, entry: &TableEntry, marks: &Marks, findings: &mut Fin
         && columns.only.is_some() == columns.except.is_some()
     {
         wrong(&["columns"], "columns needs either `only` or `except`");
+    }
+    for (i, rule) in rules_of(entry).iter().enumerate() {
+        let index = i.to_string();
+        for (field, text) in [("column", &rule.column), ("declared", &rule.declared)] {
+            if let Some(Err(why)) = text.as_deref().map(Glob::new) {
+                wrong(&["column_rules", &index, field], &why);
+            }
+        }
+        if rule.conversion.is_some() && rule.to.is_none() {
+            wrong(&["column_rules", &index, "conversion"], "a conversion needs the type it leads to: `to`");
+        }
     }
     let columns = entry.columns.as_ref();
     for (path, list) in [

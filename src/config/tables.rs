@@ -3,6 +3,7 @@
 //! Fields that the live catalog knows better are accepted and ignored, so that a generated file works unchanged; one
 //! warning names them. The typed fields end up in [`super::TableRule`].
 
+use super::policy::{TextPolicy, TinyInt1, ValuePolicy};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -72,6 +73,8 @@ pub(super) struct TableEntry {
     pub filter: Option<String>,
     /// How the table is copied. Default: chosen by size and key.
     pub strategy: Option<Strategy>,
+    /// Types and policies of columns, other than the default. All rules that fit a column apply, a later one before an earlier, those of an exact name's entry before those of globs.
+    pub column_rules: Option<Vec<ColumnRuleEntry>>,
 
     /// Original form: which rows a run takes.
     pub extraction_strategy: Option<Extraction>,
@@ -120,6 +123,30 @@ pub(super) struct TableEntry {
     pub batch_size: Option<Value>,
     /// Original form, ignored.
     pub time_gap_threshold_days: Option<Value>,
+}
+
+/// What differs for columns.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ColumnRuleEntry {
+    /// Name or glob of the columns. Default: all.
+    pub column: Option<String>,
+    /// Declared source type or glob, as the source shows it: `tinyint(1)`, `decimal(*)`. Default: all.
+    pub declared: Option<String>,
+    /// PostgreSQL type that the column becomes.
+    pub to: Option<String>,
+    /// Name of the conversion; `etl-sync ddl` shows it. Only needed to make sure that it is the one you mean.
+    pub conversion: Option<String>,
+    /// Zero and partial dates and days that no calendar has.
+    pub zero_dates: Option<ValuePolicy>,
+    /// Texts with a NUL byte.
+    pub nul_bytes: Option<TextPolicy>,
+    /// Texts that are no UTF-8.
+    pub invalid_utf8: Option<TextPolicy>,
+    /// Values beyond what the target type holds.
+    pub out_of_range: Option<ValuePolicy>,
+    /// What TINYINT(1) becomes.
+    pub tinyint1: Option<TinyInt1>,
 }
 
 /// Which columns: one of the two.

@@ -122,7 +122,8 @@ fn postgres_code(code: &SqlState) -> Kind {
         // undefined table, column, schema; duplicate table
         "42P01" | "42703" | "3F000" | "42P07" => Kind::Changed,
         c if c.starts_with("08") => Kind::Unreachable,
-        c if c.starts_with("22") || c.starts_with("23") => Kind::Data,
+        // data, constraint, a limit of the program that one value exceeds (nesting, length)
+        c if c.starts_with("22") || c.starts_with("23") || c.starts_with("54") => Kind::Data,
         _ => Kind::Internal,
     }
 }
@@ -155,6 +156,27 @@ fn copy_place(context: &str) -> Option<String> {
     }
     let end = first.find(": ").unwrap_or(first.len());
     Some(first[..end].to_owned())
+}
+
+/// What PostgreSQL said of a row that it refused in a COPY.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowRefusal {
+    /// The target's column, when it named one.
+    pub column: Option<String>,
+    /// Error code and message, without values.
+    pub reason: String,
+}
+
+/// The refusal of a row behind an error of a COPY, or none when it is an error of another kind.
+#[must_use]
+pub fn row_refusal(error: &postgres::Error) -> Option<RowRefusal> {
+    let db = error.as_db_error().filter(|db| postgres_code(db.code()) == Kind::Data)?;
+    let column = db.column().map(str::to_owned).or_else(|| {
+        let place = db.where_().and_then(copy_place)?;
+        place.split_once(", column ").map(|(_, column)| column.to_owned())
+    });
+    let code = db.code().code();
+    Some(RowRefusal { column, reason: format!("PostgreSQL error {code}: {}", shown(code, db.message())) })
 }
 
 /// An error that came through [`std::io::Write`] of a COPY stream.

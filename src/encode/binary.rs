@@ -1,141 +1,350 @@
-//! Bytes, bits, geometries and vectors as PostgreSQL reads them in text.
+//! PostgreSQL's binary COPY format: each cell as the type's `recv` function reads it.
 //!
-//! Every function appends to the scratch buffer and says whether the bytes have the shape their type promises.
+//! Source: PostgreSQL documentation, COPY, "Binary Format", and the send and recv functions of each type. Must give the
+//! same table as [`super::csv`]; the image of a row is what digests are made of.
 
-use super::number;
+use super::number::{Decimal, Integer};
+use super::{BUFFER_BYTES, BUFFER_BYTES_KEPT, Refusal, bytes, number, temporal, text};
+use crate::value::{Cell, ColumnType, Fault};
+use std::io;
+use std::net::IpAddr;
 
-/// Marks an SRID in the type word of EWKB.
-const EWKB_SRID: u32 = 0x2000_0000;
+/// Signature, no flags, no extension.
+pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
-/// BIT(1) as `t` or `f`.
-pub(super) fn boolean(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
-    match bytes {
-        [0] => out.push(b'f'),
-        [1] => out.push(b't'),
-        _ => return false,
-    }
-    true
+/// A row of -1 columns.
+pub(super) const TRAILER: &[u8] = &[0xff, 0xff];
+
+/// Object id of `real`, for arrays of it.
+const FLOAT4_OID: i32 = 700;
+
+/// Rows in a buffer; one that is taken back never leaves it.
+pub(super) struct Rows<W: io::Write> {
+    out: W,
+    buffer: Vec<u8>,
+    /// Where the row in work begins.
+    row: usize,
 }
 
-/// BIT(n), big-endian and left-padded to whole bytes, as n digits.
-pub(super) fn bits(out: &mut Vec<u8>, bytes: &[u8], bits: u8) -> bool {
-    if bytes.len() != usize::from(bits).div_ceil(8) || bytes.len() > 8 {
-        return false;
+impl<W: io::Write> Rows<W> {
+    pub(super) fn new(out: W) -> Self {
+        Self { out, buffer: Vec::with_capacity(BUFFER_BYTES + BUFFER_BYTES / 8), row: 0 }
     }
-    let value = bytes.iter().fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
-    if bits < 64 && value >> bits != 0 {
-        return false;
-    }
-    out.extend((0..bits).rev().map(|bit| if value >> bit & 1 == 1 { b'1' } else { b'0' }));
-    true
-}
 
-/// `\x` and two digits a byte.
-pub(super) fn bytea(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
-    out.extend_from_slice(b"\\x");
-    hex(out, bytes);
-    true
-}
-
-/// The source's SRID (4 bytes, little-endian) and WKB, as EWKB: WKB alone for SRID 0, else with the SRID behind the type.
-pub(super) fn geometry(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
-    let Some((srid, wkb)) = bytes.split_first_chunk::<4>() else { return false };
-    let Some((head, body)) = wkb.split_first_chunk::<5>() else { return false };
-    let &[order @ (0 | 1), a, b, c, d] = head else { return false };
-    let srid = u32::from_le_bytes(*srid);
-    if srid == 0 {
-        return bytea(out, wkb);
-    }
-    let little = order == 1;
-    let kind = if little { u32::from_le_bytes([a, b, c, d]) } else { u32::from_be_bytes([a, b, c, d]) } | EWKB_SRID;
-    out.extend_from_slice(b"\\x");
-    hex(out, &[order]);
-    for word in [kind, srid] {
-        hex(out, &if little { word.to_le_bytes() } else { word.to_be_bytes() });
-    }
-    hex(out, body);
-    true
-}
-
-/// Packed little-endian floats as `{1.5,-2.0}`.
-pub(super) fn vector(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
-    let (floats, []) = bytes.as_chunks::<4>() else { return false };
-    let mut buffer = zmij::Buffer::new();
-    out.push(b'{');
-    for (index, float) in floats.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        // In blocks: a row of many megabytes would be copied whole by the driver.
+        for block in self.buffer.chunks(BUFFER_BYTES) {
+            self.out.write_all(block)?;
         }
-        out.extend_from_slice(number::float(&mut buffer, f32::from_le_bytes(*float)));
+        self.buffer.clear();
+        self.buffer.shrink_to(BUFFER_BYTES_KEPT);
+        self.out.flush()
     }
-    out.push(b'}');
-    true
+
+    pub(super) const fn sink(&self) -> &W {
+        &self.out
+    }
 }
 
-/// Two lower-case hexadecimal digits of every byte.
-const HEX: [[u8; 2]; 256] = {
-    let digits = b"0123456789abcdef";
-    let mut table = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = [digits[byte >> 4], digits[byte & 15]];
-        byte += 1;
+impl<W: io::Write> super::Rows for Rows<W> {
+    #[inline]
+    fn begin(&mut self, columns: usize) -> Result<(), Refusal> {
+        let columns = i16::try_from(columns).map_err(|_| Refusal::Unfit)?;
+        self.row = self.buffer.len();
+        self.buffer.extend_from_slice(&columns.to_be_bytes());
+        Ok(())
     }
-    table
-};
 
-fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    let start = out.len();
-    out.resize(start + bytes.len() * 2, 0);
-    let (pairs, _) = out[start..].as_chunks_mut::<2>();
-    for (pair, &byte) in pairs.iter_mut().zip(bytes) {
-        *pair = HEX[usize::from(byte)];
+    #[inline]
+    fn null(&mut self) {
+        self.buffer.extend_from_slice(&(-1_i32).to_be_bytes());
     }
+
+    #[inline]
+    fn cell(&mut self, ty: ColumnType, cell: Cell<'_>) -> Result<(), Refusal> {
+        let start = self.buffer.len();
+        self.buffer.extend_from_slice(&[0; 4]);
+        let done = image(ty, cell, &mut self.buffer);
+        match (done, i32::try_from(self.buffer.len() - start - 4)) {
+            (Ok(()), Ok(length)) => {
+                if let Some(place) = self.buffer.get_mut(start..start + 4) {
+                    place.copy_from_slice(&length.to_be_bytes());
+                }
+                Ok(())
+            }
+            (done, _) => {
+                self.buffer.truncate(start);
+                done.and(Err(Refusal::Fault(Fault::OutOfRange)))
+            }
+        }
+    }
+
+    fn roll_back(&mut self) {
+        self.buffer.truncate(self.row);
+    }
+
+    #[inline]
+    fn end(&mut self) -> io::Result<()> {
+        if self.buffer.len() < BUFFER_BYTES {
+            return Ok(());
+        }
+        self.flush()
+    }
+}
+
+/// Appends the image of a cell that is not NULL, without its length.
+#[inline]
+fn image(ty: ColumnType, cell: Cell<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    use ColumnType as T;
+    match (ty, cell) {
+        (T::Int16 | T::Year, Cell::Int(value)) => put(out, i16::try_from(value).map_err(out_of_range)?.to_be_bytes()),
+        (T::Int32, Cell::Int(value)) => put(out, i32::try_from(value).map_err(out_of_range)?.to_be_bytes()),
+        (T::Int64, Cell::Int(value)) => put(out, value.to_be_bytes()),
+        (T::Int16 | T::Year, Cell::UInt(value)) => put(out, i16::try_from(value).map_err(out_of_range)?.to_be_bytes()),
+        (T::Int32, Cell::UInt(value)) => put(out, i32::try_from(value).map_err(out_of_range)?.to_be_bytes()),
+        (T::Int64, Cell::UInt(value)) => put(out, i64::try_from(value).map_err(out_of_range)?.to_be_bytes()),
+        (T::Float32, Cell::Float(value)) => put(out, value.to_be_bytes()),
+        (T::Float64, Cell::Double(value)) => put(out, value.to_be_bytes()),
+        (T::Float64, Cell::Float(value)) => put(out, f64::from(value).to_be_bytes()),
+        (T::Varchar { .. } | T::Text | T::Json, Cell::Bytes(source)) => {
+            text::check_for(ty, source)?;
+            out.extend_from_slice(source);
+        }
+        (T::Jsonb, Cell::Bytes(source)) => {
+            text::check_for(ty, source)?;
+            // The version of the image.
+            out.push(1);
+            out.extend_from_slice(source);
+        }
+        (T::Bytes, Cell::Bytes(source)) => out.extend_from_slice(source),
+        (T::Decimal { precision, scale }, Cell::Bytes(digits)) => {
+            numeric(out, number::decimal(digits, precision, scale)?, scale)?;
+        }
+        (T::Date | T::Timestamp { .. } | T::TimestampTz { .. }, Cell::DateTime(value)) => {
+            if !temporal::is_calendar_day(value) {
+                return Err(Refusal::Fault(Fault::ZeroDate));
+            }
+            match ty {
+                T::Date if temporal::is_midnight(value) => put(out, temporal::days(value).to_be_bytes()),
+                T::Timestamp { digits } | T::TimestampTz { digits } => {
+                    put(out, temporal::microseconds(value, digits).ok_or(OUT)?.to_be_bytes());
+                }
+                _ => return Err(OUT),
+            }
+        }
+        (T::Interval { digits }, Cell::Time(value)) => {
+            put(out, temporal::duration(value, digits).ok_or(OUT)?.to_be_bytes());
+            // No days and no months.
+            put(out, [0; 8]);
+        }
+        (T::TimeOfDay { digits }, Cell::Time(value)) if temporal::is_of_day(value) => {
+            put(out, temporal::duration(value, digits).ok_or(OUT)?.to_be_bytes());
+        }
+        (T::TimeOfDay { .. }, Cell::Time(_)) => return Err(OUT),
+        _ => rare(ty, cell, out)?,
+    }
+    Ok(())
+}
+
+/// The images of types that few tables have, and of columns whose type a rule has changed.
+fn rare(ty: ColumnType, cell: Cell<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    use ColumnType as T;
+    match (ty, cell) {
+        (T::Boolean, _) => out.push(u8::from(number::boolean(cell)?)),
+        (T::UInt64, Cell::Int(_) | Cell::UInt(_)) => {
+            let mut text = itoa::Buffer::new();
+            let digits = match number::integer(ty, cell)? {
+                Integer::Signed(value) => text.format(value),
+                Integer::Unsigned(value) => text.format(value),
+            };
+            numeric(out, number::decimal(digits.as_bytes(), 20, 0)?, 0)?;
+        }
+        (T::Decimal { precision, scale }, _) => {
+            let digits = number::as_numeric(cell, precision, scale)?;
+            numeric(out, number::decimal(digits.as_bytes(), precision, scale)?, scale)?;
+        }
+        (T::Varchar { .. } | T::Text, _) => {
+            let written = number::spelled(cell).ok_or(Refusal::Unfit)?;
+            image(ty, Cell::Bytes(written.as_bytes()), out)?;
+        }
+        (T::Bit { bits }, Cell::Bytes(source)) => bit(out, source, bits)?,
+        (T::Geometry, Cell::Bytes(source)) => {
+            let (head, body) = bytes::ewkb(source).ok_or(OUT)?;
+            out.extend_from_slice(&head);
+            out.extend_from_slice(body);
+        }
+        (T::Uuid, Cell::Bytes(source)) => out.extend_from_slice(bytes::uuid(source)?.as_bytes()),
+        (T::Inet, Cell::Bytes(source)) => inet(out, bytes::inet(source)?),
+        (T::Vector, Cell::Bytes(source)) => vector(out, source)?,
+        _ => return Err(Refusal::Unfit),
+    }
+    Ok(())
+}
+
+const OUT: Refusal = Refusal::Fault(Fault::OutOfRange);
+
+fn out_of_range<E>(_: E) -> Refusal {
+    OUT
+}
+
+#[inline]
+fn put<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N]) {
+    out.extend_from_slice(&bytes);
+}
+
+/// `numeric`: groups of four decimal digits, aligned at the point, without zero groups at either end.
+///
+/// Source: PostgreSQL, `src/backend/utils/adt/numeric.c`, `numeric_recv`.
+fn numeric(out: &mut Vec<u8>, decimal: Decimal<'_>, scale: u16) -> Result<(), Refusal> {
+    let digit = |at: usize, digits: &[u8]| digits.get(at).map_or(0, |byte| i16::from(byte - b'0'));
+    let group = |from: usize, digits: &[u8]| (0..4).fold(0_i16, |sum, at| sum * 10 + digit(from + at, digits));
+    let start = out.len();
+    put(out, [0; 8]);
+    let first = decimal.whole.len() % 4;
+    if first > 0 {
+        put(out, decimal.whole[..first].iter().fold(0_i16, |sum, byte| sum * 10 + i16::from(byte - b'0')).to_be_bytes());
+    }
+    for at in (first..decimal.whole.len()).step_by(4) {
+        put(out, group(at, decimal.whole).to_be_bytes());
+    }
+    let mut weight = i16::try_from(decimal.whole.len().div_ceil(4)).map_err(out_of_range)? - 1;
+    for at in (0..decimal.fraction.len()).step_by(4) {
+        let group = group(at, decimal.fraction);
+        // Zero groups right behind the point only lower the weight when nothing stands before them.
+        if group == 0 && out.len() == start + 8 {
+            weight -= 1;
+        } else {
+            put(out, group.to_be_bytes());
+        }
+    }
+    while out.len() > start + 8 && out.ends_with(&[0, 0]) {
+        out.truncate(out.len() - 2);
+    }
+    let groups = i16::try_from((out.len() - start - 8) / 2).map_err(out_of_range)?;
+    if groups == 0 {
+        weight = 0;
+    }
+    let sign: u16 = if decimal.negative && groups > 0 { 0x4000 } else { 0 };
+    let head = [groups.to_be_bytes(), weight.to_be_bytes(), sign.to_be_bytes(), scale.to_be_bytes()].concat();
+    if let Some(place) = out.get_mut(start..start + 8) {
+        place.copy_from_slice(&head);
+    }
+    Ok(())
+}
+
+/// `bit(n)`: the source pads on the left, PostgreSQL on the right.
+fn bit(out: &mut Vec<u8>, source: &[u8], bits: u8) -> Result<(), Refusal> {
+    if !bytes::is_bits(source, bits) || source.len() > 8 {
+        return Err(OUT);
+    }
+    put(out, i32::from(bits).to_be_bytes());
+    let value = source.iter().fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
+    let aligned = value << (64 - u32::from(bits));
+    out.extend_from_slice(aligned.to_be_bytes().get(..source.len()).unwrap_or_default());
+    Ok(())
+}
+
+/// `inet`: family, netmask bits, is_cidr, length, address.
+///
+/// Source: PostgreSQL, `src/include/utils/inet.h` (PGSQL_AF_INET 2, PGSQL_AF_INET6 3) and `network_recv`.
+fn inet(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(v4) => {
+            put(out, [2, 32, 0, 4]);
+            put(out, v4.octets());
+        }
+        IpAddr::V6(v6) => {
+            put(out, [3, 128, 0, 16]);
+            put(out, v6.octets());
+        }
+    }
+}
+
+/// `real[]`: dimensions, no NULLs, element type, length, lower bound 1, elements.
+fn vector(out: &mut Vec<u8>, source: &[u8]) -> Result<(), Refusal> {
+    let (floats, []) = source.as_chunks::<4>() else { return Err(OUT) };
+    let length = i32::try_from(floats.len()).map_err(out_of_range)?;
+    for word in [i32::from(length > 0), 0, FLOAT4_OID] {
+        put(out, word.to_be_bytes());
+    }
+    if length > 0 {
+        put(out, length.to_be_bytes());
+        put(out, 1_i32.to_be_bytes());
+    }
+    for float in floats {
+        put(out, 4_i32.to_be_bytes());
+        put(out, f32::from_le_bytes(*float).to_be_bytes());
+    }
+    Ok(())
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::encode::{Fate, Format, RowWriter, Target};
+    use crate::value::DateTime;
 
-    fn text(write: impl FnOnce(&mut Vec<u8>) -> bool) -> Option<String> {
+    fn of(ty: ColumnType, cell: Cell<'_>) -> Option<Vec<u8>> {
         let mut out = Vec::new();
-        write(&mut out).then(|| String::from_utf8(out).unwrap_or_default())
+        image(ty, cell, &mut out).ok().map(|()| out)
+    }
+
+    fn words(bytes: &[u8]) -> Vec<i16> {
+        bytes.as_chunks::<2>().0.iter().map(|pair| i16::from_be_bytes(*pair)).collect()
     }
 
     #[test]
-    fn bits_keep_leading_zeros_and_the_64th_bit() {
-        assert_eq!(text(|out| bits(out, &[0, 5], 10)).as_deref(), Some("0000000101"));
-        assert_eq!(text(|out| bits(out, &[0xff; 8], 64)), Some("1".repeat(64)));
-        assert_eq!(text(|out| bits(out, &[2], 2)).as_deref(), Some("10"));
-        assert_eq!(text(|out| bits(out, &[4], 2)), None);
-        assert_eq!(text(|out| bits(out, &[0, 2], 2)), None);
-        assert_eq!(text(|out| boolean(out, &[1])).as_deref(), Some("t"));
-        assert_eq!(text(|out| boolean(out, &[2])), None);
+    fn numerics_are_groups_of_four_digits() {
+        // groups, weight, sign, scale, digits
+        for (text, precision, scale, expected) in [
+            ("0.00", 5, 2, &[0, 0, 0, 2][..]),
+            ("-0.00", 5, 2, &[0, 0, 0, 2]),
+            ("1", 1, 0, &[1, 0, 0, 0, 1]),
+            ("10000", 5, 0, &[1, 1, 0, 0, 1]),
+            ("-12345.678", 8, 3, &[3, 1, 0x4000, 3, 1, 2345, 6780]),
+            ("0.00001", 6, 5, &[1, -2, 0, 5, 1000]),
+            ("1.50", 3, 2, &[2, 0, 0, 2, 1, 5000]),
+            ("100000000.0000", 13, 4, &[1, 2, 0, 4, 1]),
+        ] {
+            let image = of(ColumnType::Decimal { precision, scale }, Cell::Bytes(text.as_bytes())).unwrap();
+            assert_eq!(words(&image), expected, "{text}");
+        }
+        assert_eq!(words(&of(ColumnType::UInt64, Cell::UInt(u64::MAX)).unwrap())[..2], [5, 4]);
+        assert_eq!(of(ColumnType::Decimal { precision: 3, scale: 2 }, Cell::Bytes(b"1.005")), None);
     }
 
     #[test]
-    fn bytes_are_hexadecimal() {
-        assert_eq!(text(|out| bytea(out, &[0, 0x5c, 0xff])).as_deref(), Some("\\x005cff"));
-        assert_eq!(text(|out| bytea(out, &[])).as_deref(), Some("\\x"));
+    fn days_are_counted_from_2000() {
+        let days = |year, month, day| temporal::days(DateTime { year, month, day, ..DateTime::default() });
+        assert_eq!([days(2000, 1, 1), days(1999, 12, 31), days(2000, 3, 1), days(1970, 1, 1)], [0, -1, 60, -10_957]);
+        // PostgreSQL: SELECT '0001-01-01'::date - '2000-01-01'::date, and the same for 9999-12-31.
+        assert_eq!([days(1, 1, 1), days(9999, 12, 31)], [-730_119, 2_921_939]);
     }
 
     #[test]
-    fn the_srid_goes_behind_the_type() {
-        let point = [1, 1, 0, 0, 0, 0xaa];
-        let with = |srid: u32, wkb: &[u8]| [&srid.to_le_bytes(), wkb].concat();
-        assert_eq!(text(|out| geometry(out, &with(0, &point))).as_deref(), Some("\\x0101000000aa"));
-        assert_eq!(text(|out| geometry(out, &with(4326, &point))).as_deref(), Some("\\x0101000020e6100000aa"));
-        let big = [0, 0, 0, 0, 1, 0xaa];
-        assert_eq!(text(|out| geometry(out, &with(4326, &big))).as_deref(), Some("\\x0020000001000010e6aa"));
-        assert_eq!(text(|out| geometry(out, &[0; 8])), None);
-        assert_eq!(text(|out| geometry(out, &with(0, &[9, 1, 0, 0, 0]))), None);
+    fn bits_are_aligned_left() {
+        assert_eq!(of(ColumnType::Bit { bits: 10 }, Cell::Bytes(&[0b10, 1])).unwrap(), [0, 0, 0, 10, 0b1000_0000, 0b0100_0000]);
+        assert_eq!(of(ColumnType::Bit { bits: 64 }, Cell::Bytes(&[0xff; 8])).unwrap()[4..], [0xff; 8]);
+        assert_eq!(of(ColumnType::Bit { bits: 10 }, Cell::Bytes(&[0b100, 1])), None);
     }
 
     #[test]
-    fn vectors_are_arrays() {
-        let bytes = [1.5_f32, -2.0, 0.0003].map(f32::to_le_bytes).concat();
-        assert_eq!(text(|out| vector(out, &bytes)).as_deref(), Some("{1.5,-2.0,0.0003}"));
-        assert_eq!(text(|out| vector(out, &[])).as_deref(), Some("{}"));
-        assert_eq!(text(|out| vector(out, &[0; 5])), None);
+    fn a_refused_row_leaves_nothing() {
+        let columns = vec![Target::new(ColumnType::Int32, true), Target::new(ColumnType::Text, false)];
+        let mut writer = RowWriter::new(&Format::Binary, columns, Vec::new());
+        let good = [Cell::Int(7), Cell::Bytes(b"ab")];
+        assert_eq!(writer.row(&good).unwrap(), Fate::Written);
+        let bad = [Cell::Int(8), Cell::Bytes(b"a\0")];
+        assert_eq!(writer.row(&bad).unwrap(), Fate::Rejected { column: 1, fault: Fault::Nul });
+        assert_eq!(
+            writer.row(&[Cell::Int(1 << 40), Cell::Null]).unwrap(),
+            Fate::Rejected { column: 0, fault: Fault::OutOfRange }
+        );
+        assert_eq!(writer.row(&[Cell::Int(9), Cell::Null]).unwrap(), Fate::Written);
+        writer.flush().unwrap();
+        let expected: &[u8] =
+            &[0, 2, 0, 0, 0, 4, 0, 0, 0, 7, 0, 0, 0, 2, b'a', b'b', 0, 2, 0, 0, 0, 4, 0, 0, 0, 9, 255, 255, 255, 255];
+        assert_eq!(writer.sink(), expected);
     }
 }

@@ -1,129 +1,255 @@
-//! Rows to COPY bytes: which text each cell becomes, and what is refused.
+//! Rows to COPY bytes: which text or image each cell becomes, and what happens to what PostgreSQL cannot hold.
 //!
-//! The types choose the spelling here (`number`, `binary`, `temporal`), [`csv`] writes the fields. No value is invented:
-//! a zero or partial date becomes NULL and is counted, anything else that does not fit is an error. Errors name columns
-//! and types, never values.
+//! Two formats give the same table: [`csv`], the reference, and [`binary`], the fast one. A row is written whole or not at
+//! all. No value is invented: a fault falls under its column's policy, is counted, and errors name columns and types,
+//! never values.
 
 mod binary;
-pub mod csv;
+mod bytes;
+mod csv;
 mod number;
+mod tally;
 mod temporal;
+mod text;
 
-pub use self::csv::{NullToken, copy_options, writer};
+pub use self::csv::NullToken;
+pub use self::tally::{Done, Tally};
 
+use crate::catalog::Column;
+use crate::config::{Policies, Policy};
 use crate::error::{Error, Kind};
-use crate::value::{Cell, ColumnType};
+use crate::value::{Cell, ColumnType, Fault};
 use std::fmt;
+use std::io::{self, Write};
 
-/// A scratch buffer above this size is given back after the row that needed it.
-const SCRATCH_BYTES_KEPT: usize = 1024 * 1024;
+/// Bytes collected before they go to the sink. Larger blocks gain nothing, PostgreSQL reads its socket by 8 KB.
+const BUFFER_BYTES: usize = 128 * 1024;
 
-/// Turns rows of one table into COPY data. Compiled once per table and worker, started anew for every chunk attempt.
-pub struct Encoder {
-    columns: Vec<Target>,
-    token: NullToken,
-    zero_dates: ZeroDates,
-    scratch: Scratch,
+/// A buffer above this size is given back after the row that needed it.
+const BUFFER_BYTES_KEPT: usize = 1024 * 1024;
+
+/// The form of the bytes of one chunk attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Format {
+    /// csv with this token for NULL.
+    Csv(NullToken),
+    /// PostgreSQL's binary COPY format.
+    Binary,
 }
 
-/// Room for the text of one cell; numbers are read from the buffer they were formatted in, without a copy.
-#[derive(Default)]
-struct Scratch {
-    bytes: Vec<u8>,
-    int: itoa::Buffer,
-    float: zmij::Buffer,
+impl Format {
+    /// The WITH clause of the COPY that reads it; `columns` are the target's names.
+    #[must_use]
+    pub fn copy_options(&self, columns: &[&str]) -> String {
+        match self {
+            Self::Csv(token) => csv::options(columns, token),
+            Self::Binary => "WITH (FORMAT binary)".into(),
+        }
+    }
+
+    /// What stands before the first row.
+    #[must_use]
+    pub const fn prologue(&self) -> &'static [u8] {
+        match self {
+            Self::Csv(_) => &[],
+            Self::Binary => binary::HEADER,
+        }
+    }
+
+    /// What stands behind the last row.
+    #[must_use]
+    pub const fn epilogue(&self) -> &'static [u8] {
+        match self {
+            Self::Csv(_) => &[],
+            Self::Binary => binary::TRAILER,
+        }
+    }
 }
 
-/// What a cell has to become.
+/// What the cells of a column have to become.
 #[derive(Debug, Clone, Copy)]
-struct Target {
-    ty: ColumnType,
-    not_null: bool,
+pub struct Target {
+    /// The target's type.
+    pub ty: ColumnType,
+    /// The target column is NOT NULL.
+    pub not_null: bool,
+    /// What happens to values it cannot hold.
+    pub policies: Policies,
 }
 
-impl Encoder {
-    /// An encoder for columns in COPY order: the type, and whether the target column is NOT NULL.
+impl Target {
+    /// A column under the default policies.
     #[must_use]
-    pub fn new(columns: &[(ColumnType, bool)], token: NullToken) -> Self {
-        Self {
-            columns: columns.iter().map(|&(ty, not_null)| Target { ty, not_null }).collect(),
-            token,
-            zero_dates: ZeroDates::new(columns.len()),
-            scratch: Scratch::default(),
-        }
+    pub fn new(ty: ColumnType, not_null: bool) -> Self {
+        Self { ty, not_null, policies: Policies::default() }
     }
 
-    /// Begins a chunk attempt: another NULL token, counters at zero.
-    pub fn begin(&mut self, token: NullToken) {
-        self.token = token;
-        self.zero_dates = ZeroDates::new(self.columns.len());
-    }
-
-    /// The NULL token of this attempt, for [`copy_options`].
+    /// A column of the plan.
     #[must_use]
-    pub const fn token(&self) -> &NullToken {
-        &self.token
-    }
-
-    /// Zero and partial dates that became NULL since [`Encoder::begin`]. They count when the chunk has committed.
-    #[must_use]
-    pub const fn zero_dates(&self) -> &ZeroDates {
-        &self.zero_dates
-    }
-
-    /// Gives memory back after an unusually big cell.
-    fn trim(&mut self) {
-        if self.scratch.bytes.capacity() > SCRATCH_BYTES_KEPT {
-            self.scratch.bytes = Vec::new();
-        }
+    pub const fn of(column: &Column, not_null: bool) -> Self {
+        Self { ty: column.ty, not_null, policies: column.policies }
     }
 }
 
-/// How often a zero or partial date became NULL, by column.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ZeroDates {
-    counts: Vec<u64>,
+/// What became of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is in the COPY data.
+    Written,
+    /// A policy keeps it out; nothing of it was written.
+    Rejected {
+        /// Index of the column, from 0.
+        column: usize,
+        /// What is wrong with its value.
+        fault: Fault,
+    },
 }
 
-impl ZeroDates {
-    /// Counters at zero for a table of `columns` columns.
-    #[must_use]
-    pub fn new(columns: usize) -> Self {
-        Self { counts: vec![0; columns] }
+/// Writes the rows of one chunk attempt, without prologue and epilogue.
+pub struct RowWriter<W: Write> {
+    columns: Vec<Target>,
+    tally: Tally,
+    body: Body<W>,
+}
+
+enum Body<W: Write> {
+    Csv(csv::Rows<W>),
+    Binary(binary::Rows<W>),
+}
+
+impl<W: Write> RowWriter<W> {
+    /// A writer for columns in COPY order.
+    pub fn new(format: &Format, columns: Vec<Target>, out: W) -> Self {
+        let body = match format {
+            Format::Csv(token) => Body::Csv(csv::Rows::new(columns.len(), token.clone(), out)),
+            Format::Binary => Body::Binary(binary::Rows::new(out)),
+        };
+        Self { tally: Tally::new(columns.len()), columns, body }
     }
 
-    /// All columns together.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.counts.iter().sum()
-    }
-
-    /// Column indexes with their count, those above zero.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, u64)> {
-        self.counts.iter().copied().enumerate().filter(|&(_, count)| count > 0)
-    }
-
-    /// Adds another chunk's counters of the same table.
-    pub fn add(&mut self, other: &Self) {
-        if self.counts.len() < other.counts.len() {
-            self.counts.resize(other.counts.len(), 0);
+    /// Takes one row.
+    ///
+    /// # Errors
+    /// [`EncodeError`]; the COPY must then be given up.
+    #[inline]
+    pub fn row(&mut self, cells: &[Cell<'_>]) -> Result<Fate, EncodeError> {
+        if cells.len() != self.columns.len() {
+            return Err(EncodeError::Width { expected: self.columns.len(), found: cells.len() });
         }
-        for (index, count) in other.iter() {
-            self.hit(index, count);
+        match &mut self.body {
+            Body::Csv(rows) => row(&self.columns, &mut self.tally, rows, cells),
+            Body::Binary(rows) => row(&self.columns, &mut self.tally, rows, cells),
         }
     }
 
-    fn hit(&mut self, column: usize, count: u64) {
-        if let Some(counter) = self.counts.get_mut(column) {
-            *counter += count;
+    /// Hands everything to the sink that was not yet.
+    ///
+    /// # Errors
+    /// [`EncodeError::Write`].
+    pub fn flush(&mut self) -> Result<(), EncodeError> {
+        match &mut self.body {
+            Body::Csv(rows) => rows.flush(),
+            Body::Binary(rows) => rows.flush(),
+        }
+        .map_err(EncodeError::Write)
+    }
+
+    /// What policies changed so far. It counts when the chunk has committed.
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Where the bytes go.
+    pub fn sink(&self) -> &W {
+        match &self.body {
+            Body::Csv(rows) => rows.sink(),
+            Body::Binary(rows) => rows.sink(),
         }
     }
 }
 
-/// Why a row was not written. The COPY it belongs to must be given up: half a row may be in the buffer.
+/// The rows of one format.
+trait Rows {
+    fn begin(&mut self, columns: usize) -> Result<(), Refusal>;
+    fn null(&mut self);
+    /// Adds a cell that is not NULL, or nothing of it.
+    fn cell(&mut self, ty: ColumnType, cell: Cell<'_>) -> Result<(), Refusal>;
+    /// Takes everything since `begin` back.
+    fn roll_back(&mut self);
+    fn end(&mut self) -> io::Result<()>;
+}
+
+/// Why a cell was not taken.
+enum Refusal {
+    /// The value has no place in the target's type.
+    Fault(Fault),
+    /// A cell of this kind was not expected for the type: a fault of the plan.
+    Unfit,
+    /// A text equals the NULL token.
+    NullToken,
+}
+
+#[inline]
+fn row<R: Rows>(columns: &[Target], tally: &mut Tally, rows: &mut R, cells: &[Cell<'_>]) -> Result<Fate, EncodeError> {
+    rows.begin(cells.len()).map_err(|_| EncodeError::Width { expected: columns.len(), found: cells.len() })?;
+    for (column, (target, &cell)) in columns.iter().zip(cells).enumerate() {
+        if matches!(cell, Cell::Null) {
+            rows.null();
+        } else if let Err(refusal) = rows.cell(target.ty, cell)
+            && let Some(fault) = mend(target, column, cell, refusal, rows, tally)?
+        {
+            rows.roll_back();
+            tally.roll_back();
+            return Ok(Fate::Rejected { column, fault });
+        }
+    }
+    rows.end().map_err(EncodeError::Write)?;
+    tally.commit();
+    Ok(Fate::Written)
+}
+
+/// Does what the column's policy says; gives the fault when the row has to go.
+#[cold]
+fn mend<R: Rows>(
+    target: &Target,
+    column: usize,
+    cell: Cell<'_>,
+    refusal: Refusal,
+    rows: &mut R,
+    tally: &mut Tally,
+) -> Result<Option<Fault>, EncodeError> {
+    let fault = match refusal {
+        Refusal::Fault(fault) => fault,
+        Refusal::NullToken => return Err(EncodeError::NullToken { column }),
+        Refusal::Unfit => return Err(EncodeError::Unfit { column, ty: target.ty, found: kind_of(cell) }),
+    };
+    match target.policies.of(fault) {
+        Policy::Reject => Ok(Some(fault)),
+        Policy::Fail => Err(EncodeError::Fault { column, ty: target.ty, fault }),
+        Policy::Null if target.not_null => Err(EncodeError::NullInNotNull { column }),
+        Policy::Null => {
+            rows.null();
+            tally.hit(column, fault, Done::Nulled);
+            Ok(None)
+        }
+        Policy::Strip => {
+            let Some(rest) = text::strip(target.ty, cell, fault) else {
+                return Err(EncodeError::Fault { column, ty: target.ty, fault });
+            };
+            tally.hit(column, fault, Done::Stripped);
+            match rows.cell(target.ty, Cell::Bytes(&rest)) {
+                Ok(()) => Ok(None),
+                // Each strip makes the text shorter, so this ends.
+                Err(refusal) => mend(target, column, Cell::Bytes(&rest), refusal, rows, tally),
+            }
+        }
+    }
+}
+
+/// Why a COPY has to be given up.
 #[derive(Debug)]
 pub enum EncodeError {
-    /// The cell is of a kind, size or range that the column's type cannot hold.
+    /// The cell is of a kind that the column's type was not planned for.
     Unfit {
         /// Index of the column, from 0.
         column: usize,
@@ -132,13 +258,17 @@ pub enum EncodeError {
         /// What kind of cell came.
         found: &'static str,
     },
-    /// A zero or partial date for a NOT NULL column. Drop that NOT NULL and try again.
-    ZeroDateInNotNull {
+    /// A value that the type cannot hold, under the policy `fail`.
+    Fault {
         /// Index of the column, from 0.
         column: usize,
+        /// What the column is.
+        ty: ColumnType,
+        /// What is wrong with the value.
+        fault: Fault,
     },
-    /// A text holds a NUL byte, which PostgreSQL cannot hold; its own error would not name the column.
-    Nul {
+    /// A policy asks for NULL in a NOT NULL column. Drop that NOT NULL and try again.
+    NullInNotNull {
         /// Index of the column, from 0.
         column: usize,
     },
@@ -155,7 +285,7 @@ pub enum EncodeError {
         found: usize,
     },
     /// The other end does not take the bytes; the cause is the sink's error, not a fault of the row.
-    Write(std::io::Error),
+    Write(io::Error),
 }
 
 impl EncodeError {
@@ -164,8 +294,8 @@ impl EncodeError {
     pub const fn column(&self) -> Option<usize> {
         match *self {
             Self::Unfit { column, .. }
-            | Self::ZeroDateInNotNull { column }
-            | Self::Nul { column }
+            | Self::Fault { column, .. }
+            | Self::NullInNotNull { column }
             | Self::NullToken { column } => Some(column),
             Self::Width { .. } | Self::Write(_) => None,
         }
@@ -177,8 +307,10 @@ impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unfit { column, ty, found } => write!(f, "column {}: {found} does not fit type {ty}", column + 1),
-            Self::ZeroDateInNotNull { column } => write!(f, "column {}: zero date in a NOT NULL column", column + 1),
-            Self::Nul { column } => write!(f, "column {}: a text holds a NUL byte, which PostgreSQL cannot hold", column + 1),
+            Self::Fault { column, ty, fault } => {
+                write!(f, "column {} ({ty}) holds {}, and its policy is fail", column + 1, fault.plural())
+            }
+            Self::NullInNotNull { column } => write!(f, "column {}: NULL by policy in a NOT NULL column", column + 1),
             Self::NullToken { column } => write!(f, "column {}: a text equals the NULL token of this attempt", column + 1),
             Self::Width { expected, found } => write!(f, "a row has {found} cells, the table has {expected} columns"),
             Self::Write(_) => f.write_str("writing COPY data"),
@@ -202,62 +334,6 @@ impl From<EncodeError> for Error {
             EncodeError::Write(cause) => Self::with(Kind::Unreachable, "writing COPY data", cause),
             other => Self::new(Kind::Data, other.to_string()),
         }
-    }
-}
-
-/// What a cell becomes, before it is written.
-enum Field<'a> {
-    Null,
-    /// A date that PostgreSQL cannot hold.
-    ZeroDate,
-    /// Digits and punctuation made here: never equal to a NULL token.
-    Plain(&'a [u8]),
-    /// Bytes of the source: may be equal to anything.
-    Source(&'a [u8]),
-    /// A text with a NUL byte.
-    Nul,
-}
-
-/// The text of one cell, in `scratch` where it is not the source's own. None when the cell does not fit the type.
-#[inline]
-fn field<'a>(ty: ColumnType, cell: Cell<'a>, scratch: &'a mut Scratch) -> Option<Field<'a>> {
-    use ColumnType as T;
-    let text: &[u8] = match (ty, cell) {
-        (_, Cell::Null) => return Some(Field::Null),
-        (T::Int16 | T::Int32 | T::Int64 | T::UInt64 | T::Year, Cell::Int(value)) => scratch.int.format(value).as_bytes(),
-        (T::Int16 | T::Int32 | T::Int64 | T::UInt64 | T::Year, Cell::UInt(value)) => scratch.int.format(value).as_bytes(),
-        (T::Float32, Cell::Float(value)) => number::float(&mut scratch.float, value),
-        (T::Float64, Cell::Double(value)) => number::double(&mut scratch.float, value),
-        (T::Varchar { .. } | T::Text | T::Jsonb, Cell::Bytes(text)) => {
-            return Some(if text.contains(&0) { Field::Nul } else { Field::Source(text) });
-        }
-        (T::Decimal { .. } | T::Inet | T::Uuid, Cell::Bytes(text)) => {
-            return text.is_ascii().then_some(Field::Source(text));
-        }
-        (_, Cell::DateTime(value)) if ty.is_calendar() && !temporal::is_calendar_day(value) => return Some(Field::ZeroDate),
-        _ => {
-            scratch.bytes.clear();
-            return long_field(ty, cell, &mut scratch.bytes).then_some(Field::Plain(&scratch.bytes));
-        }
-    };
-    Some(Field::Plain(text))
-}
-
-/// Puts the text of a cell together in `out`; false when the cell does not fit the type.
-#[inline]
-fn long_field(ty: ColumnType, cell: Cell<'_>, out: &mut Vec<u8>) -> bool {
-    use ColumnType as T;
-    match (ty, cell) {
-        (T::Date, Cell::DateTime(value)) => temporal::date(out, value),
-        (T::Timestamp { digits }, Cell::DateTime(value)) => temporal::timestamp(out, value, digits),
-        (T::TimestampTz { digits }, Cell::DateTime(value)) => temporal::timestamp_utc(out, value, digits),
-        (T::Interval { digits }, Cell::Time(value)) => temporal::interval(out, value, digits),
-        (T::Boolean, Cell::Bytes(bytes)) => binary::boolean(out, bytes),
-        (T::Bit { bits }, Cell::Bytes(bytes)) => binary::bits(out, bytes, bits),
-        (T::Bytes, Cell::Bytes(bytes)) => binary::bytea(out, bytes),
-        (T::Geometry, Cell::Bytes(bytes)) => binary::geometry(out, bytes),
-        (T::Vector, Cell::Bytes(bytes)) => binary::vector(out, bytes),
-        _ => false,
     }
 }
 

@@ -18,6 +18,20 @@ pub(super) fn is_calendar_day(value: DateTime) -> bool {
     value.year >= 1 && value.day >= 1 && value.day <= days
 }
 
+/// No time of the day: the whole value is a date.
+#[inline]
+pub(super) const fn is_midnight(value: DateTime) -> bool {
+    value.hour == 0 && value.minute == 0 && value.second == 0 && value.micro == 0
+}
+
+/// From 00:00:00 to 24:00:00, as PostgreSQL's `time`.
+#[inline]
+pub(super) const fn is_of_day(value: Time) -> bool {
+    let end = value.hours == 24 && value.minutes == 0 && value.seconds == 0 && value.micros == 0;
+    let zero = value.hours == 0 && value.minutes == 0 && value.seconds == 0 && value.micros == 0;
+    (value.hours < 24 || end) && (!value.negative || zero)
+}
+
 const fn is_leap(year: u16) -> bool {
     year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
@@ -104,6 +118,49 @@ fn digit_of(value: u32) -> u8 {
 #[inline]
 const fn two(value: u8) -> [u8; 2] {
     [b'0' + value / 10, b'0' + value % 10]
+}
+
+/// Days from 2000-01-01, as the binary `date`. The caller has checked that the day exists.
+///
+/// Source of the formula: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil.
+#[inline]
+pub(super) fn days(value: DateTime) -> i32 {
+    let (month, day) = (i32::from(value.month), i32::from(value.day));
+    let year = i32::from(value.year) - i32::from(month <= 2);
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year;
+    // 2000-03-01 is day 5 * 146,097 of that count; 2000-01-01 lies 60 days before it.
+    days - 730_485 + 60
+}
+
+/// Microseconds from 2000-01-01, as the binary `timestamp`; none when a part is out of range or has too many digits.
+#[inline]
+pub(super) fn microseconds(value: DateTime, digits: u8) -> Option<i64> {
+    if value.hour > 23 {
+        return None;
+    }
+    let of_day = of_day(u32::from(value.hour), value.minute, value.second, value.micro, digits)?;
+    Some(i64::from(days(value)) * 86_400_000_000 + of_day)
+}
+
+/// Microseconds of a duration, as in the binary `interval`; none as for [`microseconds`].
+#[inline]
+pub(super) fn duration(value: Time, digits: u8) -> Option<i64> {
+    let length = of_day(value.hours, value.minutes, value.seconds, value.micros, digits)?;
+    Some(if value.negative { -length } else { length })
+}
+
+#[inline]
+fn of_day(hours: u32, minutes: u8, seconds: u8, micros: u32, digits: u8) -> Option<i64> {
+    const STEP: [u32; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+    let step = STEP.get(usize::from(digits))?;
+    if minutes > 59 || seconds > 59 || micros > 999_999 || micros % step != 0 {
+        return None;
+    }
+    let seconds = i64::from(hours) * 3600 + i64::from(minutes) * 60 + i64::from(seconds);
+    Some(seconds * 1_000_000 + i64::from(micros))
 }
 
 #[cfg(test)]

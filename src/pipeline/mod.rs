@@ -3,10 +3,11 @@
 pub mod chunk; // one chunk from the source into COPY; the only place that retries
 pub mod queue; // the jobs of a round
 pub mod round; // one snapshot group: workers, guard, what is left for the next round
+mod rows; // the rows of one attempt: streamed, drained, or kept apart
 pub mod table; // a table in work, and what became of it
 
 use crate::cancel::Cancel;
-use crate::config::Endpoint;
+use crate::config::{CopyFormat, Endpoint};
 use crate::conn::watchdog::Watchdog;
 use crate::context::progress::Progress;
 use crate::retry::Retries;
@@ -50,4 +51,12 @@ pub struct Limits {
     pub server_down_wait: Duration,
     /// Bytes of a drained chunk kept in memory; more goes to a temporary file.
     pub spool_bytes: usize,
+    /// Form of the rows on their way.
+    pub copy_format: CopyFormat,
+    /// Rows of one table that may be rejected before it fails.
+    pub rejected_rows_max: u64,
+    /// Whether the quarantine keeps the bytes of a refused value.
+    pub quarantine_raw: bool,
+    /// Longest row that is read, bytes.
+    pub row_bytes_max: u64,
 }

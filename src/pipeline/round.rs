@@ -15,8 +15,8 @@ use crate::sink::postgres::{PostgresSink, leftovers};
 use crate::sink::{Load, Sink};
 use crate::source::Source;
 use crate::source::guard::Hold;
-use crate::source::mysql::MysqlSource;
-use crate::source::snapshot::{self, Group, SnapshotKind};
+use crate::source::mysql::{LongRows, MysqlSource};
+use crate::source::snapshot::{self, Group, GroupLimits, SnapshotKind};
 use crate::track::writer::Event;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -89,10 +89,14 @@ pub fn run(services: &Services<'_>, plan: Plan, targets: &BTreeMap<String, Targe
 /// Opens a group; a source that is away is waited for.
 fn open_group(services: &Services<'_>, waiting: &[TablePlan]) -> Result<Group> {
     let tables: Vec<_> = waiting.iter().map(|table| &table.source).collect();
+    let limits = GroupLimits {
+        workers: services.limits.workers,
+        lock_wait: services.limits.snapshot_lock_wait,
+        long_rows: LongRows::up_to(services.limits.row_bytes_max),
+    };
     let until = Instant::now() + services.limits.server_down_wait;
     loop {
-        let wait = services.limits.snapshot_lock_wait;
-        match snapshot::open(services.source, services.limits.workers, &tables, wait, services.cancel) {
+        match snapshot::open(services.source, &limits, &tables, services.cancel) {
             Err(error) if is_away(error.kind()) && Instant::now() < until => {
                 log::warn!("{error}; waiting for the source");
                 services.cancel.sleep(KNOCK_EVERY)?;
@@ -182,13 +186,13 @@ fn work<'a>(
         nullable: Mutex::new(existing.map(|target| nullable_already(table, target)).unwrap_or_default()),
     };
     let jobs = if table.is_single() { 1 } else { table.chunks.len() + 1 };
-    TableWork::new(load, jobs, hold)
+    TableWork::new(load, jobs, hold, services.limits.rejected_rows_max)
 }
 
 /// Columns that an earlier load made nullable for zero dates: NULL may arrive in them without asking again.
 fn nullable_already(table: &TablePlan, target: &TargetTable) -> BTreeSet<usize> {
     let loose = |name: &str| target.columns.iter().any(|found| found.name == name && !found.not_null);
-    table.source.columns.iter().enumerate().filter(|(_, column)| loose(&column.name)).map(|(index, _)| index).collect()
+    table.source.columns.iter().enumerate().filter(|(_, column)| loose(&column.target)).map(|(index, _)| index).collect()
 }
 
 /// Staging of the tables with several chunks; the others make theirs inside their one transaction.
@@ -362,7 +366,8 @@ fn not_reached(table: &TablePlan) -> TableResult {
         rows_read: 0,
         bytes: 0,
         elapsed: Duration::ZERO,
-        zero_dates: Vec::new(),
+        rejected: 0,
+        values: Vec::new(),
         snapshot: SnapshotKind::Statement.word(),
         rounds: 0,
         strategy: table.strategy,

@@ -1,11 +1,12 @@
 //! A table in work: what its workers share, and what became of it.
 
 use crate::config::Strategy;
-use crate::encode::ZeroDates;
+use crate::encode::{Done, Tally};
 use crate::error::{Error, Kind, Result};
 use crate::plan::TablePlan;
-use crate::sink::{Load, Outcome, Proof};
+use crate::sink::{Copied, Load, Outcome, Proof};
 use crate::source::guard::Hold;
+use crate::value::Fault;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,7 +23,9 @@ pub struct TableWork<'a> {
     rows_read: AtomicU64,
     bytes: AtomicU64,
     source_count: Mutex<Option<u64>>,
-    zero_dates: Mutex<ZeroDates>,
+    rows_rejected: AtomicU64,
+    rejects_max: u64,
+    tally: Mutex<Tally>,
     started: Mutex<Option<Instant>>,
     announced: AtomicBool,
     end: Mutex<Option<(End, Instant)>>,
@@ -50,8 +53,10 @@ pub struct TableResult {
     pub bytes: u64,
     /// From its first job to its end.
     pub elapsed: Duration,
-    /// Zero and partial dates that became NULL, by column name.
-    pub zero_dates: Vec<(String, u64)>,
+    /// Rows that went to the quarantine.
+    pub rejected: u64,
+    /// What policies did to values: column name, fault, what was done, how often.
+    pub values: Vec<(String, Fault, Done, u64)>,
     /// Snapshot kind word.
     pub snapshot: &'static str,
     /// Rounds it took, 1 when all went well.
@@ -65,9 +70,9 @@ pub struct TableResult {
 }
 
 impl<'a> TableWork<'a> {
-    /// A table about to begin, with the number of its jobs.
+    /// A table about to begin, with the number of its jobs and of rows that may be rejected.
     #[must_use]
-    pub fn new(load: Load<'a>, jobs: usize, hold: Hold) -> Self {
+    pub fn new(load: Load<'a>, jobs: usize, hold: Hold, rejects_max: u64) -> Self {
         let columns = load.plan.source.columns.len();
         Self {
             load,
@@ -76,7 +81,9 @@ impl<'a> TableWork<'a> {
             rows_read: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             source_count: Mutex::new(None),
-            zero_dates: Mutex::new(ZeroDates::new(columns)),
+            rows_rejected: AtomicU64::new(0),
+            rejects_max,
+            tally: Mutex::new(Tally::new(columns)),
             started: Mutex::new(None),
             announced: AtomicBool::new(false),
             end: Mutex::new(None),
@@ -129,10 +136,17 @@ impl<'a> TableWork<'a> {
     }
 
     /// A chunk is in.
-    pub fn add(&self, rows: u64, bytes: u64, zero_dates: &ZeroDates) {
-        self.rows_read.fetch_add(rows, Ordering::SeqCst);
+    pub fn add(&self, copied: Copied, bytes: u64, tally: &Tally) {
+        self.rows_read.fetch_add(copied.rows + copied.rejected, Ordering::SeqCst);
+        self.rows_rejected.fetch_add(copied.rejected, Ordering::SeqCst);
         self.bytes.fetch_add(bytes, Ordering::SeqCst);
-        self.zero_dates.lock().unwrap_or_else(PoisonError::into_inner).add(zero_dates);
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).add(tally);
+    }
+
+    /// Rows that may still be rejected.
+    #[must_use]
+    pub fn rejects_left(&self) -> u64 {
+        self.rejects_max.saturating_sub(self.rows_rejected.load(Ordering::SeqCst))
     }
 
     /// What the source counted.
@@ -148,11 +162,12 @@ impl<'a> TableWork<'a> {
     /// What the finish of a table with several chunks compares.
     #[must_use]
     pub fn proof(&self) -> Proof {
-        let rows = self.rows_read.load(Ordering::SeqCst);
+        let (rows, rejected) = (self.rows_read.load(Ordering::SeqCst), self.rows_rejected.load(Ordering::SeqCst));
         Proof {
             source_count: *self.source_count.lock().unwrap_or_else(PoisonError::into_inner),
             rows_read: rows,
-            rows_copied: rows,
+            rows_copied: rows - rejected,
+            rows_rejected: rejected,
         }
     }
 
@@ -170,7 +185,7 @@ impl<'a> TableWork<'a> {
     #[must_use]
     pub fn into_result(self) -> TableResult {
         let columns = &self.load.plan.source.columns;
-        let zero_dates = self.zero_dates.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let tally = self.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
         let started = self.started.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (end, ended) = self.end.into_inner().unwrap_or_else(PoisonError::into_inner).unzip();
         TableResult {
@@ -179,9 +194,10 @@ impl<'a> TableWork<'a> {
             rows_read: self.rows_read.into_inner(),
             bytes: self.bytes.into_inner(),
             elapsed: started.zip(ended).map(|(from, to)| to.duration_since(from)).unwrap_or_default(),
-            zero_dates: zero_dates
+            rejected: self.rows_rejected.into_inner(),
+            values: tally
                 .iter()
-                .filter_map(|(index, count)| columns.get(index).map(|c| (c.name.clone(), count)))
+                .filter_map(|(index, fault, done, count)| columns.get(index).map(|c| (c.name.clone(), fault, done, count)))
                 .collect(),
             snapshot: self.load.snapshot,
             rounds: self.load.round + 1,

@@ -3,11 +3,12 @@
 pub mod chunks; // where a table is cut
 pub mod strategy; // one worker or many, merge or first load, and why
 
-use crate::catalog::SourceTable;
+use crate::catalog::{Column, SourceTable};
 use crate::config::Strategy;
 use crate::error::Error;
 use crate::key::KeyRange;
 use crate::name::{TableName, quote_postgres};
+use crate::value::Fault;
 
 /// What a run will do, table by table, in the order it begins them.
 #[derive(Debug, Default)]
@@ -55,11 +56,21 @@ impl TablePlan {
         &self.source.name.table
     }
 
-    /// What a row of the table looks like in the warehouse: columns, types, filter. Another text is another table.
+    /// The names that are not the source's own: pairs of source column (empty: the table) and target name.
+    #[must_use]
+    pub fn renamed(&self) -> Vec<(String, String)> {
+        let table = (self.target.table != self.source.name.table).then(|| (String::new(), self.target.table.clone()));
+        let columns = self.source.columns.iter().filter(|c| c.target != c.name).map(|c| (c.name.clone(), c.target.clone()));
+        table.into_iter().chain(columns).collect()
+    }
+
+    /// What a row of the table looks like in the warehouse: columns, types, policies, filter. Another text is another table.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let columns: Vec<String> = self.source.columns.iter().map(|c| format!("{} {}", quote_postgres(&c.name), c.ty)).collect();
-        format!("1;{};{}", columns.join(","), self.filter.as_deref().unwrap_or(""))
+        let policies = |c: &Column| Fault::ALL.map(|fault| &c.policies.of(fault).word()[..1]).concat();
+        let column = |c: &Column| format!("{} {} {}", quote_postgres(&c.target), c.ty, policies(c));
+        let columns: Vec<String> = self.source.columns.iter().map(column).collect();
+        format!("2;{};{}", columns.join(","), self.filter.as_deref().unwrap_or(""))
     }
 
     /// Rows are read by one statement each that no snapshot covers, so a chunk is drained before it is written.

@@ -24,7 +24,7 @@ pub struct RunReport {
     pub run_id: String,
     /// The interrupted run that this one went on with.
     pub resumes: Option<String>,
-    /// `success`, `failed`, `stopped`.
+    /// `success`, `incomplete` (rows are in the quarantine), `failed`, `stopped`.
     pub status: String,
     /// What the process exits with.
     pub exit_code: u8,
@@ -75,7 +75,13 @@ pub struct Totals {
     pub deleted: u64,
     /// COPY bytes.
     pub bytes: u64,
-    /// Zero and partial dates that became NULL.
+    /// Source rows that are in the quarantine, not in the warehouse.
+    pub rejected: u64,
+    /// Values that became NULL by policy.
+    pub nulled: u64,
+    /// Values that lost bytes by policy.
+    pub stripped: u64,
+    /// Of those that became NULL: zero and partial dates.
     pub zero_dates: u64,
     /// Status events written.
     pub events_written: u64,
@@ -116,19 +122,42 @@ pub struct TableReport {
     pub seconds: f64,
     /// Snapshot groups it took.
     pub rounds: u32,
-    /// Zero and partial dates that became NULL, by column.
-    pub zero_dates: Vec<ColumnCount>,
+    /// Source rows that are in the quarantine.
+    pub rejected: u64,
+    /// What policies did to values.
+    pub values: Vec<ValueCount>,
+    /// Names that PostgreSQL cannot keep.
+    pub renamed: Vec<Renamed>,
     /// Why it failed.
     pub error: Option<ErrorReport>,
 }
 
-/// A column and a number.
+/// What a policy did to values of a column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ColumnCount {
-    /// Column name.
+pub struct ValueCount {
+    /// Source column.
     pub column: String,
-    /// How many.
+    /// What was wrong: `zero_date`, `nul_byte`, `invalid_utf8`, `out_of_range`.
+    pub fault: &'static str,
+    /// What was done: `null`, `strip`.
+    pub done: &'static str,
+    /// How often.
     pub count: u64,
+}
+
+/// A name that is not the source's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Renamed {
+    /// Source column; empty for the table itself.
+    pub column: String,
+    /// Its name in the warehouse.
+    pub target: String,
+}
+
+impl From<(String, String)> for Renamed {
+    fn from((column, target): (String, String)) -> Self {
+        Self { column, target }
+    }
 }
 
 /// An error as a document.
@@ -236,7 +265,16 @@ impl RunReport {
             totals.updated += table.updated;
             totals.deleted += table.deleted;
             totals.bytes += table.bytes;
-            totals.zero_dates += table.zero_dates.iter().map(|z| z.count).sum::<u64>();
+            totals.rejected += table.rejected;
+            for value in &table.values {
+                match value.done {
+                    "strip" => totals.stripped += value.count,
+                    _ => totals.nulled += value.count,
+                }
+                if value.fault == "zero_date" {
+                    totals.zero_dates += value.count;
+                }
+            }
         }
         self.totals = totals;
     }

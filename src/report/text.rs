@@ -1,6 +1,7 @@
 //! The summary of a run as text: a table of what is worth a line, and the totals.
 
-use super::{RunReport, TableReport};
+use super::{RunReport, TableReport, ValueCount};
+use crate::value::Fault;
 use comfy_table::{CellAlignment, Table, presets};
 use std::fmt::Write;
 
@@ -32,8 +33,14 @@ pub fn summary(report: &RunReport) -> String {
         push(&mut out, &format!("and {hidden} more errors (--json lists all)"));
     }
     for table in &report.tables {
-        for zero in &table.zero_dates {
-            push(&mut out, &format!("{}.{}: {} zero dates became NULL", table.table, zero.column, number(zero.count)));
+        table.values.iter().for_each(|value| push(&mut out, &value_line(&table.table, value)));
+        for name in &table.renamed {
+            let dot = if name.column.is_empty() { "" } else { "." };
+            push(&mut out, &format!("{}{dot}{} is called {} in the warehouse", table.table, name.column, name.target));
+        }
+        if table.rejected > 0 {
+            let rows = number(table.rejected);
+            push(&mut out, &format!("{}: {rows} rows rejected, see etl_quarantine.rejected_row", table.table));
         }
     }
     for warning in &report.warnings {
@@ -41,6 +48,12 @@ pub fn summary(report: &RunReport) -> String {
     }
     push(&mut out, &totals(report));
     out
+}
+
+fn value_line(table: &str, value: &ValueCount) -> String {
+    let what = Fault::ALL.iter().find(|fault| fault.word() == value.fault).map_or(value.fault, |fault| fault.plural());
+    let done = if value.done == "strip" { "were stripped" } else { "became NULL" };
+    format!("{table}.{}: {} {what} {done}", value.column, number(value.count))
 }
 
 fn push(out: &mut String, line: &str) {
@@ -94,6 +107,7 @@ fn totals(report: &RunReport) -> String {
         (t.inserted, "inserted"),
         (t.updated, "updated"),
         (t.deleted, "deleted"),
+        (t.rejected, "rejected"),
         (t.kept, "tables kept from the interrupted run"),
         (t.failed, "tables failed"),
         (t.not_reached, "tables not reached"),

@@ -3,12 +3,15 @@
 pub mod postgres; // PostgreSQL: staging, COPY, merge by content
 
 use crate::catalog::TargetTable;
+use crate::conn::classify::RowRefusal;
 use crate::error::Result;
 use crate::name::TableName;
 use crate::plan::TablePlan;
 use crate::track::RunIdentity;
+use crate::track::quarantine::Reject;
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 /// Everything a sink needs to know of one table's load; shared by the workers that fill it.
@@ -30,7 +33,7 @@ pub struct Load<'a> {
     pub source_identity: &'a str,
     /// Fingerprint of columns, types and filter, for the state row.
     pub fingerprint: String,
-    /// Columns whose NOT NULL was given up, because zero dates arrive in them as NULL.
+    /// Columns whose NOT NULL was given up, because a policy puts NULL into them.
     pub nullable: Mutex<BTreeSet<usize>>,
 }
 
@@ -51,6 +54,8 @@ pub struct Proof {
     pub rows_read: u64,
     /// Rows that COPY took.
     pub rows_copied: u64,
+    /// Rows that went to the quarantine.
+    pub rows_rejected: u64,
 }
 
 /// What the finish did to the target.
@@ -64,10 +69,42 @@ pub struct Outcome {
     pub updated: u64,
     /// Rows that the source does not have any more.
     pub deleted: u64,
+    /// Source rows that are in the quarantine.
+    pub rejected: u64,
 }
 
-/// Writes COPY bytes into the stream and returns the number of rows.
-pub type Fill<'a> = dyn FnMut(&mut dyn Write) -> Result<u64> + 'a;
+/// What became of the rows of a chunk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// Rows that COPY took.
+    pub rows: u64,
+    /// Rows that went to the quarantine.
+    pub rejected: u64,
+}
+
+/// The rows of one chunk attempt, as COPY bytes.
+pub trait Rows {
+    /// The WITH clause of the COPY that reads the bytes.
+    fn options(&self) -> String;
+
+    /// How many rows there are, when each can be written by itself; none while they stream.
+    fn parts(&self) -> Option<usize>;
+
+    /// Writes all rows, or those of a part; returns how many.
+    ///
+    /// # Errors
+    /// The classified error of the source or of the stream.
+    fn write(&mut self, part: Option<Range<usize>>, out: &mut dyn Write) -> Result<u64>;
+
+    /// PostgreSQL refused this row.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Data`] when the policy is to fail, or too many rows were refused.
+    fn refused(&mut self, row: usize, refusal: &RowRefusal) -> Result<()>;
+
+    /// Every row that was refused so far.
+    fn rejects(&self) -> &[Reject];
+}
 
 /// One writer into a sink: a connection that one worker keeps for its whole life.
 ///
@@ -79,12 +116,12 @@ pub trait Sink: Send {
     /// The classified server error.
     fn prepare(&mut self, load: &Load<'_>) -> Result<()>;
 
-    /// Writes one chunk in a transaction of its own; a chunk that is in already is not written again. `format` is the
-    /// WITH clause that fits the bytes. Returns the rows copied.
+    /// Writes one chunk and its rejects in a transaction of its own; a chunk that is in already is not written again.
     ///
     /// # Errors
-    /// The classified server error, or what `fill` returned.
-    fn chunk(&mut self, load: &Load<'_>, chunk: usize, format: &str, fill: &mut Fill<'_>) -> Result<u64>;
+    /// [`crate::error::Kind::RowRefused`] when rows that stream hold one that is refused; the classified server error, or
+    /// what `rows` returned.
+    fn chunk(&mut self, load: &Load<'_>, chunk: usize, rows: &mut dyn Rows) -> Result<Copied>;
 
     /// Proves the counts and makes the chunks the table's content, together with its state row.
     ///
@@ -96,7 +133,7 @@ pub trait Sink: Send {
     ///
     /// # Errors
     /// As for `chunk` and `finish`.
-    fn whole(&mut self, load: &Load<'_>, format: &str, source_count: Option<u64>, fill: &mut Fill<'_>) -> Result<Outcome>;
+    fn whole(&mut self, load: &Load<'_>, source_count: Option<u64>, rows: &mut dyn Rows) -> Result<Outcome>;
 
     /// Gives up NOT NULL of a column of the shadow table.
     ///

@@ -8,10 +8,10 @@ pub mod snapshot; // opens the snapshots of a group under one short lock
 use crate::error::Result;
 use crate::key::KeyRange;
 use crate::plan::TablePlan;
-use crate::value::Cell;
+use crate::value::Row;
 
-/// Called once per row, with one cell per column of the plan, in the plan's order.
-pub type EachRow<'a> = dyn FnMut(&[Cell<'_>]) -> Result<()> + 'a;
+/// Called once per row.
+pub type EachRow<'a> = dyn FnMut(&Row<'_>) -> Result<()> + 'a;
 
 /// One reader of a source: a connection that one worker keeps for its whole life.
 pub trait Source: Send {

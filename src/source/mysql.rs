@@ -8,27 +8,50 @@ use crate::conn::classify;
 use crate::conn::mysql::MysqlConn;
 use crate::error::{Error, Kind, Result};
 use crate::key::{KeyRange, KeyValue};
-use crate::name::{column_list, quote_mysql};
+use crate::name::quote_mysql;
 use crate::plan::TablePlan;
-use crate::value::{Cell, ColumnType, DateTime, Time};
+use crate::value::{Cell, ColumnType, DateTime, Row, Time};
 use mysql::prelude::Queryable;
 use mysql::{Params, Value};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long the rest of an abandoned result is read before the connection is given up instead.
 const DRAIN_MAX: Duration = Duration::from_secs(2);
 
+/// Rows with more bytes than this in their long columns are read one worker at a time: each of them is in memory several
+/// times, and several workers with one each would be too much.
+const LONG_ROW_BYTES: u64 = 4 << 20;
+
+/// What the workers of a run share about rows of many megabytes.
+#[derive(Debug, Clone)]
+pub struct LongRows {
+    /// Held while long rows are read. Its holder reads from a server, under that connection's deadlines.
+    lane: Arc<Mutex<()>>,
+    /// Longest row that is read, bytes.
+    bytes_max: u64,
+}
+
+impl LongRows {
+    /// One lane, and rows of at most so many bytes in it.
+    #[must_use]
+    pub fn up_to(bytes_max: u64) -> Self {
+        Self { lane: Arc::default(), bytes_max }
+    }
+}
+
 /// One connection inside a snapshot (or outside of any, for tables without transactions).
 #[derive(Debug)]
 pub struct MysqlSource {
     conn: Option<MysqlConn>,
+    long_rows: LongRows,
 }
 
 impl MysqlSource {
     /// Takes a connection whose transaction is open already.
     #[must_use]
-    pub const fn new(conn: MysqlConn) -> Self {
-        Self { conn: Some(conn) }
+    pub const fn new(conn: MysqlConn, long_rows: LongRows) -> Self {
+        Self { conn: Some(conn), long_rows }
     }
 
     /// Runs `work` between a savepoint and its rollback; any error but one of `work`'s own caller loses the connection.
@@ -57,8 +80,20 @@ fn keeps_connection(error: &Error) -> bool {
 
 impl Source for MysqlSource {
     fn read(&mut self, table: &TablePlan, range: &KeyRange, each: &mut EachRow<'_>) -> Result<u64> {
-        let (sql, values) = select(table, range);
-        self.in_savepoint(table.name(), |conn| stream(conn, table, &sql, values, each))
+        let LongRows { lane, bytes_max } = self.long_rows.clone();
+        let lengths = Lengths::of(table, bytes_max);
+        self.in_savepoint(table.name(), |conn| {
+            let query = select(table, range, lengths.as_ref().map(|lengths| lengths.short()));
+            let (read, long) = stream(conn, table, query, bytes_max, each)?;
+            let Some(lengths) = lengths.filter(|_| long > 0) else { return Ok(read) };
+            let _turn = lane.lock().unwrap_or_else(PoisonError::into_inner);
+            let (more, _) = stream(conn, table, select(table, range, Some(lengths.long())), bytes_max, each)?;
+            if more != long {
+                let text = format!("reading table {}: {long} long rows were seen, {more} were read", table.name());
+                return Err(Error::new(Kind::Proof, text));
+            }
+            Ok(read + more)
+        })
     }
 
     fn count(&mut self, table: &TablePlan) -> Result<Option<u64>> {
@@ -81,12 +116,69 @@ impl Source for MysqlSource {
     }
 }
 
-/// The statement of a range and its parameters. Columns are always named: `SELECT *` leaves invisible ones out.
-#[must_use]
-pub fn select(table: &TablePlan, range: &KeyRange) -> (String, Vec<Value>) {
+/// How many bytes the long columns of a row have, in SQL.
+struct Lengths {
+    sum: String,
+    bytes_max: u64,
+}
+
+/// Which rows a statement reads, in tables that may have long ones.
+struct Part {
+    /// The columns, the long ones guarded.
+    guard: Option<String>,
+    /// The last column: bytes of the long columns.
+    length: String,
+    condition: Option<String>,
+}
+
+impl Lengths {
+    /// None for a table whose columns are all short.
+    fn of(table: &TablePlan, bytes_max: u64) -> Option<Self> {
+        let long: Vec<String> = table
+            .source
+            .columns
+            .iter()
+            .filter(|column| column.may_be_long())
+            .map(|column| format!("COALESCE(OCTET_LENGTH({}), 0)", quote_mysql(&column.name)))
+            .collect();
+        (!long.is_empty()).then(|| Self { sum: long.join(" + "), bytes_max })
+    }
+
+    /// Every row; where the long columns are too long for a parallel read, NULL stands for them.
+    fn short(&self) -> Part {
+        let guard = Some(format!("IF({} > {LONG_ROW_BYTES}, NULL, ", self.sum));
+        Part { guard, length: self.sum.clone(), condition: None }
+    }
+
+    /// The rows that [`Lengths::short`] left out, up to the longest that is read.
+    fn long(&self) -> Part {
+        let condition = Some(format!("{} > {LONG_ROW_BYTES} AND {} <= {}", self.sum, self.sum, self.bytes_max));
+        Part { guard: None, length: "0".into(), condition }
+    }
+}
+
+/// A statement and its parameters.
+struct Query {
+    sql: String,
+    values: Vec<Value>,
+    /// The last column is the length of the long columns.
+    measured: bool,
+}
+
+/// The statement of a range. Columns are always named: `SELECT *` leaves invisible ones out.
+fn select(table: &TablePlan, range: &KeyRange, part: Option<Part>) -> Query {
     let source = &table.source;
-    let columns = column_list(source.columns.iter().map(|c| c.name.as_str()), quote_mysql);
-    let mut sql = format!("SELECT {columns} FROM {}", source.name.mysql());
+    let guard = part.as_ref().and_then(|part| part.guard.as_deref());
+    let mut columns: Vec<String> = source
+        .columns
+        .iter()
+        .map(|column| match guard.filter(|_| column.may_be_long()) {
+            Some(guard) => format!("{guard}{})", quote_mysql(&column.name)),
+            None => quote_mysql(&column.name),
+        })
+        .collect();
+    columns.extend(part.as_ref().map(|part| part.length.clone()));
+    let mut sql = format!("SELECT {} FROM {}", columns.join(", "), source.name.mysql());
     let mut conditions = Vec::new();
     let mut values = Vec::new();
     if let Some((condition, keys)) = key_condition(table, range) {
@@ -97,14 +189,14 @@ pub fn select(table: &TablePlan, range: &KeyRange) -> (String, Vec<Value>) {
         conditions.push(condition);
         values = keys;
     }
-    if let Some(filter) = &table.filter {
-        conditions.push(format!("({filter})"));
-    }
+    conditions.extend(table.filter.as_ref().map(|filter| format!("({filter})")));
+    let measured = part.is_some();
+    conditions.extend(part.and_then(|part| part.condition));
     if !conditions.is_empty() {
         sql.push_str(" WHERE ");
         sql.push_str(&conditions.join(" AND "));
     }
-    (sql, values)
+    Query { sql, values, measured }
 }
 
 /// The range as a condition; bytes of binary columns are cast, or the server would read them as text.
@@ -123,24 +215,33 @@ fn parameter(value: KeyValue) -> Value {
     }
 }
 
-fn stream(conn: &mut MysqlConn, table: &TablePlan, sql: &str, values: Vec<Value>, each: &mut EachRow<'_>) -> Result<u64> {
+/// Gives every row to `each` but those that are left for the lane; returns how many of either there were.
+fn stream(conn: &mut MysqlConn, table: &TablePlan, query: Query, bytes_max: u64, each: &mut EachRow<'_>) -> Result<(u64, u64)> {
     let doing = || format!("reading table {}", table.name());
-    let params = if values.is_empty() { Params::Empty } else { Params::Positional(values) };
-    let mut result = conn.conn.exec_iter(sql, params).map_err(|e| classify::mysql(&e, doing()))?;
+    let params = if query.values.is_empty() { Params::Empty } else { Params::Positional(query.values) };
+    let mut result = conn.conn.exec_iter(query.sql, params).map_err(|e| classify::mysql(&e, doing()))?;
     let width = table.source.columns.len();
     let Some(mut rows) = result.iter() else {
         return Err(Error::new(Kind::SnapshotLost, format!("{}: the server answered a SELECT without columns", doing())));
     };
     let mut spare: Vec<Cell<'static>> = Vec::with_capacity(width);
-    let mut count = 0_u64;
+    let (mut count, mut long) = (0_u64, 0_u64);
     let failed = loop {
-        let Some(row) = rows.next() else { return Ok(count) };
+        let Some(row) = rows.next() else { return Ok((count, long)) };
         let row = row.map_err(|e| classify::mysql(&e, doing()))?;
+        if row.len() != width + usize::from(query.measured) {
+            break Error::new(Kind::Changed, doing());
+        }
+        let length = if query.measured { bytes_of(row.as_ref(width)) } else { 0 };
+        if length > LONG_ROW_BYTES && length <= bytes_max {
+            long += 1;
+            continue;
+        }
         let mut cells = recycle(spare);
         for column in 0..width {
             cells.push(row.as_ref(column).map_or(Cell::Null, cell));
         }
-        let outcome = if row.len() == width { each(&cells) } else { Err(Error::new(Kind::Changed, doing())) };
+        let outcome = each(&Row { cells: &cells, too_long: (length > bytes_max).then_some(length) });
         spare = recycle(cells);
         match outcome {
             Ok(()) => count += 1,
@@ -161,6 +262,17 @@ fn stream(conn: &mut MysqlConn, table: &TablePlan, sql: &str, values: Vec<Value>
     std::mem::forget(result);
     conn.abandoned = true;
     Err(failed)
+}
+
+/// A length as the server counted it.
+fn bytes_of(value: Option<&Value>) -> u64 {
+    match value {
+        Some(Value::UInt(bytes)) => *bytes,
+        Some(Value::Int(bytes)) => u64::try_from(*bytes).unwrap_or(0),
+        // MySQL adds lengths up as a decimal where there are many.
+        Some(Value::Bytes(text)) => std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(u64::MAX),
+        _ => u64::MAX,
+    }
 }
 
 /// The same allocation for the next row: an empty vector carries no borrow.

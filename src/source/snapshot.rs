@@ -5,7 +5,7 @@
 //! plan then reads every such table through one connection.
 
 use super::guard::Guard;
-use super::mysql::MysqlSource;
+use super::mysql::{LongRows, MysqlSource};
 use crate::cancel::Cancel;
 use crate::catalog::{self, SourceTable, TableKind};
 use crate::config::Endpoint;
@@ -62,14 +62,25 @@ pub struct Group {
     pub warnings: Vec<String>,
 }
 
-/// Opens `workers` readers and the guard.
+/// How a group is opened.
+#[derive(Debug, Clone)]
+pub struct GroupLimits {
+    /// Number of readers.
+    pub workers: usize,
+    /// How long the lock may be waited for, at most 2 s.
+    pub lock_wait: Duration,
+    /// What the readers share about long rows.
+    pub long_rows: LongRows,
+}
+
+/// Opens the readers and the guard.
 ///
 /// # Errors
 /// The classified error of a connection; a lock that cannot be had is not an error.
-pub fn open(endpoint: &Endpoint, workers: usize, tables: &[&SourceTable], lock_wait: Duration, cancel: &Cancel) -> Result<Group> {
+pub fn open(endpoint: &Endpoint, limits: &GroupLimits, tables: &[&SourceTable], cancel: &Cancel) -> Result<Group> {
     // All connections first: nothing slow may happen under the lock.
-    let mut readers = Vec::with_capacity(workers);
-    for _ in 0..workers {
+    let mut readers = Vec::with_capacity(limits.workers);
+    for _ in 0..limits.workers {
         cancel.check()?;
         readers.push(MysqlConn::connect(endpoint)?);
     }
@@ -78,7 +89,7 @@ pub fn open(endpoint: &Endpoint, workers: usize, tables: &[&SourceTable], lock_w
     let mut locker = MysqlConn::connect(endpoint)?;
     let (mut kind, mut why) = (SnapshotKind::Statement, None);
     if transactional {
-        (kind, why) = match lock(&mut locker, lock_wait, cancel)? {
+        (kind, why) = match lock(&mut locker, limits.lock_wait, cancel)? {
             None => (SnapshotKind::Shared, None),
             Some(why) => (SnapshotKind::PerTable, Some(why)),
         };
@@ -91,7 +102,13 @@ pub fn open(endpoint: &Endpoint, workers: usize, tables: &[&SourceTable], lock_w
     missing.extend(changed(&mut locker, &endpoint.database, tables)?);
     let mut warnings: Vec<String> = why.into_iter().collect();
     warnings.extend(blind(&mut locker)?);
-    Ok(Group { kind, readers: readers.into_iter().map(MysqlSource::new).collect(), guard, missing, warnings })
+    Ok(Group {
+        kind,
+        readers: readers.into_iter().map(|conn| MysqlSource::new(conn, limits.long_rows.clone())).collect(),
+        guard,
+        missing,
+        warnings,
+    })
 }
 
 /// Tables that are not what the plan saw: altered, swapped or made anew between its look at the catalog and the moment

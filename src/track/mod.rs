@@ -4,6 +4,7 @@
 //! is written by one thread from events, and nothing there ever fails a run.
 
 pub mod lock; // one run per target
+pub mod quarantine; // rows that were refused
 pub mod schema; // tables of our own in the warehouse
 pub mod state; // what is done, and the ledger of a table in work
 pub mod writer; // the one writer of the status tables

@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS etl_sync.etl_table_state (
     snapshot          text NOT NULL,
     fingerprint       text NOT NULL,
     source_identity   text NOT NULL,
+    rejected          bigint NOT NULL DEFAULT 0,
     target_oid        bigint NOT NULL,
     target_relfilenode bigint NOT NULL,
     watermark_column  text,
@@ -48,6 +49,39 @@ CREATE UNLOGGED TABLE IF NOT EXISTS etl_sync.chunk_ledger (
     table_name text NOT NULL,
     chunk      integer NOT NULL,
     rows       bigint NOT NULL DEFAULT 0,
+    rejected   bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (run_id, round, table_name, chunk)
 );
 COMMENT ON TABLE etl_sync.chunk_ledger IS 'etl-sync: chunks that are in staging';
+
+-- Of installations that are older than these columns.
+ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS rejected bigint NOT NULL DEFAULT 0;
+ALTER TABLE etl_sync.chunk_ledger ADD COLUMN IF NOT EXISTS rejected bigint NOT NULL DEFAULT 0;
+
+CREATE TABLE IF NOT EXISTS etl_sync.name_map (
+    job         text NOT NULL,
+    table_name  text NOT NULL,
+    column_name text NOT NULL,
+    target_name text NOT NULL,
+    PRIMARY KEY (job, table_name, column_name)
+);
+COMMENT ON TABLE etl_sync.name_map IS 'etl-sync: names that PostgreSQL cannot keep; an empty column_name is the table itself';
+
+CREATE SCHEMA IF NOT EXISTS etl_quarantine;
+REVOKE ALL ON SCHEMA etl_quarantine FROM PUBLIC;
+
+CREATE TABLE IF NOT EXISTS etl_quarantine.rejected_row (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    job         text NOT NULL,
+    table_name  text NOT NULL,
+    key         jsonb,
+    column_name text,
+    reason      text NOT NULL,
+    run_id      text NOT NULL,
+    round       integer NOT NULL,
+    rejected_at timestamptz NOT NULL DEFAULT now(),
+    raw         bytea
+);
+CREATE INDEX IF NOT EXISTS rejected_row_table ON etl_quarantine.rejected_row (job, table_name);
+REVOKE ALL ON etl_quarantine.rejected_row FROM PUBLIC;
+COMMENT ON TABLE etl_quarantine.rejected_row IS 'etl-sync: source rows that are not in the target, as of each table''s last load';

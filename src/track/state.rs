@@ -38,6 +38,8 @@ pub struct NewState<'a> {
     pub fingerprint: &'a str,
     /// Server identity and database of the source.
     pub source_identity: &'a str,
+    /// Source rows that are in the quarantine.
+    pub rejected: u64,
     /// Quoted name of the target, for its oid.
     pub target: &'a str,
 }
@@ -74,6 +76,7 @@ pub fn upsert(run: &RunIdentity, state: &NewState<'_>) -> String {
         include_str!("state_upsert.sql"),
         values = values.join(", "),
         rows = state.rows,
+        rejected = state.rejected,
         target = literal_postgres(state.target)
     )
 }
@@ -82,7 +85,7 @@ pub fn upsert(run: &RunIdentity, state: &NewState<'_>) -> String {
 #[must_use]
 pub fn finished(run: &RunIdentity, table: &str) -> String {
     format!(
-        "SELECT rows FROM etl_sync.etl_table_state WHERE job = {} AND table_name = {} AND run_id = {}",
+        "SELECT rows, rejected FROM etl_sync.etl_table_state WHERE job = {} AND table_name = {} AND run_id = {}",
         literal_postgres(&run.job),
         literal_postgres(table),
         literal_postgres(&run.run_id)
@@ -125,9 +128,9 @@ pub fn ledger_insert(run: &RunIdentity, round: u32, table: &str, chunk: usize) -
 
 /// Last statement of a chunk's transaction.
 #[must_use]
-pub fn ledger_rows(run: &RunIdentity, round: u32, table: &str, chunk: usize, rows: u64) -> String {
+pub fn ledger_rows(run: &RunIdentity, round: u32, table: &str, chunk: usize, (rows, rejected): (u64, u64)) -> String {
     format!(
-        "UPDATE etl_sync.chunk_ledger SET rows = {rows} WHERE run_id = {} AND round = {round} AND table_name = {} AND chunk = {chunk}",
+        "UPDATE etl_sync.chunk_ledger SET rows = {rows}, rejected = {rejected} WHERE run_id = {} AND round = {round} AND table_name = {} AND chunk = {chunk}",
         literal_postgres(&run.run_id),
         literal_postgres(table)
     )
@@ -137,7 +140,7 @@ pub fn ledger_rows(run: &RunIdentity, round: u32, table: &str, chunk: usize, row
 #[must_use]
 pub fn ledger_chunk(run: &RunIdentity, round: u32, table: &str, chunk: usize) -> String {
     format!(
-        "SELECT rows FROM etl_sync.chunk_ledger WHERE run_id = {} AND round = {round} AND table_name = {} AND chunk = {chunk}",
+        "SELECT rows, rejected FROM etl_sync.chunk_ledger WHERE run_id = {} AND round = {round} AND table_name = {} AND chunk = {chunk}",
         literal_postgres(&run.run_id),
         literal_postgres(table)
     )
@@ -147,9 +150,25 @@ pub fn ledger_chunk(run: &RunIdentity, round: u32, table: &str, chunk: usize) ->
 #[must_use]
 pub fn ledger_totals(run: &RunIdentity, round: u32, table: &str) -> String {
     format!(
-        "SELECT count(*), coalesce(sum(rows), 0) FROM etl_sync.chunk_ledger WHERE run_id = {} AND round = {round} AND table_name = {}",
+        "SELECT count(*), coalesce(sum(rows), 0), coalesce(sum(rejected), 0) FROM etl_sync.chunk_ledger WHERE run_id = {} AND round = {round} AND table_name = {}",
         literal_postgres(&run.run_id),
         literal_postgres(table)
+    )
+}
+
+/// Records the names of a table that are not the source's own; `names` are pairs of source column (empty: the table) and
+/// target name.
+#[must_use]
+pub fn name_map(run: &RunIdentity, table: &str, names: &[(String, String)]) -> String {
+    let (job, table) = (literal_postgres(&run.job), literal_postgres(table));
+    let rows: Vec<String> = names
+        .iter()
+        .map(|(column, target)| format!("({job}, {table}, {}, {})", literal_postgres(column), literal_postgres(target)))
+        .collect();
+    format!(
+        "DELETE FROM etl_sync.name_map WHERE job = {job} AND table_name = {table}; \
+         INSERT INTO etl_sync.name_map (job, table_name, column_name, target_name) VALUES {}",
+        rows.join(", ")
     )
 }
 

@@ -1,19 +1,64 @@
-//! One COPY … FROM STDIN: blocks go straight into the driver's writer, each of them proves that the server still reads.
+//! COPY … FROM STDIN: blocks go straight into the driver's writer, each of them proves that the server still reads. A row
+//! that PostgreSQL refuses is found by halving.
 
-use crate::conn::classify;
+use crate::conn::classify::{self, RowRefusal};
 use crate::conn::postgres::{PostgresConn, Steps};
 use crate::error::{Error, Kind, Result};
 use crate::name::{column_list, quote_postgres};
-use crate::sink::{Fill, Load};
+use crate::sink::{Copied, Load, Rows};
 use std::io::{self, Write};
+use std::ops::Range;
 
-/// Runs COPY into `table`, filled by `fill`; checks that the server took as many rows as were written.
+/// Runs COPY into `table`; checks that the server took as many rows as were written. Inside an open transaction.
 ///
 /// # Errors
-/// The classified server error, what `fill` returned, or [`Kind::Proof`] when the counts differ.
-pub fn copy_in(conn: &mut PostgresConn, load: &Load<'_>, table: &str, format: &str, fill: &mut Fill<'_>) -> Result<u64> {
-    let columns = column_list(load.plan.source.columns.iter().map(|c| c.name.as_str()), quote_postgres);
-    let sql = format!("COPY {table} ({columns}) FROM STDIN {format}");
+/// [`Kind::RowRefused`] when PostgreSQL refuses a row and the rows are not kept apart; the classified server error, what
+/// `rows` returned, or [`Kind::Proof`] when the counts differ.
+pub fn copy_in(conn: &mut PostgresConn, load: &Load<'_>, table: &str, rows: &mut dyn Rows) -> Result<Copied> {
+    let copied = match rows.parts() {
+        Some(count) => isolate(conn, load, table, rows, count)?,
+        None => one(conn, load, table, rows, None)?.map_err(|refusal| refusal.into_error(load))?,
+    };
+    Ok(Copied { rows: copied, rejected: u64::try_from(rows.rejects().len()).unwrap_or(u64::MAX) })
+}
+
+/// Copies what PostgreSQL takes: a part that holds a refused row is halved until the row is alone.
+fn isolate(conn: &mut PostgresConn, load: &Load<'_>, table: &str, rows: &mut dyn Rows, count: usize) -> Result<u64> {
+    let doing = format!("looking for refused rows of table {}", load.plan.name());
+    let mut waiting = vec![0..count];
+    let mut copied = 0;
+    while let Some(part) = waiting.pop() {
+        conn.batch("SAVEPOINT part", &doing)?;
+        match one(conn, load, table, rows, Some(part.clone()))? {
+            Ok(taken) => {
+                copied += taken;
+                conn.batch("RELEASE SAVEPOINT part", &doing)?;
+            }
+            Err(refusal) => {
+                conn.batch("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part", &doing)?;
+                if part.len() <= 1 {
+                    rows.refused(part.start, &refusal)?;
+                } else {
+                    let middle = part.start + part.len() / 2;
+                    waiting.push(middle..part.end);
+                    waiting.push(part.start..middle);
+                }
+            }
+        }
+    }
+    Ok(copied)
+}
+
+/// One COPY. The inner error is PostgreSQL's refusal of a row, after which the connection is usable.
+fn one(
+    conn: &mut PostgresConn,
+    load: &Load<'_>,
+    table: &str,
+    rows: &mut dyn Rows,
+    part: Option<Range<usize>>,
+) -> Result<Result<u64, RowRefusal>> {
+    let columns = column_list(load.plan.source.columns.iter().map(|c| c.target.as_str()), quote_postgres);
+    let sql = format!("COPY {table} ({columns}) FROM STDIN {}", rows.options());
     let doing = format!("copying table {}", load.plan.name());
     let (client, steps) = conn.streaming(&doing);
     let writer = {
@@ -22,13 +67,29 @@ pub fn copy_in(conn: &mut PostgresConn, load: &Load<'_>, table: &str, format: &s
     };
     let mut stream = Stream { writer, steps };
     // Dropping the writer on an error aborts the COPY; nothing of it stays.
-    let written = fill(&mut stream)?;
+    let written = rows.write(part, &mut stream)?;
     let _step = stream.steps.step();
-    let taken = stream.writer.finish().map_err(|e| classify::postgres(&e, &doing))?;
+    let taken = match stream.writer.finish() {
+        Ok(taken) => taken,
+        Err(error) => {
+            return match classify::row_refusal(&error) {
+                Some(refusal) => Ok(Err(refusal)),
+                None => Err(classify::postgres(&error, &doing)),
+            };
+        }
+    };
     if taken != written {
         return Err(Error::new(Kind::Proof, format!("{doing}: {written} rows were written, PostgreSQL took {taken}")));
     }
-    Ok(taken)
+    Ok(Ok(taken))
+}
+
+impl RowRefusal {
+    /// The refusal as the error of the whole COPY.
+    fn into_error(self, load: &Load<'_>) -> Error {
+        let column = self.column.map(|column| format!(", column {column}")).unwrap_or_default();
+        Error::new(Kind::RowRefused, format!("copying table {}{column}: {}", load.plan.name(), self.reason))
+    }
 }
 
 struct Stream<'a> {

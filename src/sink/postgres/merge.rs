@@ -51,7 +51,7 @@ pub fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &
         return Err(Error::new(Kind::Proof, format!("{doing}: staging holds {held} rows, the table {rows} after the merge")));
     }
     let [deleted, updated, inserted] = changes;
-    Ok(Outcome { rows, inserted, updated, deleted })
+    Ok(Outcome { rows, inserted, updated, deleted, ..Outcome::default() })
 }
 
 /// Rows deleted, updated and inserted, when they are as many as differed: a trigger or a rule may swallow a write.
@@ -72,7 +72,7 @@ fn changes(answers: &Answers, doing: &str) -> Result<[u64; 3]> {
 /// Rows can be matched by their key: both sides keep it unique, and no part of it became NULL.
 fn is_keyed(load: &Load<'_>, existing: &TargetTable) -> bool {
     let (source, nullable) = (&load.plan.source, load.nullable());
-    let key: BTreeSet<&str> = source.key_columns().map(|c| c.name.as_str()).collect();
+    let key: BTreeSet<&str> = source.key_columns().map(|c| c.target.as_str()).collect();
     let is_key = |columns: &Vec<String>| columns.iter().map(String::as_str).collect::<BTreeSet<_>>() == key;
     source.key_kind != KeyKind::None
         && source.key.iter().all(|column| !nullable.contains(column))
@@ -93,9 +93,9 @@ fn adapt(load: &Load<'_>, existing: &TargetTable, target: &str) -> String {
     }
     let nullable = load.nullable();
     for (index, column) in load.plan.source.columns.iter().enumerate() {
-        let strict = existing.columns.iter().any(|found| found.name == column.name && found.not_null);
+        let strict = existing.columns.iter().any(|found| found.name == column.target && found.not_null);
         if strict && (column.nullable || nullable.contains(&index)) {
-            sql.push_str(&format!("ALTER TABLE {target} ALTER COLUMN {} DROP NOT NULL;", quote_postgres(&column.name)));
+            sql.push_str(&format!("ALTER TABLE {target} ALTER COLUMN {} DROP NOT NULL;", quote_postgres(&column.target)));
         }
     }
     sql
@@ -106,7 +106,7 @@ fn adapt(load: &Load<'_>, existing: &TargetTable, target: &str) -> String {
 /// `*<>` compares images, so it sees -0, 1.0 against 1.00, and types without an equality. The casts keep PostgreSQL from
 /// taking it apart into a comparison per column.
 fn by_key(load: &Load<'_>, staging: &str, target: &str) -> String {
-    let names: Vec<String> = load.plan.source.key_columns().map(|c| quote_postgres(&c.name)).collect();
+    let names: Vec<String> = load.plan.source.key_columns().map(|c| quote_postgres(&c.target)).collect();
     let same: Vec<String> = names.iter().map(|name| format!("s.{name} = t.{name}")).collect();
     let missing: Vec<String> = names.iter().take(1).map(|name| format!("s.{name} IS NULL OR t.{name} IS NULL")).collect();
     format!(
@@ -149,6 +149,6 @@ fn apply(load: &Load<'_>, staging: &str, target: &str) -> String {
 
 /// All columns, each behind `prefix`.
 fn row(load: &Load<'_>, prefix: &str) -> String {
-    let columns = load.plan.source.columns.iter().map(|c| format!("{prefix}{}", quote_postgres(&c.name)));
+    let columns = load.plan.source.columns.iter().map(|c| format!("{prefix}{}", quote_postgres(&c.target)));
     columns.collect::<Vec<_>>().join(", ")
 }

@@ -1,11 +1,11 @@
 //! The PostgreSQL sink: a worker's connection, and the order of the statements in each transaction.
 
-pub mod copy; // COPY … FROM STDIN as a stream of blocks
+pub mod copy; // COPY … FROM STDIN, and the search for a row that it refuses
 pub mod finish; // first load: shadow to table
 pub mod leftovers; // what dead runs left in the warehouse
 pub mod merge; // refresh: staging into the table, by content
 
-use super::{Fill, Load, Outcome, Proof, Sink};
+use super::{Copied, Load, Outcome, Proof, Rows, Sink};
 use crate::catalog::ddl::{self, CreateOptions};
 use crate::config::Endpoint;
 use crate::conn::classify;
@@ -15,6 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::name::quote_postgres;
 use crate::plan::Action;
 use crate::track::lock::application_name;
+use crate::track::quarantine::{self, Reject};
 use crate::track::{RunIdentity, state};
 use postgres::SimpleQueryMessage;
 use std::collections::BTreeSet;
@@ -93,17 +94,18 @@ pub(super) fn run(conn: &mut PostgresConn, sql: &str, doing: &str) -> Result<Ans
     Ok(answers)
 }
 
-/// Opens a transaction behind the fence. `question` may be answered with one row: its first column is returned, and
-/// means that the work is in already, because the answer to an earlier COMMIT was lost.
-fn begin(conn: &mut PostgresConn, run_id: &RunIdentity, question: &str, doing: &str) -> Result<Option<u64>> {
+/// Opens a transaction behind the fence. `question` may be answered with one row of copied and rejected rows: it means
+/// that the work is in already, because the answer to an earlier COMMIT was lost.
+fn begin(conn: &mut PostgresConn, run_id: &RunIdentity, question: &str, doing: &str) -> Result<Option<Copied>> {
     let answers = run(conn, &format!("{}; {question}", state::begin(run_id)), doing)?;
     match answers.rows.as_slice() {
         [] => Err(Error::new(Kind::Locked, format!("{doing}: another run took this job over"))),
         [_] => Ok(None),
         [_, done, ..] => {
-            let rows = count(done.first().map_or("", String::as_str), doing)?;
+            let number = |at: usize| count(done.get(at).map_or("", String::as_str), doing);
+            let copied = Copied { rows: number(0)?, rejected: number(1)? };
             conn.batch("ROLLBACK", doing)?;
-            Ok(Some(rows))
+            Ok(Some(copied))
         }
     }
 }
@@ -133,19 +135,21 @@ impl Sink for PostgresSink {
         self.in_transaction(load, &sql, &doing(load, "preparing"))
     }
 
-    fn chunk(&mut self, load: &Load<'_>, chunk: usize, format: &str, fill: &mut Fill<'_>) -> Result<u64> {
+    fn chunk(&mut self, load: &Load<'_>, chunk: usize, rows: &mut dyn Rows) -> Result<Copied> {
         let doing = doing(load, "copying");
         let (run, round, table) = (load.run, load.round, load.plan.name());
         let asked = state::ledger_chunk(run, round, table, chunk);
         let insert = format!("SET LOCAL synchronous_commit = off; {}", state::ledger_insert(run, round, table, chunk));
         self.with(|conn| {
-            if let Some(rows) = begin(conn, run, &asked, &doing)? {
-                return Ok(rows);
+            if let Some(copied) = begin(conn, run, &asked, &doing)? {
+                return Ok(copied);
             }
             conn.batch(&insert, &doing)?;
-            let rows = copy::copy_in(conn, load, &load.staging.postgres(), format, fill)?;
-            conn.batch(&format!("{}; COMMIT", state::ledger_rows(run, round, table, chunk, rows)), &doing)?;
-            Ok(rows)
+            let copied = copy::copy_in(conn, load, &load.staging.postgres(), rows)?;
+            keep(conn, load, rows.rejects(), &doing)?;
+            let counts = (copied.rows, copied.rejected);
+            conn.batch(&format!("{}; COMMIT", state::ledger_rows(run, round, table, chunk, counts)), &doing)?;
+            Ok(copied)
         })
     }
 
@@ -153,8 +157,9 @@ impl Sink for PostgresSink {
         let doing = doing(load, "finishing");
         proof.check(load)?;
         self.with(|conn| {
-            if let Some(rows) = begin(conn, load.run, &state::finished(load.run, load.plan.name()), &doing)? {
-                return Ok(Outcome { rows, ..Outcome::default() });
+            if let Some(Copied { rows, rejected }) = begin(conn, load.run, &state::finished(load.run, load.plan.name()), &doing)?
+            {
+                return Ok(Outcome { rows, rejected, ..Outcome::default() });
             }
             check_ledger(conn, load, proof, &doing)?;
             let outcome = install(conn, load, &load.staging.postgres(), proof, &doing)?;
@@ -163,7 +168,7 @@ impl Sink for PostgresSink {
         })
     }
 
-    fn whole(&mut self, load: &Load<'_>, format: &str, source_count: Option<u64>, fill: &mut Fill<'_>) -> Result<Outcome> {
+    fn whole(&mut self, load: &Load<'_>, source_count: Option<u64>, rows: &mut dyn Rows) -> Result<Outcome> {
         let doing = doing(load, "copying");
         let staging = match load.plan.action {
             Action::FirstLoad => load.staging.postgres(),
@@ -171,12 +176,14 @@ impl Sink for PostgresSink {
         };
         let create = create_staging(load, true);
         self.with(|conn| {
-            if let Some(rows) = begin(conn, load.run, &state::finished(load.run, load.plan.name()), &doing)? {
-                return Ok(Outcome { rows, ..Outcome::default() });
+            if let Some(Copied { rows, rejected }) = begin(conn, load.run, &state::finished(load.run, load.plan.name()), &doing)?
+            {
+                return Ok(Outcome { rows, rejected, ..Outcome::default() });
             }
             conn.batch(&create, &doing)?;
-            let rows = copy::copy_in(conn, load, &staging, format, fill)?;
-            let proof = Proof { source_count, rows_read: rows, rows_copied: rows };
+            let Copied { rows: rows_copied, rejected: rows_rejected } = copy::copy_in(conn, load, &staging, rows)?;
+            keep(conn, load, rows.rejects(), &doing)?;
+            let proof = Proof { source_count, rows_read: rows_copied + rows_rejected, rows_copied, rows_rejected };
             proof.check(load)?;
             let outcome = install(conn, load, &staging, &proof, &doing)?;
             commit(conn, load, outcome, "SELECT 1", &doing)
@@ -184,8 +191,8 @@ impl Sink for PostgresSink {
     }
 
     fn make_nullable(&mut self, load: &Load<'_>, column: usize) -> Result<()> {
-        let Some(name) = load.plan.source.columns.get(column).map(|c| c.name.as_str()) else {
-            return Err(Error::new(Kind::Internal, "a zero date in a column that the plan does not have"));
+        let Some(name) = load.plan.source.columns.get(column).map(|c| c.target.as_str()) else {
+            return Err(Error::new(Kind::Internal, "NULL by policy in a column that the plan does not have"));
         };
         // Staging has no NOT NULL, and a table with one chunk makes its shadow anew.
         if !load.plan.is_single() && load.plan.action == Action::FirstLoad {
@@ -195,7 +202,7 @@ impl Sink for PostgresSink {
                 load.staging.postgres(),
                 quote_postgres(name)
             );
-            self.in_transaction(load, &sql, &doing(load, "making a column nullable for zero dates in"))?;
+            self.in_transaction(load, &sql, &doing(load, "making a column nullable for a policy in"))?;
         }
         // Known to the other workers only now: before the ALTER has committed, their NULLs would be refused.
         load.nullable.lock().unwrap_or_else(PoisonError::into_inner).insert(column);
@@ -203,7 +210,8 @@ impl Sink for PostgresSink {
     }
 
     fn discard(&mut self, load: &Load<'_>) -> Result<()> {
-        self.in_transaction(load, &drop_staging(load), &doing(load, "dropping the staging of"))
+        let sql = format!("{}; {}", drop_staging(load), quarantine::clear_own(load.run, load.plan.name()));
+        self.in_transaction(load, &sql, &doing(load, "dropping the staging of"))
     }
 }
 
@@ -212,12 +220,19 @@ fn drop_staging(load: &Load<'_>) -> String {
     format!("DROP TABLE IF EXISTS {}; {}", load.staging.postgres(), state::ledger_clear(load.run, load.plan.name()))
 }
 
+/// Puts refused rows into the quarantine, in the transaction of the rows that were taken.
+fn keep(conn: &mut PostgresConn, load: &Load<'_>, rejects: &[Reject], doing: &str) -> Result<()> {
+    let statements = quarantine::insert(load.run, load.round, load.plan.name(), rejects);
+    statements.iter().try_for_each(|sql| conn.batch(sql, doing))
+}
+
 /// Turns filled staging into the table's content, inside the open transaction.
 fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &Proof, doing: &str) -> Result<Outcome> {
-    match load.plan.action {
-        Action::FirstLoad => finish::install(conn, load, proof, doing),
-        Action::Refresh => merge::install(conn, load, staging, proof, doing),
-    }
+    let outcome = match load.plan.action {
+        Action::FirstLoad => finish::install(conn, load, proof, doing)?,
+        Action::Refresh => merge::install(conn, load, staging, proof, doing)?,
+    };
+    Ok(Outcome { rejected: proof.rows_rejected, ..outcome })
 }
 
 /// The state row and COMMIT in one round trip; the data is durable together with it.
@@ -231,25 +246,31 @@ fn commit(conn: &mut PostgresConn, load: &Load<'_>, outcome: Outcome, more: &str
         snapshot: load.snapshot,
         fingerprint: &load.fingerprint,
         source_identity: load.source_identity,
+        rejected: outcome.rejected,
         target: &target,
     };
-    conn.batch(&format!("{}; {more}; COMMIT", state::upsert(load.run, &new)), doing)?;
+    let mut sql = format!("{}; {more}; ", state::upsert(load.run, &new));
+    sql.push_str(&quarantine::clear_older(load.run, load.round, load.plan.name()));
+    let renamed = load.plan.renamed();
+    if !renamed.is_empty() {
+        sql.push_str(&format!("; {}", state::name_map(load.run, load.plan.name(), &renamed)));
+    }
+    conn.batch(&format!("{sql}; COMMIT"), doing)?;
     Ok(outcome)
 }
 
 fn check_ledger(conn: &mut PostgresConn, load: &Load<'_>, proof: &Proof, doing: &str) -> Result<()> {
     let answers = run(conn, &state::ledger_totals(load.run, load.round, load.plan.name()), doing)?;
     let row = answers.rows.first().map(Vec::as_slice).unwrap_or_default();
-    let [chunks, rows] = row else {
+    let [chunks, rows, rejected] = row else {
         return Err(Error::new(Kind::Internal, format!("{doing}: no answer from the ledger")));
     };
-    let (chunks, rows) = (count(chunks, doing)?, count(rows, doing)?);
+    let (chunks, rows, rejected) = (count(chunks, doing)?, count(rows, doing)?, count(rejected, doing)?);
     let planned = u64::try_from(load.plan.chunks.len()).unwrap_or(u64::MAX);
-    if chunks != planned || rows != proof.rows_copied {
-        return Err(Error::new(
-            Kind::Proof,
-            format!("{doing}: the ledger has {chunks} chunks with {rows} rows, planned {planned} with {}", proof.rows_copied),
-        ));
+    if chunks != planned || (rows, rejected) != (proof.rows_copied, proof.rows_rejected) {
+        let found = format!("the ledger has {chunks} chunks with {rows} rows and {rejected} rejected");
+        let wanted = format!("planned {planned} with {} and {}", proof.rows_copied, proof.rows_rejected);
+        return Err(Error::new(Kind::Proof, format!("{doing}: {found}, {wanted}")));
     }
     Ok(())
 }
@@ -264,16 +285,17 @@ impl Proof {
     /// [`Kind::Proof`] when what was counted, read and copied is not one number.
     pub fn check(&self, load: &Load<'_>) -> Result<()> {
         let counted = self.source_count.unwrap_or(self.rows_read);
-        if counted == self.rows_read && self.rows_read == self.rows_copied {
+        if counted == self.rows_read && self.rows_read == self.rows_copied + self.rows_rejected {
             return Ok(());
         }
         Err(Error::new(
             Kind::Proof,
             format!(
-                "table {}: the source counts {counted} rows, {} were read, {} copied",
+                "table {}: the source counts {counted} rows, {} were read, {} copied, {} rejected",
                 load.plan.name(),
                 self.rows_read,
-                self.rows_copied
+                self.rows_copied,
+                self.rows_rejected
             ),
         ))
     }
