@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const AT_ONCE: usize = 3;
 
 /// Files that a case folder may hold.
-pub const FILES: [&str; 11] = [
+pub const FILES: [&str; 12] = [
     "source.sql",
     "warehouse.sql",
     "second.sql",
@@ -26,6 +26,7 @@ pub const FILES: [&str; 11] = [
     "expected.csv",
     "expect_failure",
     "expect_report",
+    "exit",
     "judge",
 ];
 
@@ -87,9 +88,10 @@ fn run(case: &Path) {
     let args = text("args").unwrap_or_default();
     let args: Vec<&str> = args.lines().filter(|line| !line.is_empty()).collect();
 
+    let code = text("exit").map_or(0, |code| code.trim().parse().expect("exit holds an exit code"));
     let mut runs = vec![sandbox.run(&args)];
     if let Some(second) = file("second.sql") {
-        runs[0].expect(0);
+        runs[0].expect(code);
         judged(&sandbox, text("judge").as_deref());
         sandbox.assert_clean();
         sandbox.hosts.mariadb(&sandbox.name, &second);
@@ -99,7 +101,7 @@ fn run(case: &Path) {
     match text("expect_failure") {
         Some(expected) => expect_failure(last, &expected),
         None => {
-            last.expect(0);
+            last.expect(code);
             judged(&sandbox, text("judge").as_deref());
         }
     }
@@ -112,7 +114,9 @@ fn run(case: &Path) {
         compare(&case.join("expected.csv"), &found);
     }
     if file("expect_failure").is_none() {
-        let settled = sandbox.sync(&args);
+        // The other format: it must give the same table.
+        let settled = sandbox.run_with("ETL_SYNC_COPY_FORMAT", "csv", &args);
+        settled.expect(code);
         assert_eq!(settled.written(), (0, 0, 0), "a run of an unchanged source inserted, updated, deleted:\n{settled}");
         sandbox.assert_clean();
     }

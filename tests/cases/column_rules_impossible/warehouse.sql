@@ -1,0 +1,2 @@
+-- Nothing may be touched.
+CREATE SCHEMA raw;
