@@ -118,7 +118,7 @@ unpack() {
   mkdir "$WORK/servers"
   for deb in "$WORK"/apt/download/*.deb; do
     dpkg-deb --fsys-tarfile "$deb" |
-      tar -x -C "$WORK/servers" --no-same-owner --exclude='./usr/share/doc' --exclude='./usr/share/man' ||
+      tar -x -C "$WORK/servers" --no-same-owner --exclude='./usr/share/doc' --exclude='./usr/share/man' --exclude='./usr/bin' ||
       die "${deb##*/} cannot be unpacked"
   done
 }
