@@ -149,6 +149,15 @@ check() {
 
 # --- the folder ------------------------------------------------------------------------------------------------
 
+look_around() {
+  local program
+  [[ $(uname -sm) == 'Linux x86_64' ]] || cannot "they are for Linux on x86_64"
+  for program in apt-get apt-cache dpkg-deb setpriv flock; do
+    command -v "$program" >/dev/null || cannot "this machine has no $program"
+  done
+  [[ -r $KEYRING ]] || cannot "there is no $KEYRING to verify packages with"
+}
+
 choose_folder() {
   mkdir -p "$CACHE"
   ((EUID != 0)) && return
@@ -165,11 +174,6 @@ clean_up() { [[ -z $WORK ]] || rm -rf "$WORK"; }
 
 make() {
   local program
-  [[ $(uname -sm) == 'Linux x86_64' ]] || cannot "they are for Linux on x86_64"
-  for program in apt-get apt-cache dpkg-deb setpriv flock; do
-    command -v "$program" >/dev/null || cannot "this machine has no $program"
-  done
-  [[ -r $KEYRING ]] || cannot "there is no $KEYRING to verify packages with"
   exec 9>"$CACHE/lock"
   flock -w "$WAIT" 9 || cannot "another download into $CACHE takes more than $WAIT s"
   [[ ! -d $CACHE/servers ]] || return 0
@@ -191,6 +195,7 @@ make() {
   mv "$WORK/servers" "$CACHE/servers"
 }
 
+look_around
 choose_folder
 [[ -d $CACHE/servers ]] || make
 printf '%s\n' "$CACHE/servers"
