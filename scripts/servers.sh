@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Owns one private MariaDB and one private PostgreSQL for development, tests and the demo, in .servers/ of the
-# project (ETL_SYNC_SERVERS_DIR names another folder, so several sets can live side by side). Servers that
-# already run on the machine are never touched.
+# Owns one private source server, MariaDB or MySQL, and one private PostgreSQL for development, tests and the demo, in
+# .servers/ of the project (ETL_SYNC_SERVERS_DIR names another folder, so several sets can live side by side). Servers
+# that already run on the machine are never touched. In the names of variables MARIADB stands for the source server,
+# also when it is MySQL: they are older than the choice, and settings of existing sets hold them.
 # Usage: scripts/servers.sh up | down [--keep] | status | env | install
 #        eval "$(scripts/servers.sh env)"      takes addresses and passwords into the shell
 # Settings, read when a server starts: see the text of "scripts/servers.sh help".
@@ -16,9 +17,10 @@ DEADLINE=${ETL_SYNC_SERVERS_DEADLINE:-90} # seconds for a start or a stop; crash
 SOCKET_LIMIT=107                          # longest path that fits a unix socket address
 
 # Filled from $SETTINGS.
+SOURCE_SERVER=mariadb WAREHOUSE_SERVER=15 # sets that are older than the choice have nothing else
 BASE='' RUN='' MARIADB_PORT='' PG_PORT='' MARIADB_ROOT_PW='' MARIADB_PW='' PG_ADMIN_PW='' PG_PW=''
-# Set by find_binaries, set_paths and server_pid.
-MARIADBD='' MARIADB_INSTALL_DB='' MARIADB_CLIENT='' PG_BIN='' PSQL='' SERVER_PID=''
+# Set by find_binaries, find_newer, set_paths and server_pid.
+MARIADBD='' MARIADB_INSTALL_DB='' MARIADB_CLIENT='' PG_BIN='' PSQL='' NEWER='' SOURCE_NAME=MariaDB SERVER_PID=''
 
 say() { printf '%s\n' "$*" >&2; }
 die() { printf 'servers.sh: %s\n' "$*" >&2; exit 1; }
@@ -35,12 +37,15 @@ scripts/servers.sh COMMAND
 
 Environment:
   ETL_SYNC_SERVERS_DIR           the folder (default: .servers in the project)
+  ETL_SYNC_SOURCE_SERVER         mariadb (default) or mysql, which is MySQL 9.7; chosen once, by the first up
+  ETL_SYNC_WAREHOUSE_SERVER      15 (default) or 18, the version of PostgreSQL; chosen once, by the first up
   ETL_SYNC_SERVERS_DEADLINE      seconds to wait for a start or a stop (90)
   ETL_SYNC_MARIADB_BUFFER_POOL   innodb-buffer-pool-size (512M)
   ETL_SYNC_PG_SHARED_BUFFERS     shared_buffers (256MB)
-  ETL_SYNC_MARIADB_OPTS          more options for mariadbd, such as "--log-bin --server-id=7"
+  ETL_SYNC_MARIADB_OPTS          more options for mariadbd or mysqld, such as "--log-bin --server-id=7"
   ETL_SYNC_PG_OPTS               more options for postgres, such as "-c synchronous_commit=off"
 Settings apply when a server starts: after a change run "down --keep", then "up".
+MySQL 9.7 and PostgreSQL 18 come from scripts/newer-servers.sh; up exits with 4 when they cannot be had here.
 TEXT
 }
 
@@ -81,6 +86,14 @@ find_binaries() {
   PSQL=$PG_BIN/psql
   [[ -x $PSQL ]] || PSQL=$(command -v psql || true)
   [[ -n $MARIADBD && -n $MARIADB_INSTALL_DB && -n $MARIADB_CLIENT && -n $PG_BIN && -n $PSQL ]]
+}
+
+# Servers that Debian 12 does not have. The clients stay those of its packages.
+find_newer() {
+  [[ $SOURCE_SERVER == mysql || $WAREHOUSE_SERVER == 18 ]] || return 0
+  NEWER=$("$REPO/scripts/newer-servers.sh") || exit # its status says whether they can be had at all
+  [[ $SOURCE_SERVER != mysql ]] || MARIADBD=$NEWER/usr/sbin/mysqld
+  [[ $WAREHOUSE_SERVER != 18 ]] || PG_BIN=$NEWER/usr/lib/postgresql/18/bin
 }
 
 # --- install ---------------------------------------------------------------------------------------------------
@@ -150,18 +163,33 @@ load_settings() {
   set_paths
 }
 
+# A set keeps the servers that it was made with; a wish for other ones must not pass in silence.
+choose_servers() {
+  local source=${ETL_SYNC_SOURCE_SERVER:-} warehouse=${ETL_SYNC_WAREHOUSE_SERVER:-}
+  [[ ${source:-mariadb} =~ ^(mariadb|mysql)$ ]] || die "ETL_SYNC_SOURCE_SERVER is mariadb or mysql, not $source"
+  [[ ${warehouse:-15} =~ ^(15|18)$ ]] || die "ETL_SYNC_WAREHOUSE_SERVER is 15 or 18, not $warehouse"
+  if load_settings; then
+    [[ ${source:-$SOURCE_SERVER} == "$SOURCE_SERVER" && ${warehouse:-$WAREHOUSE_SERVER} == "$WAREHOUSE_SERVER" ]] ||
+      die "the set in $DIR is $SOURCE_SERVER and $WAREHOUSE_SERVER: take another ETL_SYNC_SERVERS_DIR, or down first"
+  else
+    SOURCE_SERVER=${source:-mariadb} WAREHOUSE_SERVER=${warehouse:-15}
+  fi
+}
+
 save_settings() {
   local name
-  for name in BASE RUN MARIADB_PORT PG_PORT MARIADB_ROOT_PW MARIADB_PW PG_ADMIN_PW PG_PW; do
+  for name in SOURCE_SERVER WAREHOUSE_SERVER BASE RUN MARIADB_PORT PG_PORT MARIADB_ROOT_PW MARIADB_PW PG_ADMIN_PW PG_PW; do
     printf '%s=%q\n' "$name" "${!name}"
   done >"$SETTINGS.new"
   mv "$SETTINGS.new" "$SETTINGS"
 }
 
 set_paths() {
-  MARIADB_HOME=$BASE/mariadb PG_HOME=$BASE/postgres
-  MARIADB_SOCKET=$RUN/mariadb/mariadb.sock PG_SOCKET_DIR=$RUN/postgres
-  MARIADB_PID_FILE=$MARIADB_HOME/mariadb.pid PG_PID_FILE=$PG_HOME/data/postmaster.pid
+  local source=$SOURCE_SERVER
+  [[ $source == mariadb ]] && SOURCE_NAME=MariaDB || SOURCE_NAME=MySQL
+  MARIADB_HOME=$BASE/$source PG_HOME=$BASE/postgres
+  MARIADB_SOCKET=$RUN/$source/$source.sock PG_SOCKET_DIR=$RUN/postgres
+  MARIADB_PID_FILE=$MARIADB_HOME/$source.pid PG_PID_FILE=$PG_HOME/data/postmaster.pid
   MARIADB_LOG=$MARIADB_HOME/server.log PG_LOG=$PG_HOME/server.log
 }
 
@@ -218,7 +246,7 @@ prepare_folder() {
   install -d -m "$mode" "$BASE" "$RUN"
   local -a owner=()
   ((EUID != 0)) || owner=(-o "$MARIADB_USER")
-  install -d -m 700 "${owner[@]}" "$MARIADB_HOME" "$MARIADB_HOME/tmp" "$RUN/mariadb"
+  install -d -m 700 "${owner[@]}" "$MARIADB_HOME" "$MARIADB_HOME/tmp" "$RUN/$SOURCE_SERVER"
   ((EUID != 0)) || owner=(-o "$PG_USER")
   install -d -m 700 "${owner[@]}" "$PG_HOME" "$RUN/postgres"
   ((fresh == 0)) || say "new servers in $DIR"
@@ -226,15 +254,16 @@ prepare_folder() {
 
 # --- processes -------------------------------------------------------------------------------------------------
 
-# A pid file may be stale and its number taken by a stranger: the command line decides.
+# A pid file may be stale and its number taken by a stranger: the command line decides. It begins with the loader for
+# servers of find_newer.
 is_ours() { # is_ours KIND PID
   local -a argv=()
   [[ -r /proc/$2/cmdline ]] || return 1
   mapfile -d '' -t argv <"/proc/$2/cmdline" 2>/dev/null || return 1
   ((${#argv[@]} > 1)) || return 1
   case $1 in
-  mariadb) [[ ${argv[0]##*/} == mariadbd && " ${argv[*]} " == *" --defaults-file=$MARIADB_HOME/my.cnf "* ]] ;;
-  postgres) [[ ${argv[0]##*/} == postgres && " ${argv[*]} " == *" -D $PG_HOME/data "* ]] ;;
+  mariadb) [[ ${argv[0]##*/} == @(mariadbd|ld-linux*) && " ${argv[*]} " == *" --defaults-file=$MARIADB_HOME/my.cnf "* ]] ;;
+  postgres) [[ ${argv[0]##*/} == @(postgres|ld-linux*) && " ${argv[*]} " == *" -D $PG_HOME/data "* ]] ;;
   esac
 }
 
@@ -249,7 +278,7 @@ server_pid() { # server_pid KIND: leaves the pid of our running server in SERVER
   fi
   for proc in /proc/[0-9]*; do
     { read -r comm <"$proc/comm"; } 2>/dev/null || continue
-    [[ $comm == "$name" ]] || continue
+    [[ $comm == "$name" || $comm == ld-linux* ]] || continue
     if is_ours "$1" "${proc#/proc/}"; then
       SERVER_PID=${proc#/proc/}
       return
@@ -263,7 +292,7 @@ backends_left() {
   local proc comm
   for proc in /proc/[0-9]*; do
     { read -r comm <"$proc/comm"; } 2>/dev/null || continue
-    [[ $comm == postgres && $(readlink "$proc/cwd" 2>/dev/null) == "$PG_HOME/data" ]] && return 0
+    [[ $comm == @(postgres|ld-linux*) && $(readlink "$proc/cwd" 2>/dev/null) == "$PG_HOME/data" ]] && return 0
   done
   return 1
 }
@@ -297,7 +326,7 @@ give_up() { # give_up WHAT LOG...: the reason is nearly always in the last lines
   exit 1
 }
 
-# --- MariaDB ---------------------------------------------------------------------------------------------------
+# --- MariaDB or MySQL ------------------------------------------------------------------------------------------
 
 mariadb_admin() { # SQL on stdin
   MYSQL_PWD=$MARIADB_ROOT_PW "$MARIADB_CLIENT" --no-defaults --batch --skip-column-names \
@@ -313,7 +342,7 @@ mariadb_ready_or_dead() {
 
 mariadb_config() {
   cat <<TEXT
-[mariadbd]
+[mysqld]
 datadir=$MARIADB_HOME/data
 tmpdir=$MARIADB_HOME/tmp
 socket=$MARIADB_SOCKET
@@ -331,9 +360,46 @@ innodb-buffer-pool-size=${ETL_SYNC_MARIADB_BUFFER_POOL:-512M}
 key-buffer-size=64M
 myisam-sort-buffer-size=64M
 TEXT
+  [[ $SOURCE_SERVER == mariadb ]] || mysql_folders | sed 's/^--//'
+}
+
+# MySQL was built for other folders than those of find_newer.
+mysql_folders() {
+  printf -- '--%s\n' "basedir=$NEWER/usr" "lc-messages-dir=$NEWER/usr/share/mysql" \
+    "character-sets-dir=$NEWER/usr/share/mysql/charsets" "plugin-dir=$NEWER/usr/lib/mysql/plugin" secure-file-priv= mysqlx=OFF
 }
 
 # The product's account can read and take its snapshot lock, nothing else.
+source_accounts() {
+  if [[ $SOURCE_SERVER == mysql ]]; then mysql_accounts; else mariadb_accounts; fi
+}
+
+# The same accounts and rights as on MariaDB; passwords are those of the server's default plugin, caching_sha2_password.
+mysql_accounts() {
+  local host
+  printf "CREATE DATABASE IF NOT EXISTS clinic CHARACTER SET utf8mb4;\n"
+  printf "ALTER USER root@localhost IDENTIFIED BY '%s';\n" "$MARIADB_ROOT_PW"
+  printf "DROP USER IF EXISTS root@'127.0.0.1', etl_sync@localhost, etl_sync@'127.0.0.1';\n"
+  printf "CREATE USER root@'127.0.0.1' IDENTIFIED BY '%s';\n" "$MARIADB_ROOT_PW"
+  printf "GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n"
+  for host in localhost 127.0.0.1; do
+    printf "CREATE USER etl_sync@'%s' IDENTIFIED BY '%s';\n" "$host" "$MARIADB_PW"
+    printf "GRANT SELECT, SHOW VIEW, PROCESS, RELOAD ON *.* TO etl_sync@'%s';\n" "$host"
+  done
+}
+
+# After a full login the server remembers the account until it stops, and lets clients in that can neither do TLS nor
+# RSA, such as PyMySQL without its optional library.
+mysql_log_in() {
+  local user password
+  for user in root etl_sync; do
+    password=$MARIADB_ROOT_PW
+    [[ $user == root ]] || password=$MARIADB_PW
+    MYSQL_PWD=$password "$MARIADB_CLIENT" --no-defaults --protocol=tcp --host=127.0.0.1 --port="$MARIADB_PORT" --ssl \
+      --user="$user" --connect-timeout=5 -e 'SELECT 1' >/dev/null || die "$user cannot log in to MySQL"
+  done
+}
+
 mariadb_accounts() {
   local host
   printf "CREATE DATABASE IF NOT EXISTS clinic CHARACTER SET utf8mb4;\n"
@@ -347,12 +413,16 @@ mariadb_accounts() {
 }
 
 mariadb_create() {
-  say "MariaDB: creating the data folder"
+  local -a how=("$MARIADB_INSTALL_DB" --no-defaults --auth-root-authentication-method=socket --auth-root-socket-user=root --skip-test-db)
+  say "$SOURCE_NAME: creating the data folder"
+  if [[ $SOURCE_SERVER == mysql ]]; then
+    mapfile -t how < <(mysql_folders)
+    how=("$MARIADBD" --no-defaults --initialize-insecure "${how[@]}")
+  fi
   # Made aside and renamed, so that an interrupted attempt is not taken for a data folder.
   rm -rf "$MARIADB_HOME/data" "$MARIADB_HOME/data.new"
-  as "$MARIADB_USER" "$MARIADB_INSTALL_DB" --no-defaults --datadir="$MARIADB_HOME/data.new" \
-    --auth-root-authentication-method=socket --auth-root-socket-user=root --skip-test-db >"$MARIADB_LOG" 2>&1 </dev/null ||
-    give_up "mariadb-install-db failed" "$MARIADB_LOG"
+  as "$MARIADB_USER" "${how[@]}" --datadir="$MARIADB_HOME/data.new" >"$MARIADB_LOG" 2>&1 </dev/null ||
+    give_up "the data folder cannot be made" "$MARIADB_LOG"
   mv "$MARIADB_HOME/data.new" "$MARIADB_HOME/data"
 }
 
@@ -363,11 +433,11 @@ mariadb_launch() {
   mariadb_config >"$MARIADB_HOME/my.cnf"
   if [[ ! -e $MARIADB_HOME/accounts-made ]]; then
     # Runs before the first connection is let in: root never has an empty password on the network.
-    mariadb_accounts >"$MARIADB_HOME/accounts.sql"
+    source_accounts >"$MARIADB_HOME/accounts.sql"
     ((EUID != 0)) || chown "$MARIADB_USER" "$MARIADB_HOME/accounts.sql"
     more+=(--init-file="$MARIADB_HOME/accounts.sql")
   fi
-  rm -f "$MARIADB_SOCKET" "$MARIADB_PID_FILE"
+  rm -f "$MARIADB_SOCKET" "$MARIADB_SOCKET.lock" "$MARIADB_PID_FILE"
   # In a session of its own it outlives this script.
   (
     cd /
@@ -381,11 +451,11 @@ mariadb_launch() {
 mariadb_up() {
   local attempt mark
   if server_pid mariadb && [[ ! -S $MARIADB_SOCKET ]]; then
-    say "MariaDB (pid $SERVER_PID) runs without its socket: starting it anew"
+    say "$SOURCE_NAME (pid $SERVER_PID) runs without its socket: starting it anew"
     mariadb_down
   fi
   if server_pid mariadb; then
-    wait_until mariadb_answers || give_up "MariaDB (pid $SERVER_PID) runs but does not answer" "$MARIADB_LOG"
+    wait_until mariadb_answers || give_up "$SOURCE_NAME (pid $SERVER_PID) runs but does not answer" "$MARIADB_LOG"
     return
   fi
   [[ -d $MARIADB_HOME/data ]] || { rm -f "$MARIADB_HOME/accounts-made"; mariadb_create; }
@@ -393,7 +463,7 @@ mariadb_up() {
     if port_taken "$MARIADB_PORT"; then
       MARIADB_PORT=$(free_port)
       save_settings
-      say "MariaDB: its port was taken, the new one is $MARIADB_PORT"
+      say "$SOURCE_NAME: its port was taken, the new one is $MARIADB_PORT"
     fi
     mark=$(stat -c %s "$MARIADB_LOG" 2>/dev/null || echo 0)
     if mariadb_launch; then
@@ -406,7 +476,7 @@ mariadb_up() {
     sleep 1
   done
   ! server_pid mariadb || kill -TERM "$SERVER_PID" || true
-  give_up "MariaDB did not start (deadline $DEADLINE s)" "$MARIADB_LOG"
+  give_up "$SOURCE_NAME did not start (deadline $DEADLINE s)" "$MARIADB_LOG"
 }
 
 mariadb_down() {
@@ -415,7 +485,7 @@ mariadb_down() {
   pid=$SERVER_PID
   kill -TERM "$pid" || true
   if ! wait_until gone "$pid"; then
-    say "MariaDB (pid $pid) did not stop within $DEADLINE s: killing it"
+    say "$SOURCE_NAME (pid $pid) did not stop within $DEADLINE s: killing it"
     kill -KILL "$pid" || true
     wait_until gone "$pid" || die "pid $pid does not die"
   fi
@@ -536,7 +606,9 @@ pg_down() {
 # --- commands --------------------------------------------------------------------------------------------------
 
 up() {
+  choose_servers
   find_binaries || { install_packages; find_binaries || die "the server programs are still missing after the installation"; }
+  find_newer
   local user
   for user in "$MARIADB_USER" "$PG_USER"; do
     id -u "$user" >/dev/null 2>&1 || die "there is no user $user, and the servers must not run as root"
@@ -544,6 +616,7 @@ up() {
   lock
   prepare_folder
   mariadb_up
+  [[ $SOURCE_SERVER == mariadb ]] || mysql_log_in
   pg_up
   status >&2
 }
@@ -582,7 +655,7 @@ status() {
     return 3
   fi
   find_binaries || true
-  status_line MariaDB mariadb "$MARIADB_PORT" mariadb_answers || both=3
+  status_line "$SOURCE_NAME" mariadb "$MARIADB_PORT" mariadb_answers || both=3
   status_line PostgreSQL postgres "$PG_PORT" pg_answers || both=3
   printf '%-10s  %s\n' data "$BASE" sockets "$RUN"
   return "$both"

@@ -1,22 +1,28 @@
 #!/usr/bin/env bash
 # Owns the check of the whole project, from a bare Debian 12 with Rust, gcc, git and python3: format, lints, all tests
 # against private servers, the judge's own tests. Ends with a summary; exit 0 when everything passed, else 1.
-# Usage: scripts/test.sh [--all]      --all: the long crash campaign too
+# Everything runs on MariaDB 10.11 and PostgreSQL 15; the tests of cases and types run on MySQL 9.7 and PostgreSQL 18 too.
+# Usage: scripts/test.sh [--all]      --all: the long crash campaign too, and cases and types on all four pairs
 # Environment: ETL_SYNC_SERVERS_DIR    servers to use or to start (.servers); those that run already stay up
 #              ETL_SYNC_TEST_SEED      seed of the random campaigns, printed by each run
 #              CARGO_TARGET_DIR        as for cargo
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
+PAIRS=('mysql 18') # source and warehouse, beside the pair that everything runs on
 case ${1:-} in
 '') ;;
---all) export ETL_SYNC_TEST_ALL=1 ;;
-*) sed -n '2,8s/^# //p' "$0" >&2; exit 2 ;;
+--all)
+  export ETL_SYNC_TEST_ALL=1
+  PAIRS+=('mysql 15' 'mariadb 18')
+  ;;
+*) sed -n '2,9s/^# //p' "$0" >&2; exit 2 ;;
 esac
 
 WORK=$(mktemp -d)
 export ETL_SYNC_TEST_NOTES=$WORK/notes
 export ETL_SYNC_TEST_SEED=${ETL_SYNC_TEST_SEED:-$RANDOM}
+export ETL_SYNC_SOURCE_SERVER=mariadb ETL_SYNC_WAREHOUSE_SERVER=15
 TARGET=${CARGO_TARGET_DIR:-target}
 PRIVATE=$TARGET/tmp/servers # the set that tests may kill, see tests/it/hosts.rs
 STARTED=0
@@ -26,7 +32,10 @@ FAILED=()
 say() { printf '\n== %s\n' "$*"; }
 
 clean_up() {
-  [[ ! -e $PRIVATE ]] || ETL_SYNC_SERVERS_DIR=$PRIVATE scripts/servers.sh down >/dev/null 2>&1
+  local dir
+  for dir in "$PRIVATE" "$TARGET"/tmp/pair-*; do
+    [[ ! -e $dir ]] || ETL_SYNC_SERVERS_DIR=$dir scripts/servers.sh down >/dev/null 2>&1
+  done
   ((STARTED == 0)) || scripts/servers.sh down >/dev/null 2>&1
   rm -rf "$WORK"
 }
@@ -62,14 +71,40 @@ install_missing() {
 }
 
 servers() {
-  local env
-  if ! scripts/servers.sh status >/dev/null 2>&1; then
-    # No power is cut in these tests, only processes are killed, so nothing has to reach the disk.
-    ETL_SYNC_PG_OPTS="-c fsync=off" ETL_SYNC_MARIADB_OPTS="--innodb-flush-log-at-trx-commit=2 --innodb-doublewrite=0" \
-      scripts/servers.sh up || return 1
-    STARTED=1
-  fi
+  local env running=1
+  scripts/servers.sh status >/dev/null 2>&1 || running=0
+  # Also when they run: up refuses a set of other servers than the wanted ones.
+  # No power is cut in these tests, only processes are killed, so nothing has to reach the disk.
+  ETL_SYNC_PG_OPTS="-c fsync=off" ETL_SYNC_MARIADB_OPTS="--innodb-flush-log-at-trx-commit=2 --innodb-doublewrite=0" \
+    scripts/servers.sh up || return
+  STARTED=$((1 - running))
   env=$(scripts/servers.sh env) && eval "$env"
+}
+
+pair() { # pair SOURCE WAREHOUSE: cases and types on a set of these servers, which runs only meanwhile
+  (
+    export ETL_SYNC_SOURCE_SERVER=$1 ETL_SYNC_WAREHOUSE_SERVER=$2 ETL_SYNC_SERVERS_DIR=$TARGET/tmp/pair-$1-$2
+    servers || exit
+    cargo test --quiet --no-fail-fast --test it -- cases types
+    status=$?
+    scripts/servers.sh down
+    exit "$status"
+  )
+}
+
+pairs() {
+  local each why source warehouse status=0
+  say "servers of other pairs"
+  # Its last line tells why.
+  why=$(scripts/newer-servers.sh 2>&1 >/dev/null | tee /dev/stderr | tail -n 1) || status=$?
+  for each in "${PAIRS[@]}"; do
+    read -r source warehouse <<<"$each"
+    if ((status == 4)); then
+      printf 'SKIPPED cases and types on %s and PostgreSQL %s: %s\n' "$source" "$warehouse" "${why#newer-servers.sh: }" >>"$ETL_SYNC_TEST_NOTES"
+    else
+      step "$source $warehouse" pair "$source" "$warehouse"
+    fi
+  done
 }
 
 say "seed of the campaigns: ETL_SYNC_TEST_SEED=$ETL_SYNC_TEST_SEED"
@@ -79,6 +114,7 @@ servers || exit 1
 step format cargo fmt --check
 step lints cargo clippy --all-targets --quiet -- -D warnings
 step tests cargo test --quiet --no-fail-fast
+pairs
 step judge /usr/bin/python3 tests/judge_test.py
 
 say "summary"

@@ -3,7 +3,7 @@
 //! A folder holds `source.sql` and one of `expected.csv` and `expect_failure`; `CASES.md` beside them tells the rest.
 //! `UPDATE_EXPECT=1` rewrites `expected.csv`; `ETL_SYNC_TEST_CASE=word` runs only the cases with that word in their name.
 
-use crate::hosts::project;
+use crate::hosts::{Pair, project};
 use crate::program::Outcome;
 use crate::sandbox::Sandbox;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +15,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const AT_ONCE: usize = 3;
 
 /// Files that a case folder may hold.
-pub const FILES: [&str; 12] = [
+pub const FILES: [&str; 13] = [
+    "server",
     "source.sql",
     "warehouse.sql",
     "second.sql",
@@ -35,13 +36,16 @@ fn all_cases() {
     let only = std::env::var("ETL_SYNC_TEST_CASE").unwrap_or_default();
     let cases: Vec<PathBuf> = folders(&project().join("tests/cases")).into_iter().filter(|f| name(f).contains(&only)).collect();
     assert!(!cases.is_empty(), "no case has {only:?} in its name");
+    let pair = crate::hosts::shared().pair();
+    let found = cases.len();
+    let cases: Vec<PathBuf> = cases.into_iter().filter(|case| runs_on(case, &pair)).collect();
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    if let Err(text) = caught(case) {
+                    if let Err(text) = caught(case, &pair) {
                         failed.lock().unwrap().push(format!("case {}: {text}", name(case)));
                     }
                 }
@@ -49,7 +53,8 @@ fn all_cases() {
         }
     });
     let failed = failed.into_inner().unwrap();
-    crate::notes::add(&format!("cases: {} run, {} failed", cases.len(), failed.len()));
+    let skipped = found - cases.len();
+    crate::notes::add(&format!("cases on {}: {} run, {} failed, {skipped} skipped", pair.name, cases.len(), failed.len()));
     assert!(failed.is_empty(), "{} of {} cases failed\n\n{}", failed.len(), cases.len(), failed.join("\n\n"));
 }
 
@@ -65,18 +70,62 @@ pub fn name(case: &Path) -> String {
     case.file_name().expect("a folder has a name").to_str().expect("the name is UTF-8").to_owned()
 }
 
-fn caught(case: &Path) -> Result<(), String> {
-    catch_unwind(AssertUnwindSafe(|| run(case))).map_err(|panic| {
+/// Whether the case is for this source server; if not, that is noted.
+fn runs_on(case: &Path, pair: &Pair) -> bool {
+    let Ok(text) = std::fs::read_to_string(case.join("server")) else { return true };
+    let wanted = text.trim();
+    assert!(["mariadb", "mysql"].contains(&wanted), "case {}: server is mariadb or mysql, not {wanted:?}", name(case));
+    if wanted != pair.server {
+        crate::notes::skip(&format!("case {} on {}", name(case), pair.name), &format!("it is for {wanted}"));
+    }
+    wanted == pair.server
+}
+
+/// Feeds a file of the case to the source, in the dialect of its server.
+fn source_sql(sandbox: &Sandbox, pair: &Pair, file: &Path) {
+    if pair.server == "mariadb" {
+        return sandbox.hosts.mariadb(&sandbox.name, file);
+    }
+    let text = std::fs::read_to_string(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    let translated = sandbox.folder().join("translated.sql");
+    std::fs::write(&translated, sequences(&text)).expect("a file in the temporary folder can be written");
+    sandbox.hosts.mariadb(&sandbox.name, &translated);
+}
+
+/// MariaDB's tables `seq_1_to_9` as queries that MySQL understands, on the same lines.
+fn sequences(sql: &str) -> String {
+    let mut out = String::from("SET SESSION cte_max_recursion_depth = 1000000; ");
+    for (index, part) in sql.split("seq_").enumerate() {
+        let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (first, rest) = part.split_at(digits(part));
+        let last = rest.strip_prefix("_to_").map_or("", |rest| &rest[..digits(rest)]);
+        if index == 0 {
+            out.push_str(part);
+        } else if first.is_empty() || last.is_empty() {
+            out.push_str(&format!("seq_{part}"));
+        } else {
+            out.push_str(&format!(
+                "(WITH RECURSIVE n (seq) AS (SELECT CAST({first} AS UNSIGNED) UNION ALL SELECT seq + 1 FROM n WHERE seq < {last}) \
+                 SELECT seq FROM n) AS numbers{}",
+                &rest["_to_".len() + last.len()..]
+            ));
+        }
+    }
+    out
+}
+
+fn caught(case: &Path, pair: &Pair) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(|| run(case, pair))).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_else(|| "panicked".into())
     })
 }
 
-fn run(case: &Path) {
+fn run(case: &Path, pair: &Pair) {
     let file = |name: &str| Some(case.join(name)).filter(|path| path.exists());
     let text = |name: &str| file(name).map(|path| std::fs::read_to_string(path).expect("a readable case file"));
     let sandbox = Sandbox::new("case");
-    sandbox.hosts.mariadb(&sandbox.name, &case.join("source.sql"));
+    source_sql(&sandbox, pair, &case.join("source.sql"));
     if let Some(sql) = text("warehouse.sql") {
         sandbox.hosts.warehouse(&sandbox.name).batch_execute(&sql).unwrap_or_else(|e| panic!("warehouse.sql: {e}"));
     }
@@ -94,7 +143,7 @@ fn run(case: &Path) {
         runs[0].expect(code);
         judged(&sandbox, text("judge").as_deref());
         sandbox.assert_clean();
-        sandbox.hosts.mariadb(&sandbox.name, &second);
+        source_sql(&sandbox, pair, &second);
         runs.push(sandbox.run(&args));
     }
     let last = runs.last().expect("there is a run");

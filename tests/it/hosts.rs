@@ -3,6 +3,7 @@
 //!
 //! Nothing here starts the first set: a test without servers fails at once and says what to run.
 
+use mysql::prelude::Queryable;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,11 +13,19 @@ use std::time::{Duration, Instant};
 /// Longest wait for anything that has no deadline of its own.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Addresses and accounts of one MariaDB and one PostgreSQL.
+/// Addresses and accounts of one MariaDB or MySQL and one PostgreSQL.
 #[derive(Debug, Clone)]
 pub struct Hosts {
     /// Variables as `scripts/servers.sh env` prints them.
     vars: BTreeMap<String, String>,
+}
+
+/// A source server and a warehouse server, as notes name them.
+#[derive(Debug)]
+pub struct Pair {
+    /// `mariadb` or `mysql`.
+    pub server: &'static str,
+    pub name: String,
 }
 
 /// Which of the two.
@@ -38,7 +47,7 @@ pub fn shared() -> Hosts {
         wanted.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
     assert!(
         vars.len() == wanted.len(),
-        "these tests need a MariaDB and a PostgreSQL server: run scripts/test.sh, or scripts/servers.sh up and \
+        "these tests need a MariaDB or MySQL and a PostgreSQL server: run scripts/test.sh, or scripts/servers.sh up and \
          eval \"$(scripts/servers.sh env)\"; not set: {:?}",
         wanted.iter().filter(|name| !vars.contains_key(**name)).collect::<Vec<_>>()
     );
@@ -152,6 +161,18 @@ impl Hosts {
     pub fn warehouse(&self, database: &str) -> postgres::Client {
         let url = self.url("ETL_SYNC_ADMIN_WAREHOUSE_URL", database);
         retried("the warehouse", || postgres::Client::connect(&url, postgres::NoTls).map_err(|e| e.to_string()))
+    }
+
+    /// Which servers these are.
+    pub fn pair(&self) -> Pair {
+        let source: Option<String> = self.source("").query_first("SELECT VERSION()").expect("the source has a version");
+        let warehouse = self.warehouse("postgres").query_one("SHOW server_version", &[]).expect("the warehouse has a version");
+        let number = |text: &str| text.split(['-', ' ']).next().unwrap_or_default().to_owned();
+        let source = source.unwrap_or_default();
+        let server = if source.contains("MariaDB") { "mariadb" } else { "mysql" };
+        let title = if server == "mariadb" { "MariaDB" } else { "MySQL" };
+        let warehouse = number(warehouse.get(0));
+        Pair { server, name: format!("{title} {} and PostgreSQL {warehouse}", number(&source)) }
     }
 
     /// Runs SQL text by the `mariadb` client, the way people load a dump.

@@ -1,7 +1,4 @@
--- Views, sequences and the history of system-versioned tables are not copied by themselves.
-CREATE TABLE t (id INT PRIMARY KEY, v INT) WITH SYSTEM VERSIONING;
-INSERT INTO t VALUES (1, 1), (2, 2);
-UPDATE t SET v = 20 WHERE id = 2;
-DELETE FROM t WHERE id = 1;
+-- Views are not copied by themselves.
+CREATE TABLE t (id INT PRIMARY KEY, v INT);
+INSERT INTO t VALUES (2, 20);
 CREATE VIEW v AS SELECT * FROM t;
-CREATE SEQUENCE s;
