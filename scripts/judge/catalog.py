@@ -87,8 +87,10 @@ def warehouse_catalog(conn, schema):
 
 
 def table_exists(conn, name):
-    """Is there a table of this (qualified) name?"""
-    return conn.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()[0]
+    """Is there a table of this name, schema.table?"""
+    return conn.execute(
+        "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = %s AND c.relname = %s)", name.split(".")).fetchone()[0]
 
 
 def recorded_names(conn, schema):
