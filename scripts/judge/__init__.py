@@ -1,0 +1,1 @@
+"""The parts of scripts/judge.py; its head says what they do."""
