@@ -14,9 +14,9 @@ SIZES_PGLOADER = (15, 6, 7, 8, 12)
 LEGEND = ("rows differ: missing or extra and changed rows, and all rows of tables that are missing or were not compared.\n"
           "again wrote: rows that the second run wrote.  policy: values and rows that a policy took out, etl-sync/judge.")
 # What makes the comparison fair, and where it cannot be.
-LEGEND_PGLOADER = ("pgloader works with its defaults, but with quoted names; it makes indexes and foreign keys too. Blanks at the\n"
-                   "end of char(n) do not count; values in types that the judge cannot compare (point, path, arrays of a SET)\n"
-                   "count as different.")
+LEGEND_PGLOADER = ("pgloader works with its defaults, but with quoted names; it makes indexes and foreign keys too. Not counted as\n"
+                   "differences: blanks at the end of char(n), a FLOAT's digits beyond its precision, arrays in place of a SET;\n"
+                   "point and path count, as the judge cannot compare them.")
 SHOWN_PROBLEMS = 8
 
 

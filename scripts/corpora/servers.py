@@ -85,6 +85,11 @@ class Source:
         count = f"SELECT COUNT(*) FROM {quoted(schema, '`')}."
         return {name: self.ask(count + quoted(name, "`"))[0][0] for (name,) in tables}
 
+    def floats(self, schema):
+        """{(table, column)} of type FLOAT"""
+        return set(self.ask("SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = %s "
+                            "AND data_type = 'float'", schema))
+
     def version(self):
         return self.ask("SELECT @@version")[0][0]
 
@@ -132,17 +137,31 @@ def state(database, schema):
                 for oid, name in found}
 
 
-def unpad(database, schema):
-    """Makes text of char(n) columns: PostgreSQL shows them with blanks at the end that belong to no value."""
+def favour(database, schema, floats):
+    """Changes types where a copy holds the same values in another spelling; `floats` are FLOAT columns of the source.
+
+    char(n) is shown with blanks at the end that belong to no value; a SET became an array; a FLOAT that became double
+    precision holds its shown digits, which are the same number as soon as they are read as a float again.
+    """
     with psycopg.connect(with_database("ETL_SYNC_ADMIN_WAREHOUSE_URL", database), autocommit=True) as conn:
-        changes = conn.execute(
-            "SELECT format('ALTER TABLE %%I.%%I ', n.nspname, c.relname) || string_agg("
-            "format('ALTER %%I DROP DEFAULT, ALTER %%I TYPE text', a.attname, a.attname), ', ') "
-            "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
-            "WHERE n.nspname = %s AND c.relkind = 'r' AND a.atttypid = 'bpchar'::regtype AND a.attnum > 0 AND NOT a.attisdropped "
-            "GROUP BY n.nspname, c.relname", (schema,)).fetchall()
-        for (change,) in changes:
-            conn.execute(change)
+        found = conn.execute(
+            "SELECT c.relname, a.attname, format_type(a.atttypid, NULL) FROM pg_attribute a "
+            "JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relkind = 'r' AND a.attnum > 0 "
+            "AND NOT a.attisdropped", (schema,)).fetchall()
+        changes = {}
+        for table, column, kind in found:
+            name = quoted(column, '"')
+            wanted = None
+            if kind == "character":
+                wanted = "text"
+            elif kind.endswith("[]"):
+                wanted = f"text USING array_to_string({name}, ',')"
+            elif kind == "double precision" and (table, column) in floats:
+                wanted = "real"
+            if wanted:
+                changes.setdefault(table, []).append(f"ALTER {name} DROP DEFAULT, ALTER {name} TYPE {wanted}")
+        for table, parts in changes.items():
+            conn.execute(f"ALTER TABLE {quoted(schema, chr(34))}.{quoted(table, chr(34))} " + ", ".join(parts))
 
 
 def column_types(database, schema):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from servers import WAREHOUSES, Refused, column_types, state, unpad, with_database
+from servers import WAREHOUSES, Refused, column_types, favour, state, with_database
 
 SCHEMA = "raw"
 JUDGE = Path(__file__).resolve().parent.parent / "judge.py"
@@ -166,6 +166,13 @@ def take_counts(counts, table, entry):
             counts[table, what] = number
 
 
+def take_values(counts, table, entry):
+    """etl-sync's list of what policies did to values: by column, fault and deed."""
+    for value in entry.get("values", []):
+        what = "zero_dates" if value["fault"] == "zero_date" else "stripped" if value["done"] == "strip" else "nulled"
+        counts[table, what] = counts.get((table, what), 0) + value["count"]
+
+
 def amount(value):
     """A number, or the sum of a list or an object of numbers by column or by reason."""
     if isinstance(value, dict):
@@ -202,6 +209,7 @@ def sync_and_judge(setting, line, rows):
     counts = {}
     for entry in tables:
         take_counts(counts, entry["table"], entry)
+        take_values(counts, entry["table"], entry)
     line.counts = counts
     line.verdict = judge(line.schema, WAREHOUSES[0], rows, name, moved(tables))
     compare_counts(line)
@@ -225,11 +233,13 @@ def run_problems(done, told):
 
 
 def moved(tables):
-    """Tables that go by another name in the warehouse, as the judge wants to be told."""
-    prefix = SCHEMA + "."
-    targets = [(entry["table"], entry.get("target", "")) for entry in tables]
-    return [f"{table}={target[len(prefix):]}" for table, target in targets
-            if target.startswith(prefix) and target[len(prefix):] != table]
+    """Tables and columns that go by another name in the warehouse, as the judge wants to be told."""
+    renames = []
+    for entry in tables:
+        for renamed in entry.get("renamed", []):
+            old = f"{entry['table']}.{renamed['column']}" if renamed["column"] else entry["table"]
+            renames.append(f"{old}={renamed['target']}")
+    return renames
 
 
 def compare_counts(line):
@@ -264,14 +274,14 @@ def pgloader_and_judge(setting, schema, rows):
         out.write(text)
     done = finish(["pgloader", "--root-dir", str(FOLDER / "pgloader"), str(script)], {}, f"pgloader-{schema}", PGLOADER_SECONDS)
     script.unlink()
-    # In its favour: its char(n) columns would differ in each row by blanks.
-    unpadded = []
+    # In its favour: what only looks different shall not count.
+    stays = []
     try:
-        unpad(WAREHOUSES[1], SCHEMA)
+        favour(WAREHOUSES[1], SCHEMA, setting.source.floats(schema))
     except psycopg.Error as error:
-        unpadded.append(f"char(n) columns stay as they are: {str(error).splitlines()[0]}")
+        stays.append(f"char(n), float and SET columns stay as they are: {str(error).splitlines()[0]}")
     verdict = judge(schema, WAREHOUSES[1], rows, f"{schema}-pgloader")
-    verdict.problems += unpadded
+    verdict.problems += stays
     types, by_type = column_types(WAREHOUSES[1], SCHEMA), {}
     for column, number in verdict.columns.items():
         kind = types.get(column, "unknown")
