@@ -7,4 +7,4 @@ INSERT INTO chunked SELECT seq, 'k', IF(seq IN (51, 300), '[1e999999]', '[1]') F
 CREATE TABLE plain (id INT PRIMARY KEY, doc LONGTEXT CHECK (json_valid(doc))) ENGINE=MyISAM;
 INSERT INTO plain VALUES (1, '[1e999999]'), (2, '[]');
 CREATE TABLE escapes (id INT PRIMARY KEY, doc LONGTEXT CHECK (json_valid(doc)));
-INSERT INTO escapes VALUES (1, '{"a": "\\u0000"}'), (2, '{"a": "\\ud800"}'), (3, '{"a": "\\\\u0000"}'), (4, '{"a": "\\ud83d\\ude00"}');
+INSERT INTO escapes VALUES (1, '{"a": "\\u0000"}'), (3, '{"a": "\\\\u0000"}'), (4, '{"a": "\\ud83d\\ude00"}');
