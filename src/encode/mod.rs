@@ -113,7 +113,7 @@ pub struct RowWriter<W: Write> {
 }
 
 enum Body<W: Write> {
-    Csv(csv::Rows<W>),
+    Csv(Box<csv::Rows<W>>),
     Binary(binary::Rows<W>),
 }
 
@@ -121,7 +121,7 @@ impl<W: Write> RowWriter<W> {
     /// A writer for columns in COPY order.
     pub fn new(format: &Format, columns: Vec<Target>, out: W) -> Self {
         let body = match format {
-            Format::Csv(token) => Body::Csv(csv::Rows::new(columns.len(), token.clone(), out)),
+            Format::Csv(token) => Body::Csv(Box::new(csv::Rows::new(columns.len(), token.clone(), out))),
             Format::Binary => Body::Binary(binary::Rows::new(out)),
         };
         Self { tally: Tally::new(columns.len()), columns, body }
@@ -137,7 +137,7 @@ impl<W: Write> RowWriter<W> {
             return Err(EncodeError::Width { expected: self.columns.len(), found: cells.len() });
         }
         match &mut self.body {
-            Body::Csv(rows) => row(&self.columns, &mut self.tally, rows, cells),
+            Body::Csv(rows) => row(&self.columns, &mut self.tally, &mut **rows, cells),
             Body::Binary(rows) => row(&self.columns, &mut self.tally, rows, cells),
         }
     }
