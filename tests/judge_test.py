@@ -35,7 +35,6 @@ sys.path.insert(0, os.path.dirname(SCRIPT))
 from judge import command, compare, connect, fast, forms, limits, policy, selftest
 from judge import stream as streams
 from judge import text as copy_text
-from judge.catalog import Column
 
 # (column, source type, source literal, PostgreSQL type, PostgreSQL literal)
 TYPES = [
@@ -546,7 +545,8 @@ class Streams(PairCase):
         for table in "big", "big_text", "big_none":
             with self.subTest(table):
                 self.pair.warehouse(f"CREATE TABLE kept AS TABLE {table}",
-                                    f"DELETE FROM {table} WHERE id IN (0, 6000, {self.ROWS * 3 - 3})",
+                                    f"DELETE FROM {table}"
+                                    f" WHERE id IN (0, 6000, {self.ROWS * 3 - 3})",
                                     f"INSERT INTO {table} VALUES (-1, 'a', 1), (6001, 'b', 1),"
                                     f" (NULL, 'c', 1), (9999999, 'd', 1)",
                                     f"UPDATE {table} SET w = 99 WHERE id = 9000")
@@ -792,12 +792,13 @@ class Policies(PairCase):
     }
     # Each must be out_of_range unless another kind is named: source type, literal, target type.
     BAD = [
-        ("BIGINT UNSIGNED", "9223372036854775808", "bigint"), ("INT UNSIGNED", "2147483648", "int"),
-        ("TINYINT(1)", "2", "boolean"), ("BIT(2)", "2", "boolean"), ("BIT(16)", "40000", "smallint"),
+        ("BIGINT UNSIGNED", "9223372036854775808", "bigint"),
+        ("INT UNSIGNED", "2147483648", "int"), ("BIT(16)", "40000", "smallint"),
+        ("TINYINT(1)", "2", "boolean"), ("BIT(2)", "2", "boolean"),
         ("DECIMAL(10,2)", "1.50", "int"), ("DECIMAL(10,2)", "1000.00", "numeric(5,2)"),
         ("DECIMAL(10,3)", "1.005", "numeric(10,2)"), ("BIGINT UNSIGNED", "123456", "numeric(5,0)"),
-        ("DATETIME", "'2024-01-01 00:00:01'", "date"), ("DATETIME(6)", "'2024-01-01 00:00:00.000001'",
-                                                       "timestamp(3)"),
+        ("DATETIME", "'2024-01-01 00:00:01'", "date"),
+        ("DATETIME(6)", "'2024-01-01 00:00:00.000001'", "timestamp(3)"),
         ("TIME", "'24:00:01'", "time"), ("TIME", "'-00:00:01'", "time"),
         ("TIME(6)", "'10:00:00.000001'", "time(3)"),
         ("VARCHAR(9)", "'abcd'", "varchar(3)"), ("VARCHAR(9)", "'abc '", "varchar(3)"),
@@ -811,7 +812,8 @@ class Policies(PairCase):
     ]
     GOOD = [
         ("BIGINT UNSIGNED", "9223372036854775807", "bigint", "9223372036854775807"),
-        ("DECIMAL(10,2)", "1.00", "int", "1"), ("DECIMAL(10,2)", "999.99", "numeric(5,2)", "999.99"),
+        ("DECIMAL(10,2)", "1.00", "int", "1"),
+        ("DECIMAL(10,2)", "999.99", "numeric(5,2)", "999.99"),
         ("TIME", "'24:00:00'", "time", "'24:00:00'"), ("TIME", "'00:00:00'", "time", "'00:00:00'"),
         ("DATETIME", "'2024-01-01 00:00:00'", "date", "'2024-01-01'"),
         ("DATE", "'2024-01-01'", "timestamp", "'2024-01-01'"),
@@ -1022,7 +1024,8 @@ class TableTypes(PairCase):
             self.skipTest("MariaDB only")
         self.pair.source("CREATE TABLE t (id INT PRIMARY KEY, v INT) WITH SYSTEM VERSIONING",
                          "INSERT INTO t VALUES (1, 1), (2, 2)", "UPDATE t SET v = 20 WHERE id = 2",
-                         "DELETE FROM t WHERE id = 1", "CREATE SEQUENCE s", "CREATE VIEW w AS SELECT 1")
+                         "DELETE FROM t WHERE id = 1", "CREATE SEQUENCE s",
+                         "CREATE VIEW w AS SELECT 1")
         self.pair.warehouse("CREATE TABLE t (id INT, v INT)", "INSERT INTO t VALUES (2, 20)")
         for form in (), ("--fast",):
             text, report = self.equal(*form)

@@ -43,7 +43,7 @@ def quote_target(name):
 # --- both servers' catalogs ---------------------------------------------------------------
 
 def source_catalog(conn, database):
-    """{table: (columns [(name, kind, type, charset)], key names, estimated bytes)} and other objects."""
+    """{table: ([(column, kind, type, charset)], key names, estimated bytes)} and other objects."""
     with conn.cursor() as cur:
         cur.execute("SELECT TABLE_NAME, TABLE_TYPE, COALESCE(DATA_LENGTH, 0) FROM"
                     " information_schema.TABLES WHERE TABLE_SCHEMA = %s", (database,))
