@@ -935,6 +935,9 @@ class Policies(PairCase):
         self.pair.warehouse("INSERT INTO p VALUES (10, 'ab')")
         self.different()
         self.equal("--nul-bytes", "strip", "--invalid-utf8", "strip")
+        self.pair.warehouse("UPDATE p SET v = NULL WHERE id = 10")
+        self.equal("--nul-bytes", "null", "--invalid-utf8", "strip")
+        self.different("--nul-bytes", "null", "--invalid-utf8", "strict")
 
     def test_nul_stripped_from_json(self):
         self.make("LONGTEXT", "jsonb")
