@@ -66,7 +66,8 @@ class TableJudge:
         """Do both servers sort this key alike?"""
         keys = self.job.columns[:self.job.keys]
         return bool(keys) and all(
-            c.kind in INTS and c.pg in PG_INTS or c.kind in DATES and c.pg in PG_DATES for c in keys)
+            c.kind in INTS and c.pg in PG_INTS or c.kind in DATES and c.pg in PG_DATES
+            for c in keys)
 
     def queries(self, ordered):
         """The SELECTs of both sides: same columns, same order, no filter but a range."""
