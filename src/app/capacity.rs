@@ -144,8 +144,8 @@ mod tests {
 
     #[test]
     fn a_run_needs_more_than_its_workers() {
-        assert_eq!(need(8), Need { source: 11, warehouse: 11 });
-        assert_eq!(need(1), Need { source: 4, warehouse: 4 });
+        assert_eq!(need(8), Need { source: 12, warehouse: 11 });
+        assert_eq!(need(1), Need { source: 5, warehouse: 4 });
     }
 
     #[test]
