@@ -9,7 +9,7 @@ import tempfile
 
 import measure
 from servers import Mariadb, Postgres
-from tools import EtlSync, Pgloader, Pipe
+from tools import EtlSync, EtlSyncCsv, Pgloader, Pipe
 
 
 # A chunk is read by one worker and streams through it, so its size has no part in the memory; small ones keep all
@@ -76,7 +76,8 @@ def compare(options, sitting):
     """All tools in turns, so that a slow minute of the machine meets all of them."""
     etl = EtlSync(sitting)
     first, second = Line("etl-sync, first load", etl), Line("etl-sync, second run", etl)
-    others = []
+    csv = Line("etl-sync, csv", EtlSyncCsv(sitting))
+    others = [csv]
     if options.pipe:
         others.append(Line("pipe", Pipe(sitting)))
     if options.pgloader:
@@ -92,12 +93,13 @@ def compare(options, sitting):
         measured(second, fresh=False)
         for line in others:
             measured(line, fresh=True)
-    report(rows, first, second, others)
+    report(rows, (first, csv), second, others)
     for line in [first] + others:
         line.tool.drop()
 
 
-def report(rows, first, second, others):
+def report(rows, formats, second, others):
+    first = formats[0]
     print("\nMedian (lowest-highest):\n")
     print(f"{'':<22}{'wall s':>22}{'client CPU s':>22}{'peak MB':>22}{'rows':>12}")
     for line in [first, second] + others:
@@ -105,15 +107,23 @@ def report(rows, first, second, others):
     print("\netl-sync's seconds hold primary keys, ANALYZE, counts on both sides and synchronous commits; the others do without.")
     print("Ratios of this sitting; per repetition in brackets, below 1 etl-sync needs less:\n")
     for line in others:
-        text = [f"etl-sync / {line.name}:"]
-        for what, word in (("wall", "wall"), ("cpu", "CPU"), ("peak_kb", "memory")):
-            pairs = [a / b for a, b in zip(first.values(what), line.values(what)) if b]
-            whole = measure.median(first.values(what)) / max(measure.median(line.values(what)), 1e-9)
-            text.append(f"{word} {whole:.2f} ({min(pairs, default=0):.2f}-{max(pairs, default=0):.2f})")
-        # A load that failed is quick; it is no yardstick.
-        if line.costs[-1].failures or line.rows != rows:
-            text.append("(its load was not complete)")
-        print("  " + "  ".join(text))
+        for ours in formats:
+            if ours is not line:
+                print(f"  {ours.name} / {line.name}:  {ratios(ours, line)}{'' if whole(line, rows) else '  (its load was not complete)'}")
+
+
+def ratios(ours, theirs):
+    text = []
+    for what, word in (("wall", "wall"), ("cpu", "CPU"), ("peak_kb", "memory")):
+        pairs = [a / b for a, b in zip(ours.values(what), theirs.values(what)) if b]
+        middle = measure.median(ours.values(what)) / max(measure.median(theirs.values(what)), 1e-9)
+        text.append(f"{word} {middle:.2f} ({min(pairs, default=0):.2f}-{max(pairs, default=0):.2f})")
+    return "  ".join(text)
+
+
+def whole(line, rows):
+    """A load that failed is quick; it is no yardstick."""
+    return not line.costs[-1].failures and line.rows == rows
 
 
 def memory(options, sitting):

@@ -53,6 +53,18 @@ class EtlSync(Tool):
         return shlex.join([*settings, "etl-sync", *self.command()[1:]])
 
 
+class EtlSyncCsv(EtlSync):
+    """The reference format in place of the binary one."""
+
+    key, name = "etl_csv", "etl-sync, csv"
+
+    def environment(self):
+        return {**super().environment(), "ETL_SYNC_COPY_FORMAT": "csv"}
+
+    def shown(self):
+        return "ETL_SYNC_COPY_FORMAT=csv " + super().shown()
+
+
 class Pipe(Tool):
     """One stream per table, one table after the other, into tables without indexes."""
 
@@ -65,7 +77,9 @@ class Pipe(Tool):
         dump = ["pg_dump", "--schema-only", "--section=pre-data", "--no-owner", "--no-privileges", f"--schema={SCHEMA}"]
         tables = subprocess.run(dump, env=sitting.warehouse.environment(EtlSync(sitting).target), stdout=subprocess.PIPE,
                                 text=True, check=True).stdout
-        sitting.warehouse.ask(self.target, tables)
+        # A pg_dump newer than the server sets what the server does not know.
+        known = [line for line in tables.splitlines() if not line.startswith("SET transaction_timeout")]
+        sitting.warehouse.ask(self.target, "\n".join(known))
 
     def commands(self, table):
         source = self.sitting.source
