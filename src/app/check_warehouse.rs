@@ -24,10 +24,10 @@ pub(super) fn fill(side: &mut Side, config: &Config, watchdog: &Watchdog, needed
     side.session = session(&mut conn)?;
     side.connections = Some(connections(capacity::warehouse_room(&mut conn)?, needed, config.settings.parallel));
     let account = quote_postgres(&side.account);
-    for schema in [config.warehouse_schema.as_str(), track::SCHEMA] {
+    for schema in [config.warehouse_schema.as_str(), track::SCHEMA, track::quarantine::SCHEMA] {
         let rows = conn.rows(include_str!("check_schema.sql"), &[&schema], "asking for rights on the schema")?;
         let database = quote_postgres(&config.warehouse.database);
-        side.rights.extend(rows.first().map(|row| schema_rights(row, schema, &database, &account)).unwrap_or_default());
+        side.rights.extend(rows.first().map(|row| schema_rights(row, schema, (&config.warehouse_schema, &database, &account))).unwrap_or_default());
     }
     let rows = conn.rows(include_str!("check_role.sql"), &[], "asking for the role's attributes")?;
     side.surplus = rows.iter().map(|row| surplus(&row.get::<_, String>(0), row.get(1), &account)).collect();
@@ -42,7 +42,7 @@ fn session(conn: &mut PostgresConn) -> Result<Vec<(String, String)>> {
 }
 
 /// What one schema needs: to be made, or to be written into.
-fn schema_rights(row: &Row, schema: &str, database: &str, account: &str) -> Vec<Right> {
+fn schema_rights(row: &Row, schema: &str, (target, database, account): (&str, &str, &str)) -> Vec<Right> {
     let (exists, create_in_database, usage_and_create): (bool, bool, bool) = (row.get(0), row.get(1), row.get(2));
     let (foreign, locked): (i64, i64) = (row.get(3), row.get(4));
     let quoted = quote_postgres(schema);
@@ -67,7 +67,7 @@ fn schema_rights(row: &Row, schema: &str, database: &str, account: &str) -> Vec<
             name: format!("SELECT, INSERT, UPDATE, DELETE on the {foreign} tables of schema {schema} that others own"),
             granted: locked == 0,
             // Tables of others in the target schema may never be synced; ours always are.
-            needed: schema == track::SCHEMA,
+            needed: schema != target,
             without: format!("{locked} of them cannot be written"),
             grant: format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {quoted} TO {account};"),
         });

@@ -5,6 +5,9 @@
 use super::RunIdentity;
 use crate::name::literal_postgres;
 
+/// Schema of the quarantine; nobody but the job's role may look into it.
+pub const SCHEMA: &str = "etl_quarantine";
+
 /// Rows per INSERT, so that no statement grows with their number.
 const ROWS_PER_INSERT: usize = 500;
 

@@ -1,8 +1,18 @@
 -- One at a time: two jobs with different targets may make these at once, and IF NOT EXISTS does not stand that.
 SELECT pg_advisory_xact_lock(hashtextextended('etl-sync/schema', 0));
 
-CREATE SCHEMA IF NOT EXISTS etl_sync;
-REVOKE ALL ON SCHEMA etl_sync FROM PUBLIC;
+-- CREATE SCHEMA IF NOT EXISTS asks for the privilege even when there is nothing to do; a role may own its schemas only.
+DO $$
+BEGIN
+    IF to_regnamespace('etl_sync') IS NULL THEN
+        CREATE SCHEMA etl_sync;
+    END IF;
+    IF to_regnamespace('etl_quarantine') IS NULL THEN
+        CREATE SCHEMA etl_quarantine;
+    END IF;
+END
+$$;
+REVOKE ALL ON SCHEMA etl_sync, etl_quarantine FROM PUBLIC;
 
 CREATE TABLE IF NOT EXISTS etl_sync.job (
     job             text PRIMARY KEY,
@@ -66,9 +76,6 @@ CREATE TABLE IF NOT EXISTS etl_sync.name_map (
     PRIMARY KEY (job, table_name, column_name)
 );
 COMMENT ON TABLE etl_sync.name_map IS 'etl-sync: names that PostgreSQL cannot keep; an empty column_name is the table itself';
-
-CREATE SCHEMA IF NOT EXISTS etl_quarantine;
-REVOKE ALL ON SCHEMA etl_quarantine FROM PUBLIC;
 
 CREATE TABLE IF NOT EXISTS etl_quarantine.rejected_row (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

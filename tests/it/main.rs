@@ -15,6 +15,7 @@ mod nightly; // the batch script
 mod notes; // lines for the closing summary
 mod program; // the program as a process
 mod random; // numbers from a seed
+mod rights; // roles with the least rights, and who may see what
 mod sandbox; // a test's own databases and folder
 mod servers; // both sides of a test of one module
 mod source_text; // Rust source with comments or strings blanked out, for tidy
