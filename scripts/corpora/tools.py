@@ -105,8 +105,9 @@ def finish(command, more, name, deadline=SECONDS):
 
 def check_judge():
     """A judge that finds nothing says nothing: when it can test itself, it has to."""
-    done = finish([str(JUDGE), "--self-test"], {}, "judge-self-test")
-    if done.code != 0 and "unrecognized arguments: --self-test" not in done.log.read_text(encoding="utf-8", errors="replace"):
+    addresses = ["--source", os.environ["ETL_SYNC_ADMIN_SOURCE_URL"], "--warehouse", os.environ["ETL_SYNC_ADMIN_WAREHOUSE_URL"]]
+    done = finish([str(JUDGE), "--self-test", *addresses], {}, "judge-self-test")
+    if done.code != 0:
         raise Refused(f"the judge's self-test ended with {done.code}: {done.last_line()}")
 
 
@@ -160,10 +161,11 @@ def weigh(verdict, table, count, entry):
 
 
 def take_counts(counts, table, entry):
-    for what in COUNTS:
-        number = amount(entry.get(what))
-        if number:
-            counts[table, what] = number
+    """The judge's counters: per deed and kind of value."""
+    nulled = dict(entry["nulled"])
+    found = {"zero_dates": nulled.pop("zero_dates", 0), "nulled": sum(nulled.values()),
+             "stripped": sum(entry["stripped"].values()), "rejected": entry["rejected_rows"]}
+    counts.update({(table, what): number for what, number in found.items() if number})
 
 
 def take_values(counts, table, entry):
@@ -171,15 +173,6 @@ def take_values(counts, table, entry):
     for value in entry.get("values", []):
         what = "zero_dates" if value["fault"] == "zero_date" else "stripped" if value["done"] == "strip" else "nulled"
         counts[table, what] = counts.get((table, what), 0) + value["count"]
-
-
-def amount(value):
-    """A number, or the sum of a list or an object of numbers by column or by reason."""
-    if isinstance(value, dict):
-        return amount(value["count"]) if "count" in value else sum(map(amount, value.values()))
-    if isinstance(value, list):
-        return sum(map(amount, value))
-    return value if isinstance(value, int) else 0
 
 
 # --- etl-sync ---------------------------------------------------------------------------------------------------
@@ -208,7 +201,8 @@ def sync_and_judge(setting, line, rows):
     tables = told.get("tables", [])
     counts = {}
     for entry in tables:
-        take_counts(counts, entry["table"], entry)
+        if entry.get("rejected"):
+            counts[entry["table"], "rejected"] = entry["rejected"]
         take_values(counts, entry["table"], entry)
     line.counts = counts
     line.verdict = judge(line.schema, WAREHOUSES[0], rows, name, moved(tables))
