@@ -76,7 +76,8 @@ fn tables(conn: &mut PostgresConn, schema: &str) -> Result<Vec<TableStatus>> {
             last_success: row.get(2),
             age_seconds: row.get(3),
             rows: row.get(4),
-            strategy: row.get(5),
+            rejected: row.get(5),
+            strategy: row.get(6),
         })
         .collect())
 }

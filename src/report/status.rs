@@ -58,6 +58,8 @@ pub struct TableStatus {
     pub age_seconds: Option<f64>,
     /// Rows of the target at the last success.
     pub rows: Option<i64>,
+    /// Source rows in the quarantine at the last success.
+    pub rejected: Option<i64>,
     /// Strategy of the last success.
     pub strategy: Option<String>,
 }
@@ -93,21 +95,26 @@ fn host(name: &str) -> &str {
     if name.is_empty() { "an unnamed host" } else { name }
 }
 
+fn count(rows: Option<i64>) -> String {
+    rows.and_then(|rows| u64::try_from(rows).ok()).map_or_else(String::new, number)
+}
+
 fn table(tables: &[TableStatus]) -> String {
     let mut out = Table::new();
     out.load_style(presets::NOTHING);
-    out.set_header(["table", "status", "last success", "age", "rows", "strategy"]);
+    out.set_header(["table", "status", "last success", "age", "rows", "rejected", "strategy"]);
     for t in tables {
         out.add_row([
             t.table.clone(),
             t.status.clone(),
             t.last_success.clone().unwrap_or_else(|| "never".into()),
             t.age_seconds.map_or_else(String::new, length),
-            t.rows.and_then(|rows| u64::try_from(rows).ok()).map_or_else(String::new, number),
+            count(t.rows),
+            count(t.rejected),
             t.strategy.clone().unwrap_or_default(),
         ]);
     }
-    for column in [3, 4] {
+    for column in [3, 4, 5] {
         if let Some(column) = out.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }

@@ -81,6 +81,16 @@ pub fn clear_own(run: &RunIdentity, table: &str) -> String {
     )
 }
 
+/// Drops what loads of this job left that never came to their finish.
+#[must_use]
+pub fn clear_unfinished(run: &RunIdentity) -> String {
+    format!(
+        "DELETE FROM etl_quarantine.rejected_row r WHERE r.job = {} AND NOT EXISTS (SELECT FROM etl_sync.etl_table_state s \
+         WHERE s.job = r.job AND s.table_name = r.table_name AND s.run_id = r.run_id)",
+        literal_postgres(&run.job)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

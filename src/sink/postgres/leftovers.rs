@@ -4,7 +4,7 @@
 use crate::conn::postgres::PostgresConn;
 use crate::error::Result;
 use crate::name::{TableName, quote_postgres};
-use crate::track::{RunIdentity, SCHEMA};
+use crate::track::{RunIdentity, SCHEMA, quarantine};
 
 /// First part of the name of every staging table.
 const PREFIX: &str = "load_";
@@ -15,7 +15,7 @@ pub fn staging_name(run: &RunIdentity, round: u32, index: usize) -> TableName {
     TableName::new(SCHEMA, format!("{PREFIX}{}_{round}_{index}", run.run_id.replace('-', "")))
 }
 
-/// Drops staging tables and ledger rows of runs that are no job's present one, so of dead runs and of those before
+/// Drops staging tables, ledger rows and rejects of unfinished loads of runs that are no job's present one, so of dead runs and of those before
 /// them. Returns how many tables were dropped.
 ///
 /// # Errors
@@ -28,7 +28,7 @@ pub fn drop_all(conn: &mut PostgresConn, run: &RunIdentity) -> Result<usize> {
         conn.batch(&format!("DROP TABLE IF EXISTS {SCHEMA}.{}", quote_postgres(table)), doing)?;
     }
     let sql = "DELETE FROM etl_sync.chunk_ledger l WHERE NOT EXISTS (SELECT FROM etl_sync.job j WHERE j.run_id = l.run_id)";
-    conn.batch(sql, doing)?;
+    conn.batch(&format!("{sql}; {}", quarantine::clear_unfinished(run)), doing)?;
     log::debug!("run {}: {} staging tables of earlier runs dropped", run.run_id, tables.len());
     Ok(tables.len())
 }
