@@ -4,6 +4,7 @@ pub mod capacity; // connections a run needs against what the servers give
 pub mod check; // connections, TLS, sessions, privileges, limits
 mod check_source; // the MySQL side of it
 mod check_warehouse; // the PostgreSQL side of it
+pub mod definitions; // indexes, foreign keys, defaults and sequences, when asked for
 pub mod grants; // MySQL's SHOW GRANTS as data
 pub mod planning; // from two catalogs and the configuration to a plan
 pub mod preview; // what a run would do

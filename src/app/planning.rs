@@ -83,7 +83,7 @@ pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
         let name = table.name.table.clone();
         match one(conn, config, table, targets, done.get(&name)) {
             Ok(Decided::Copy(table)) => plan.tables.push(*table),
-            Ok(Decided::Keep(rows)) => plan.kept.push((name, rows)),
+            Ok(Decided::Keep(table, rows)) => plan.kept.push((*table, rows)),
             Err(error) if matches!(error.kind(), Kind::SnapshotLost | Kind::Unreachable | Kind::Timeout) => return Err(error),
             Err(error) => plan.refused.push((name, error)),
         }
@@ -119,7 +119,7 @@ fn missing(name: &str, known: &BTreeSet<&str>) -> String {
 enum Decided {
     Copy(Box<TablePlan>),
     /// It is done, with so many rows.
-    Keep(u64),
+    Keep(Box<TablePlan>, u64),
 }
 
 fn one(
@@ -153,7 +153,8 @@ fn one(
             && existing.is_some_and(|target| (i64::from(target.oid), i64::from(target.relfilenode)) == storage)
     };
     if let Some(state) = done.filter(same) {
-        return Ok(Decided::Keep(u64::try_from(state.rows).unwrap_or(0)));
+        let rows = u64::try_from(state.rows).unwrap_or(0);
+        return Ok(Decided::Keep(Box::new(plan), rows));
     }
     if strategy::is_split(strategy) {
         plan.chunks = boundaries::ranges(conn, &plan, goal)?;

@@ -47,7 +47,7 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
         schema: config.warehouse_schema.clone(),
         parallel: config.settings.parallel,
         resumes,
-        tables: planned.chain(plan.kept.iter().map(|(table, _)| keep(config, table))).collect(),
+        tables: planned.chain(plan.kept.iter().map(|(table, _)| keep(config, table.name()))).collect(),
         refused: refused(&plan),
         rows_estimated: plan.tables.iter().map(|t| t.source.rows_estimated).sum(),
         bytes_estimated: plan.tables.iter().map(|t| t.source.bytes_estimated).sum(),

@@ -1,10 +1,11 @@
 //! The main job, from top to bottom: lock, clean, plan, move, prove, tell.
 
 use super::capacity;
+use super::definitions::Definitions;
 use super::planning::{self, Inputs};
 use super::space;
 use crate::cancel::Cancel;
-use crate::catalog;
+use crate::catalog::{self, TargetTable};
 use crate::config::Config;
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
@@ -17,7 +18,7 @@ use crate::pipeline::{self, Limits, Services};
 use crate::plan::Plan;
 use crate::report::{ErrorReport, Renamed, RunReport, TableReport, ValueCount, now};
 use crate::retry::Retries;
-use crate::sink::postgres::leftovers;
+use crate::sink::postgres::{PostgresSink, leftovers};
 use crate::track::RunIdentity;
 use crate::track::lock::{Claim, Interrupted, RunLock, application_name};
 use crate::track::state::{self, TableState};
@@ -123,6 +124,7 @@ impl<'a> Run<'a> {
         let plan = planning::plan(source, inputs)?;
         space::check(&plan, config.settings.parallel, &config.warehouse, &mut warehouse)?;
         drop(warehouse);
+        let definitions = self.definitions(source, &plan, run, &targets)?;
 
         let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run)?;
         self.announce(&plan, &tracker);
@@ -132,7 +134,7 @@ impl<'a> Run<'a> {
             log::info!("going on with the interrupted run {}: {} tables are done", last.run_id, plan.kept.len());
             report.resumes = Some(last.run_id.clone());
         }
-        report.tables.extend(plan.kept.iter().map(|(table, rows)| kept(config, table, *rows)));
+        report.tables.extend(plan.kept.iter().map(|(table, rows)| kept(config, table.name(), *rows)));
         report.tables.extend(plan.refused.iter().map(|(name, error)| refused(config, name, error)));
         let services = Services {
             source: &config.source,
@@ -152,7 +154,22 @@ impl<'a> Run<'a> {
         report.warnings.extend(moved.warnings);
         let told = moved.results.iter().filter_map(|result| facts.get(&result.table).map(|facts| told(facts, result)));
         report.tables.extend(told);
+        report.definitions = definitions.build(config, run, self.watchdog, self.cancel);
         moved.ended_by.map_or(Ok(()), Err)
+    }
+
+    /// What tables have beside their rows.
+    fn definitions(
+        &self,
+        source: &mut MysqlConn,
+        plan: &Plan,
+        run: &RunIdentity,
+        targets: &BTreeMap<String, TargetTable>,
+    ) -> Result<Definitions> {
+        let all = plan.tables.iter().chain(plan.kept.iter().map(|(table, _)| table));
+        let tables: Vec<_> = all.map(|table| (table.source.clone(), table.target.clone())).collect();
+        let mut sink = PostgresSink::new(&self.config.warehouse, &run.run_id, self.watchdog);
+        Definitions::prepare(self.config, source, &tables, &mut sink, run, !targets.is_empty())
     }
 
     /// What the interrupted run that this one goes on with has finished.

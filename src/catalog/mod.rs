@@ -6,6 +6,7 @@
 pub mod cast;
 pub mod convert;
 pub mod ddl;
+pub mod definitions;
 pub mod mysql;
 pub mod names;
 pub mod postgres;

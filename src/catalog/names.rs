@@ -29,7 +29,7 @@ pub fn column(name: &str) -> String {
 }
 
 /// As much of the name as leaves room for its hash, cut between characters.
-fn with_hash(name: &str) -> String {
+pub(super) fn with_hash(name: &str) -> String {
     let mut hash = Fnv::new();
     hash.text(name);
     let mut end = name.len().min(POSTGRES_NAME_BYTES_MAX - ENDING_BYTES);

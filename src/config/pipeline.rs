@@ -107,6 +107,14 @@ pub(super) struct General {
     /// Longest row in MiB; longer ones are rejected by their key without being read. Default 64.
     #[schemars(range(min = 1, max = 512))]
     pub row_mb_max: Option<u64>,
+    /// Secondary indexes built after the data: none, unique or all. Default none.
+    pub indexes: Option<Indexes>,
+    /// Whether foreign keys are built after the data. Default false.
+    pub foreign_keys: Option<bool>,
+    /// Whether AUTO_INCREMENT columns get a sequence that goes on behind their largest value. Default false.
+    pub sequences: Option<bool>,
+    /// Whether columns get their defaults, those that PostgreSQL can have. Default false.
+    pub defaults: Option<bool>,
     /// Directory for files between runs. Default: $STATE_DIRECTORY, then $XDG_STATE_HOME/etl-sync, then ~/.local/state/etl-sync.
     pub state_dir: Option<String>,
     /// Whether a source server or database that differs from the last run's is accepted. Default false.
@@ -123,6 +131,18 @@ pub enum CopyFormat {
     Binary,
     /// Binary wherever every column has a binary image.
     Auto,
+}
+
+/// Which secondary indexes a run builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Indexes {
+    /// None: a table has its key only.
+    None,
+    /// Those that are unique.
+    Unique,
+    /// All of them.
+    All,
 }
 
 /// The settings of a run, complete and in range.
@@ -160,6 +180,14 @@ pub struct Settings {
     pub quarantine_raw: bool,
     /// Longest row that is read, bytes.
     pub row_bytes_max: u64,
+    /// Which secondary indexes are built.
+    pub indexes: Indexes,
+    /// Whether foreign keys are built.
+    pub foreign_keys: bool,
+    /// Whether AUTO_INCREMENT columns get a sequence.
+    pub sequences: bool,
+    /// Whether columns get their defaults.
+    pub defaults: bool,
 }
 
 impl Settings {
@@ -183,6 +211,10 @@ impl Settings {
             rejected_rows_max: 1000,
             quarantine_raw: false,
             row_bytes_max: 64 * MIB,
+            indexes: Indexes::None,
+            foreign_keys: false,
+            sequences: false,
+            defaults: false,
         }
     }
 
@@ -204,6 +236,10 @@ impl Settings {
         self.copy_format = layer.copy_format.unwrap_or(self.copy_format);
         set(&mut self.rejected_rows_max, layer.rejected_rows_max);
         self.quarantine_raw = layer.quarantine_raw.unwrap_or(self.quarantine_raw);
+        self.indexes = layer.indexes.unwrap_or(self.indexes);
+        self.foreign_keys = layer.foreign_keys.unwrap_or(self.foreign_keys);
+        self.sequences = layer.sequences.unwrap_or(self.sequences);
+        self.defaults = layer.defaults.unwrap_or(self.defaults);
         set(&mut self.row_bytes_max, layer.row_mb_max.map(|mb| mb * MIB));
         self
     }

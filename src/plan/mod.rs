@@ -16,7 +16,7 @@ pub struct Plan {
     /// Tables to copy, biggest first.
     pub tables: Vec<TablePlan>,
     /// Tables that an interrupted run has finished, with their rows.
-    pub kept: Vec<(String, u64)>,
+    pub kept: Vec<(TablePlan, u64)>,
     /// Tables that were asked for and cannot be copied, and why.
     pub refused: Vec<(String, Error)>,
 }

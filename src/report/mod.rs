@@ -46,6 +46,8 @@ pub struct RunReport {
     pub totals: Totals,
     /// One entry per table, in the order of the plan.
     pub tables: Vec<TableReport>,
+    /// Indexes, foreign keys, sequences and defaults, when the run was asked to build them.
+    pub definitions: Vec<DefinitionReport>,
     /// What a person should know.
     pub warnings: Vec<String>,
     /// Why the run as a whole failed.
@@ -130,6 +132,21 @@ pub struct TableReport {
     pub renamed: Vec<Renamed>,
     /// Why it failed.
     pub error: Option<ErrorReport>,
+}
+
+/// What became of an index, a foreign key, a sequence or a default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DefinitionReport {
+    /// Source table; empty for a foreign key that was put back.
+    pub table: String,
+    /// `index`, `foreign_key`, `sequence`, `default`.
+    pub kind: &'static str,
+    /// Its name: on the target, or on the source where it is not possible.
+    pub name: String,
+    /// `built`, `existing`, `not_possible`, `failed`.
+    pub status: &'static str,
+    /// Why not.
+    pub reason: Option<String>,
 }
 
 /// What a policy did to values of a column.
@@ -237,6 +254,7 @@ impl RunReport {
             parallel: 0,
             totals: Totals::default(),
             tables: Vec::new(),
+            definitions: Vec::new(),
             warnings: Vec::new(),
             error: None,
         }

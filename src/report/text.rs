@@ -1,6 +1,6 @@
 //! The summary of a run as text: a table of what is worth a line, and the totals.
 
-use super::{RunReport, TableReport, ValueCount};
+use super::{DefinitionReport, RunReport, TableReport, ValueCount};
 use crate::value::Fault;
 use comfy_table::{CellAlignment, Table, presets};
 use std::fmt::Write;
@@ -43,11 +43,31 @@ pub fn summary(report: &RunReport) -> String {
             push(&mut out, &format!("{}: {rows} rows rejected, see etl_quarantine.rejected_row", table.table));
         }
     }
+    definitions(&mut out, &report.definitions);
     for warning in &report.warnings {
         push(&mut out, &format!("warning: {warning}"));
     }
     push(&mut out, &totals(report));
     out
+}
+
+/// How many were built, and each that was not.
+fn definitions(out: &mut String, all: &[DefinitionReport]) {
+    if all.is_empty() {
+        return;
+    }
+    let count = |status: &str| all.iter().filter(|one| one.status == status).count();
+    let [built, existing] = ["built", "existing"].map(count);
+    push(out, &format!("definitions: {built} built, {existing} there already, {} not", all.len() - built - existing));
+    let mut missing = all.iter().filter(|one| one.reason.is_some());
+    for one in missing.by_ref().take(ERRORS_SHOWN) {
+        let reason = one.reason.as_deref().unwrap_or_default();
+        push(out, &format!("  {} {} of {}: {reason}", one.kind.replace('_', " "), one.name, one.table));
+    }
+    let hidden = missing.count();
+    if hidden > 0 {
+        push(out, &format!("  and {hidden} more (--json lists all)"));
+    }
 }
 
 fn value_line(table: &str, value: &ValueCount) -> String {

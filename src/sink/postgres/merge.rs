@@ -43,8 +43,13 @@ pub fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &
     let (changes, rows) = match found.touched.last() {
         Some(0) => ([0; 3], count(first(&run(conn, &total, doing)?.rows), doing)?),
         _ => {
-            let answers = run(conn, &format!("{}; {total}", apply(load, staging, &target)), doing)?;
-            (changes(&answers, doing)?, count(answers.rows.last().and_then(|row| row.first()).map_or("", String::as_str), doing)?)
+            let replaces = may_collide(load, existing);
+            let statements = if replaces { replace(load, staging, &target) } else { apply(load, staging, &target) };
+            let answers = run(conn, &format!("{statements}; {total}"), doing)?;
+            (
+                changes(&answers, replaces, doing)?,
+                count(answers.rows.last().and_then(|row| row.first()).map_or("", String::as_str), doing)?,
+            )
         }
     };
     if rows != held {
@@ -55,14 +60,19 @@ pub fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &
 }
 
 /// Rows deleted, updated and inserted, when they are as many as differed: a trigger or a rule may swallow a write.
-fn changes(answers: &Answers, doing: &str) -> Result<[u64; 3]> {
+fn changes(answers: &Answers, replaced: bool, doing: &str) -> Result<[u64; 3]> {
     let wanted = answers.rows.first().map(Vec::as_slice).unwrap_or_default();
     let wanted: Vec<u64> = wanted.iter().map(|text| count(text, doing)).collect::<Result<_>>()?;
-    match *answers.touched.as_slice() {
-        [_, deleted, updated, inserted, _] if wanted == [deleted, updated, inserted] => Ok([deleted, updated, inserted]),
-        [_, deleted, updated, inserted, _] => Err(Error::new(
+    let &[deleted, updated, inserted] = wanted.as_slice() else {
+        return Err(Error::new(Kind::Internal, format!("{doing}: the merge did not count its rows")));
+    };
+    // A row that is replaced is deleted and inserted.
+    let expected = if replaced { vec![deleted + updated, updated + inserted] } else { wanted };
+    match answers.touched.as_slice() {
+        [_, done @ .., _] if *done == expected => Ok([deleted, updated, inserted]),
+        [_, done @ .., _] => Err(Error::new(
             Kind::Changed,
-            format!("{doing}: {wanted:?} rows were to be deleted, updated and inserted, {:?} were", [deleted, updated, inserted]),
+            format!("{doing}: {expected:?} rows were to be changed by the statements of the merge, {done:?} were"),
         )
         .hint("look for triggers and rules on the table in the warehouse that keep rows from being written")),
         _ => Err(Error::new(Kind::Internal, format!("{doing}: the merge did not answer every statement"))),
@@ -137,15 +147,35 @@ fn by_image(load: &Load<'_>, staging: &str, target: &str) -> String {
 fn apply(load: &Load<'_>, staging: &str, target: &str) -> String {
     let (columns, fresh) = (row(load, ""), row(load, "s."));
     format!(
-        "SELECT count(*) FILTER (WHERE fresh IS NULL), count(*) FILTER (WHERE place IS NOT NULL AND fresh IS NOT NULL), \
-         count(*) FILTER (WHERE place IS NULL) FROM pg_temp.diff; \
-         DELETE FROM ONLY {target} t USING pg_temp.diff d WHERE t.ctid = d.place AND d.fresh IS NULL; \
+        "{COUNTS}; DELETE FROM ONLY {target} t USING pg_temp.diff d WHERE t.ctid = d.place AND d.fresh IS NULL; \
          UPDATE ONLY {target} t SET ({columns}) = ROW({fresh}) FROM pg_temp.diff d, {staging} s \
          WHERE t.ctid = d.place AND s.ctid = d.fresh; \
          INSERT INTO {target} ({columns}) SELECT {fresh} FROM pg_temp.diff d JOIN {staging} s ON s.ctid = d.fresh \
          WHERE d.place IS NULL"
     )
 }
+
+/// Whether the target keeps something unique beside the key that rows are matched by: two rows may have swapped it, and an
+/// UPDATE would meet the old value of the other.
+fn may_collide(load: &Load<'_>, existing: &TargetTable) -> bool {
+    let key: BTreeSet<&str> = load.plan.source.key_columns().map(|c| c.target.as_str()).collect();
+    let others = std::iter::once(&existing.primary_key).chain(&existing.unique).filter(|columns| !columns.is_empty());
+    others.into_iter().any(|columns| columns.iter().map(String::as_str).collect::<BTreeSet<_>>() != key)
+}
+
+/// As [`apply`], with every changed row deleted before any is inserted.
+fn replace(load: &Load<'_>, staging: &str, target: &str) -> String {
+    let (columns, fresh) = (row(load, ""), row(load, "s."));
+    format!(
+        "{COUNTS}; DELETE FROM ONLY {target} t USING pg_temp.diff d WHERE t.ctid = d.place; \
+         INSERT INTO {target} ({columns}) SELECT {fresh} FROM pg_temp.diff d JOIN {staging} s ON s.ctid = d.fresh"
+    )
+}
+
+/// Rows to be deleted, updated and inserted.
+const COUNTS: &str = "SELECT count(*) FILTER (WHERE fresh IS NULL), \
+                      count(*) FILTER (WHERE place IS NOT NULL AND fresh IS NOT NULL), \
+                      count(*) FILTER (WHERE place IS NULL) FROM pg_temp.diff";
 
 /// All columns, each behind `prefix`.
 fn row(load: &Load<'_>, prefix: &str) -> String {

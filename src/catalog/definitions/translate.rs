@@ -1,0 +1,315 @@
+//! Definitions of the source as PostgreSQL statements. What PostgreSQL cannot have is told, never left out in silence.
+
+use super::{ColumnDefault, Definitions, ForeignKey, Impossible, Index, Statement, Translated, Wanted, What};
+use crate::catalog::{Column, KeyKind, SourceTable, names};
+use crate::name::{TableName, column_list, literal_postgres, quote_postgres};
+use crate::value::ColumnType;
+use std::collections::BTreeSet;
+
+/// A table that is in the warehouse.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// The source table, its columns reduced to those copied.
+    pub source: &'a SourceTable,
+    /// Where it is.
+    pub target: &'a TableName,
+}
+
+/// Marks constraints of ours, so that a run may take them away while data moves.
+pub const OURS: &str = "etl-sync";
+
+/// Translates the definitions of the tables that are in the warehouse.
+#[must_use]
+pub fn translate(definitions: &Definitions, targets: &[Target<'_>], wanted: Wanted) -> Translated {
+    let mut work = Work { targets, taken: BTreeSet::new(), unique: Vec::new(), out: Translated::default() };
+    work.taken.extend(targets.iter().map(|one| one.target.table.clone()));
+    for index in &definitions.indexes {
+        if if index.unique { wanted.unique_indexes } else { wanted.other_indexes } {
+            work.add(What::Index, &index.table, &index.name, |work, target| work.index(index, target));
+        }
+    }
+    for key in &definitions.foreign_keys {
+        work.add(What::ForeignKey, &key.table, &key.name, |work, target| work.foreign_key(key, target));
+    }
+    if wanted.sequences {
+        for target in targets {
+            for column in target.source.columns.iter().filter(|column| column.auto_increment) {
+                work.add(What::Sequence, &target.source.name.table, &column.name, |work, target| work.sequence(column, target));
+            }
+        }
+    }
+    for default in &definitions.defaults {
+        work.default(default);
+    }
+    work.out
+}
+
+struct Work<'a> {
+    targets: &'a [Target<'a>],
+    /// Names of relations in the target schema.
+    taken: BTreeSet<String>,
+    /// Table and columns of unique indexes that are built.
+    unique: Vec<(String, BTreeSet<String>)>,
+    out: Translated,
+}
+
+impl<'a> Work<'a> {
+    fn target(&self, table: &str) -> Option<Target<'a>> {
+        self.targets.iter().find(|one| one.source.name.table == table).copied()
+    }
+
+    /// Of tables that are not in the warehouse nothing is wanted.
+    fn add(
+        &mut self,
+        what: What,
+        table: &str,
+        name: &str,
+        make: impl FnOnce(&mut Self, Target<'a>) -> Result<Option<Statement>, String>,
+    ) {
+        let Some(target) = self.target(table) else { return };
+        match make(self, target) {
+            Ok(statement) => self.out.statements.extend(statement),
+            Err(why) => {
+                self.out.impossible.push(Impossible { table: table.to_owned(), what, name: name.to_owned(), why });
+            }
+        }
+    }
+
+    /// A name that nothing else in the schema has, the same in every run.
+    fn name(&mut self, table: &str, own: &str) -> String {
+        let name = names::table(&format!("{table}_{own}"));
+        let name = if self.taken.contains(&name) { names::with_hash(&format!("{table}_{own}\0{own}")) } else { name };
+        let name = name.replace('\0', "");
+        self.taken.insert(name.clone());
+        name
+    }
+
+    fn index(&mut self, index: &Index, target: Target<'a>) -> Result<Option<Statement>, String> {
+        if !matches!(index.kind.as_str(), "BTREE" | "HASH") {
+            return Err(format!("PostgreSQL has no index of the kind {}", index.kind));
+        }
+        let mut parts = Vec::new();
+        let mut columns = BTreeSet::new();
+        for part in &index.parts {
+            let name = part.column.as_deref().ok_or("it is over an expression")?;
+            let column = copied(target, name)?;
+            if part.prefix {
+                return Err(format!("it holds only the beginning of column {name}"));
+            }
+            if column.ty == ColumnType::Json {
+                return Err(format!("column {name} is json, which has no order"));
+            }
+            columns.insert(name.to_owned());
+            parts.push(format!("{}{}", quote_postgres(&column.target), if part.descending { " DESC" } else { "" }));
+        }
+        let key: BTreeSet<String> = target.source.key_columns().map(|column| column.name.clone()).collect();
+        if index.unique && target.source.key_kind == KeyKind::Unique && key == columns {
+            // The table's key is this index, and the target has it as a constraint.
+            return Ok(None);
+        }
+        if index.unique {
+            self.unique.push((index.table.clone(), columns));
+        }
+        let name = self.name(&target.target.table, &index.name);
+        let unique = if index.unique { "UNIQUE " } else { "" };
+        let sql =
+            format!("CREATE {unique}INDEX {} ON {} ({})", quote_postgres(&name), target.target.postgres(), parts.join(", "));
+        Ok(Some(Statement {
+            table: index.table.clone(),
+            what: What::Index,
+            exists: relation(&target.target.schema, &name, 'i'),
+            name,
+            sql,
+            always: false,
+        }))
+    }
+
+    fn foreign_key(&mut self, key: &ForeignKey, target: Target<'a>) -> Result<Option<Statement>, String> {
+        if key.parent_schema != target.source.name.schema {
+            return Err(format!("it refers to another database, {}", key.parent_schema));
+        }
+        let parent = self.target(&key.parent).ok_or_else(|| format!("table {} is not in the warehouse", key.parent))?;
+        let wanted: BTreeSet<String> = key.parent_columns.iter().cloned().collect();
+        let is_key = parent.source.key_kind != KeyKind::None
+            && parent.source.key_columns().map(|column| column.name.clone()).collect::<BTreeSet<_>>() == wanted;
+        if !is_key && !self.unique.iter().any(|(table, columns)| *table == key.parent && *columns == wanted) {
+            return Err(format!("the columns of {} that it refers to are not unique in the warehouse", key.parent));
+        }
+        let list = |target: Target<'_>, columns: &[String]| -> Result<String, String> {
+            let found: Vec<&str> =
+                columns.iter().map(|name| copied(target, name).map(|c| c.target.as_str())).collect::<Result<_, _>>()?;
+            Ok(column_list(found, quote_postgres))
+        };
+        let (columns, parent_columns) = (list(target, &key.columns)?, list(parent, &key.parent_columns)?);
+        let name = names::table(&key.name);
+        let (child, quoted) = (target.target.postgres(), quote_postgres(&name));
+        let sql = format!(
+            "ALTER TABLE {child} ADD CONSTRAINT {quoted} FOREIGN KEY ({columns}) REFERENCES {} ({parent_columns}) \
+             ON UPDATE {} ON DELETE {}; COMMENT ON CONSTRAINT {quoted} ON {child} IS '{OURS}'",
+            parent.target.postgres(),
+            key.on_update,
+            key.on_delete,
+        );
+        let exists = format!(
+            "SELECT 1 FROM pg_constraint WHERE conrelid = {}::regclass AND contype = 'f' AND conname = {}",
+            literal_postgres(&child),
+            literal_postgres(&name)
+        );
+        Ok(Some(Statement { table: key.table.clone(), what: What::ForeignKey, name, exists, sql, always: false }))
+    }
+
+    fn sequence(&mut self, column: &Column, target: Target<'a>) -> Result<Option<Statement>, String> {
+        if !matches!(column.ty, ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 | ColumnType::UInt64) {
+            return Err(format!("column {} is {} in the warehouse", column.name, column.ty));
+        }
+        let name = self.name(&target.target.table, &format!("{}_seq", column.name));
+        let sequence = TableName::new(target.target.schema.clone(), name.clone());
+        let (table, own, literal) =
+            (target.target.postgres(), quote_postgres(&column.target), literal_postgres(&sequence.postgres()));
+        let sql = format!(
+            "CREATE SEQUENCE IF NOT EXISTS {seq}; ALTER SEQUENCE {seq} OWNED BY {table}.{own}; \
+             ALTER TABLE {table} ALTER COLUMN {own} SET DEFAULT nextval({literal}::regclass); \
+             SELECT setval({literal}::regclass, greatest(max({own})::bigint, 1), max({own}) >= 1) FROM {table}",
+            seq = sequence.postgres(),
+        );
+        let exists = relation(&target.target.schema, &name, 'S');
+        Ok(Some(Statement { table: target.source.name.table.clone(), what: What::Sequence, name, exists, sql, always: true }))
+    }
+
+    fn default(&mut self, default: &ColumnDefault) {
+        if default.on_update {
+            self.add(What::Default, &default.table, &default.column, |_, _| {
+                Err("PostgreSQL does not set a column at an update (ON UPDATE CURRENT_TIMESTAMP)".into())
+            });
+        }
+        self.add(What::Default, &default.table, &default.column, |_, target| {
+            let Some(text) = default.text.as_deref() else { return Ok(None) };
+            let Ok(column) = copied(target, &default.column) else { return Ok(None) };
+            let Some(value) = value(column.ty, text, default.bare)? else { return Ok(None) };
+            let (table, own) = (target.target.postgres(), quote_postgres(&column.target));
+            let exists = format!(
+                "SELECT 1 FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum \
+                 WHERE d.adrelid = {}::regclass AND a.attname = {}",
+                literal_postgres(&table),
+                literal_postgres(&column.target)
+            );
+            Ok(Some(Statement {
+                table: default.table.clone(),
+                what: What::Default,
+                name: column.target.clone(),
+                exists,
+                sql: format!("ALTER TABLE {table} ALTER COLUMN {own} SET DEFAULT {value}"),
+                always: false,
+            }))
+        });
+    }
+}
+
+fn copied<'a>(target: Target<'a>, column: &str) -> Result<&'a Column, String> {
+    let found = target.source.columns.iter().find(|one| one.name == column);
+    found.ok_or_else(|| format!("column {column} is not copied"))
+}
+
+fn relation(schema: &str, name: &str, kind: char) -> String {
+    format!(
+        "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {} AND c.relkind = '{kind}'",
+        literal_postgres(schema),
+        literal_postgres(name)
+    )
+}
+
+/// A default as PostgreSQL writes it; none where NULL is the default.
+fn value(ty: ColumnType, text: &str, bare: bool) -> Result<Option<String>, String> {
+    let lower = text.to_ascii_lowercase();
+    if !bare && lower == "null" {
+        return Ok(None);
+    }
+    if lower.starts_with("current_timestamp") || lower == "now()" {
+        return match ty {
+            ColumnType::TimestampTz { .. } => Ok(Some("CURRENT_TIMESTAMP".into())),
+            ColumnType::Timestamp { .. } => Ok(Some("LOCALTIMESTAMP".into())),
+            _ => Err(format!("the moment is no default of a column of type {ty}")),
+        };
+    }
+    let literal = if bare {
+        text.to_owned()
+    } else if let Some(inside) = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+        inside.replace("''", "'").replace("\\\\", "\\")
+    } else if is_number(text) || lower.starts_with("b'") {
+        text.to_owned()
+    } else {
+        return Err("it is an expression".into());
+    };
+    if let Some(bits) = literal.strip_prefix("b'").and_then(|rest| rest.strip_suffix('\'')) {
+        return match ty {
+            ColumnType::Boolean => Ok(Some(if bits.ends_with('1') { "true" } else { "false" }.into())),
+            ColumnType::Bit { bits: width } => Ok(Some(format!("B'{bits:0>width$}'", width = usize::from(width)))),
+            _ => Err("it is a bit literal".into()),
+        };
+    }
+    match ty {
+        ColumnType::Int16
+        | ColumnType::Int32
+        | ColumnType::Int64
+        | ColumnType::UInt64
+        | ColumnType::Year
+        | ColumnType::Float32
+        | ColumnType::Float64
+        | ColumnType::Decimal { .. }
+            if is_number(&literal) =>
+        {
+            Ok(Some(literal))
+        }
+        ColumnType::Boolean if literal == "0" || literal == "1" => Ok(Some(if literal == "1" { "true" } else { "false" }.into())),
+        ColumnType::Text | ColumnType::Varchar { .. } => Ok(Some(literal_postgres(&literal))),
+        ColumnType::Date | ColumnType::Timestamp { .. } | ColumnType::TimestampTz { .. } => {
+            if literal.get(..4) == Some("0000") || literal.contains("-00") {
+                return Err("a zero date is no date in PostgreSQL".into());
+            }
+            Ok(Some(literal_postgres(&literal)))
+        }
+        ColumnType::Interval { .. } | ColumnType::TimeOfDay { .. } => Ok(Some(literal_postgres(&literal))),
+        _ => Err(format!("no literal of it is known for type {ty}")),
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E'))
+        && text.parse::<f64>().is_ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_of_both_servers() {
+        let of = |ty, text: &str, bare| value(ty, text, bare).map(Option::unwrap_or_default);
+        let text = ColumnType::Varchar { chars: 9 };
+        for (ty, shown, bare, expected) in [
+            (ColumnType::Int32, "7", false, Ok("7")),
+            (ColumnType::Int32, "7", true, Ok("7")),
+            (ColumnType::Int32, "'7'", false, Ok("7")),
+            (text, "'it''s'", false, Ok("'it''s'")),
+            (text, "it's", true, Ok("'it''s'")),
+            (text, "NULL", true, Ok("'NULL'")),
+            (text, "NULL", false, Ok("")),
+            (text, "uuid()", false, Err("expression")),
+            (ColumnType::Date, "'0000-00-00'", false, Err("zero date")),
+            (ColumnType::Date, "2024-01-01", true, Ok("'2024-01-01'")),
+            (ColumnType::TimestampTz { digits: 0 }, "current_timestamp()", false, Ok("CURRENT_TIMESTAMP")),
+            (ColumnType::Timestamp { digits: 3 }, "CURRENT_TIMESTAMP(3)", false, Ok("LOCALTIMESTAMP")),
+            (ColumnType::Boolean, "b'1'", true, Ok("true")),
+            (ColumnType::Bit { bits: 4 }, "b'101'", false, Ok("B'0101'")),
+            (ColumnType::Bytes, "'x'", false, Err("no literal")),
+        ] {
+            match (of(ty, shown, bare), expected) {
+                (Ok(found), Ok(wanted)) => assert_eq!(found, wanted, "{shown}"),
+                (Err(found), Err(wanted)) => assert!(found.contains(wanted), "{shown}: {found}"),
+                (found, wanted) => assert_eq!(format!("{found:?}"), format!("{wanted:?}"), "{shown}"),
+            }
+        }
+    }
+}
