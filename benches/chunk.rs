@@ -26,7 +26,7 @@ use etl_sync::sink::{Load, Sink};
 use etl_sync::source::Source;
 use etl_sync::source::boundaries;
 use etl_sync::source::guard::{Guard, Hold};
-use etl_sync::source::mysql::{LongRows, MysqlSource};
+use etl_sync::source::mysql::MysqlSource;
 use etl_sync::track::lock::{Claim, RunLock};
 use etl_sync::track::writer::Tracker;
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,7 +61,7 @@ fn measure(c: &mut Criterion) -> Result<()> {
     let mut conn = MysqlConn::connect(&config.source)?;
     let plan = biggest_table(&config, &mut conn)?;
     conn.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", "opening the snapshot")?;
-    let mut source = MysqlSource::new(conn, LongRows::up_to(64 << 20));
+    let mut source = MysqlSource::new(conn, None);
 
     let run_id = uuid::Uuid::now_v7().to_string();
     let claim = Claim {

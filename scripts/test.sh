@@ -95,8 +95,9 @@ pair() { # pair SOURCE WAREHOUSE: cases and types on a set of these servers, whi
 pairs() {
   local each why source warehouse status=0
   say "servers of other pairs"
-  # Its last line tells why.
-  why=$(scripts/newer-servers.sh 2>&1 >/dev/null | tee /dev/stderr | tail -n 1) || status=$?
+  why=$(scripts/newer-servers.sh 2>&1 >/dev/null) || status=$?
+  [[ -z $why ]] || printf '%s\n' "$why"
+  why=${why##*$'\n'} # the last line tells why
   for each in "${PAIRS[@]}"; do
     read -r source warehouse <<<"$each"
     if ((status == 4)); then

@@ -35,7 +35,6 @@ sys.path.insert(0, os.path.dirname(SCRIPT))
 from judge import command, compare, connect, fast, forms, limits, policy, selftest
 from judge import stream as streams
 from judge import text as copy_text
-from judge.catalog import Column
 
 # (column, source type, source literal, PostgreSQL type, PostgreSQL literal)
 TYPES = [
@@ -546,7 +545,8 @@ class Streams(PairCase):
         for table in "big", "big_text", "big_none":
             with self.subTest(table):
                 self.pair.warehouse(f"CREATE TABLE kept AS TABLE {table}",
-                                    f"DELETE FROM {table} WHERE id IN (0, 6000, {self.ROWS * 3 - 3})",
+                                    f"DELETE FROM {table}"
+                                    f" WHERE id IN (0, 6000, {self.ROWS * 3 - 3})",
                                     f"INSERT INTO {table} VALUES (-1, 'a', 1), (6001, 'b', 1),"
                                     f" (NULL, 'c', 1), (9999999, 'd', 1)",
                                     f"UPDATE {table} SET w = 99 WHERE id = 9000")
@@ -777,6 +777,265 @@ class SelfTest(PairCase):
         with mock.patch.object(limits, "date_form", lambda: lambda cell: cell):
             _, alarms = self.run_self_test("exact", {"case"})
         self.assertGreater(alarms, 0)
+
+
+class Policies(PairCase):
+    """Values that PostgreSQL cannot hold, derived from the source alone."""
+
+    # kind: (source column, target column, bad source literals, warehouse literals after strip)
+    KINDS = {
+        "zero_dates": ("DATETIME", "timestamp", ["'0000-00-00 00:00:00'", "'2024-00-10 01:00:00'"],
+                       None),
+        "nul_bytes": ("VARCHAR(30)", "text", ["X'61620063'", "X'00'"], ["'abc'", "''"]),
+        "invalid_utf8": ("VARCHAR(30)", "text", ["X'61EDA08062'", "X'EDBFBF'"], ["'ab'", "''"]),
+        "out_of_range": ("INT", "smallint", ["32768", "-32769"], None),
+    }
+    # Each must be out_of_range unless another kind is named: source type, literal, target type.
+    BAD = [
+        ("BIGINT UNSIGNED", "9223372036854775808", "bigint"),
+        ("INT UNSIGNED", "2147483648", "int"), ("BIT(16)", "40000", "smallint"),
+        ("TINYINT(1)", "2", "boolean"), ("BIT(2)", "2", "boolean"),
+        ("DECIMAL(10,2)", "1.50", "int"), ("DECIMAL(10,2)", "1000.00", "numeric(5,2)"),
+        ("DECIMAL(10,3)", "1.005", "numeric(10,2)"), ("BIGINT UNSIGNED", "123456", "numeric(5,0)"),
+        ("DATETIME", "'2024-01-01 00:00:01'", "date"),
+        ("DATETIME(6)", "'2024-01-01 00:00:00.000001'", "timestamp(3)"),
+        ("TIME", "'24:00:01'", "time"), ("TIME", "'-00:00:01'", "time"),
+        ("TIME(6)", "'10:00:00.000001'", "time(3)"),
+        ("VARCHAR(9)", "'abcd'", "varchar(3)"), ("VARCHAR(9)", "'abc '", "varchar(3)"),
+        ("TEXT", "'éééé'", "varchar(3)"), ("CHAR(36)", "'no uuid'", "uuid"),
+        ("VARBINARY(16)", "X'0102'", "uuid"),
+        ("LONGTEXT", """'{"a": "\\\\ud800"}'""", "jsonb"), ("LONGTEXT", "'[1e200000]'", "jsonb"),
+        ("LONGTEXT", "'[1e-20000]'", "jsonb"), ("LONGTEXT", "'{'", "jsonb"),
+        ("LONGTEXT", """'{"a": "\\\\u0000"}'""", "jsonb", "nul_bytes"),
+        ("LONGTEXT", """'"\\\\\\\\\\\\u0000"'""", "jsonb", "nul_bytes"),
+        ("LONGTEXT", "X'22EDA08022'", "jsonb", "invalid_utf8"),
+    ]
+    GOOD = [
+        ("BIGINT UNSIGNED", "9223372036854775807", "bigint", "9223372036854775807"),
+        ("DECIMAL(10,2)", "1.00", "int", "1"),
+        ("DECIMAL(10,2)", "999.99", "numeric(5,2)", "999.99"),
+        ("TIME", "'24:00:00'", "time", "'24:00:00'"), ("TIME", "'00:00:00'", "time", "'00:00:00'"),
+        ("DATETIME", "'2024-01-01 00:00:00'", "date", "'2024-01-01'"),
+        ("DATE", "'2024-01-01'", "timestamp", "'2024-01-01'"),
+        ("DATETIME(6)", "'2024-01-01 00:00:00.120000'", "timestamp(3)", "'2024-01-01 00:00:00.12'"),
+        ("VARCHAR(9)", "'ééé'", "varchar(3)", "'ééé'"),
+        ("LONGTEXT", """'"\\\\\\\\u0000"'""", "jsonb", r"""'"\\u0000"'"""),
+        ("LONGTEXT", """'"\\\\ud83d\\\\ude00"'""", "jsonb", """'"😀"'"""),
+        ("LONGTEXT", "'[1e131071, 1e-16383]'", "jsonb", "'[1e131071, 1e-16383]'"),
+        # By option of the sync: same value, another type.
+        ("TINYINT(1)", "1", "boolean", "true"), ("BIT(1)", "0", "boolean", "false"),
+        ("LONGTEXT", """'{"b": 1,  "a": 1.0}'""", "json", """'{"b": 1,  "a": 1.0}'"""),
+        ("JSON", """'{"b": 1}'""", "text", """'{"b": 1}'"""),
+        ("TIME(6)", "'23:59:59.5'", "time(6)", "'23:59:59.5'"),
+        ("DATETIME", "'2024-01-01 10:00:00'", "timestamptz", "'2024-01-01 10:00:00+00'"),
+        ("TIMESTAMP NULL", "'2024-01-01 10:00:00'", "timestamp", "'2024-01-01 10:00:00'"),
+        ("CHAR(36)", "'651AED08-390f-4893-b2f1-36923e7b7400'", "uuid",
+         "'651aed08-390f-4893-b2f1-36923e7b7400'"),
+        ("BINARY(16)", "X'651AED08390F4893B2F136923E7B7400'", "uuid",
+         "'651aed08-390f-4893-b2f1-36923e7b7400'"),
+        ("SMALLINT", "-5", "bigint", "-5"), ("INT UNSIGNED", "7", "numeric(20,0)", "7"),
+        ("FLOAT", "1.1", "double precision", "1.10000002384185791015625"),
+    ]
+    # The same pairs with a value that is not the source's.
+    WRONG = [
+        ("TINYINT(1)", "1", "boolean", "false"), ("BIT(1)", "0", "boolean", "true"),
+        ("LONGTEXT", """'{"b": 1,  "a": 1.0}'""", "json", """'{"a": 1.0, "b": 1}'"""),
+        ("JSON", """'{"b": 1}'""", "text", """'{"b":1}'"""),
+        ("TIME(6)", "'23:59:59.5'", "time(6)", "'23:59:59.500001'"),
+        ("DATETIME", "'2024-01-01 10:00:00'", "timestamptz", "'2024-01-01 10:00:00+01'"),
+        ("TIMESTAMP NULL", "'2024-01-01 10:00:00'", "timestamp", "'2024-01-01 11:00:00'"),
+        ("CHAR(36)", "'651AED08-390f-4893-b2f1-36923e7b7400'", "uuid",
+         "'651aed08-390f-4893-b2f1-36923e7b7401'"),
+        ("BINARY(16)", "X'651AED08390F4893B2F136923E7B7400'", "uuid",
+         "'651aed08-390f-4893-b2f1-36923e7b7401'"),
+        ("BIGINT UNSIGNED", "9223372036854775807", "bigint", "9223372036854775806"),
+        ("FLOAT", "1.1", "double precision", "1.1"),
+    ]
+
+    def make(self, source, target, key="PRIMARY KEY"):
+        """An empty table on both sides with one good row."""
+        self.pair.both("DROP TABLE IF EXISTS p")
+        self.pair.source(f"CREATE TABLE p (id INT {key}, v {source})", "SET NAMES utf8mb4")
+        self.pair.warehouse(f"CREATE TABLE p (id INT, v {target})")
+        self.pair.both("INSERT INTO p VALUES (1, NULL)")
+        self.addCleanup(self.pair.both, "DROP TABLE IF EXISTS p")
+
+    def add(self, side, values, first=10):
+        """Rows of given literals."""
+        side(*(f"INSERT INTO p VALUES ({first + n}, {value})" for n, value in enumerate(values)))
+
+    def test_every_policy_of_every_kind(self):
+        for kind, (source, target, bad, stripped) in self.KINDS.items():
+            for key in "PRIMARY KEY", "":
+                for choice in policy.POLICIES[kind][0]:
+                    with self.subTest(kind=kind, choice=choice, key=key):
+                        self.make(source, target, key)
+                        self.add(self.pair.source, bad)
+                        self.one_policy("--" + kind.replace("_", "-"), kind, choice, stripped)
+
+    def one_policy(self, option, kind, choice, stripped):
+        """What each policy accepts and what not, in both forms."""
+        states = {"reject": [], "null": ["NULL", "NULL"], "strip": stripped, "strict": None}
+        counts = {"reject": "rejected", "null": "nulled", "strip": "stripped"}
+        for state, values in states.items():
+            if values is None:
+                continue
+            self.pair.warehouse("DELETE FROM p WHERE id >= 10")
+            self.add(self.pair.warehouse, values)
+            for form in (), ("--fast",):
+                if state != choice:
+                    self.different(option, choice, *form)
+                    continue
+                text, report = self.equal(option, choice, *form)
+                found = report["by_table"][0]
+                self.assertEqual(found[counts[choice]], {kind: 2}, text)
+                self.assertEqual(found["rejected_rows"], 2 if choice == "reject" else 0)
+                self.assertEqual(found["source_rows"],
+                                 found["warehouse_rows"] + found["rejected_rows"])
+                self.assertIn(f"{kind} 2", text)
+
+    def test_defaults_are_the_products(self):
+        args = command.arguments(self.pair.command())
+        self.assertEqual([getattr(args, kind) for kind in policy.POLICIES],
+                         ["null", "reject", "reject", "reject"])
+
+    def test_what_is_refused(self):
+        for source, literal, target, *kind in self.BAD:
+            with self.subTest(source=source, literal=literal, target=target):
+                self.make(source, target)
+                self.add(self.pair.source, [literal])
+                _, report = self.equal()
+                self.assertEqual(report["by_table"][0]["rejected"],
+                                 {(kind or ["out_of_range"])[0]: 1})
+
+    def test_what_is_not_refused(self):
+        for source, literal, target, same in self.GOOD:
+            with self.subTest(source=source, literal=literal, target=target):
+                self.make(source, target)
+                self.add(self.pair.source, [literal])
+                self.different()
+                self.add(self.pair.warehouse, [same])
+                for form in (), ("--fast",):
+                    self.assertEqual(self.equal(*form)[1]["rejected_rows"], 0)
+
+    def test_other_values_in_other_types_are_found(self):
+        for source, literal, target, other in self.WRONG:
+            with self.subTest(source=source, literal=literal, target=target):
+                self.make(source, target)
+                self.add(self.pair.source, [literal])
+                self.add(self.pair.warehouse, [other])
+                for form in (), ("--fast",):
+                    self.assertEqual(self.different(*form)[1]["by_table"][0]["columns"], {"v": 1})
+
+    def test_two_breaches_in_one_value_or_row(self):
+        self.make("VARCHAR(30)", "text")
+        self.add(self.pair.source, ["X'6100EDA08062'"])
+        self.assertEqual(self.equal()[1]["rejected"], {"nul_bytes": 1})
+        self.assertEqual(self.equal("--nul-bytes", "strip")[1]["rejected"], {"invalid_utf8": 1})
+        self.pair.warehouse("INSERT INTO p VALUES (10, 'ab')")
+        self.different()
+        self.equal("--nul-bytes", "strip", "--invalid-utf8", "strip")
+        self.pair.warehouse("UPDATE p SET v = NULL WHERE id = 10")
+        self.equal("--nul-bytes", "null", "--invalid-utf8", "strip")
+        self.different("--nul-bytes", "null", "--invalid-utf8", "strict")
+
+    def test_nul_stripped_from_json(self):
+        self.make("LONGTEXT", "jsonb")
+        self.add(self.pair.source, ["""'{"a": "x\\\\u0000y", "b": 1}'"""])
+        self.pair.warehouse("""INSERT INTO p VALUES (10, '{"a": "xy", "b": 1}')""")
+        self.equal("--nul-bytes", "strip")
+        self.pair.warehouse("""UPDATE p SET v = '{"a": "x", "b": 1}' WHERE id = 10""")
+        self.different("--nul-bytes", "strip")
+
+    def test_quarantine(self):
+        self.make("VARCHAR(30)", "text")
+        self.add(self.pair.source, ["X'00'", "X'61EDA080'"])
+        self.assertIn("quarantine holds 0 rows, but 2 must be rejected",
+                      self.different("--quarantine")[0])
+        self.pair.warehouse("CREATE SCHEMA etl_quarantine",
+                            "CREATE TABLE etl_quarantine.rejected_row (job text, table_name text,"
+                            " key jsonb, column_name text, reason text, run_id text)")
+        self.addCleanup(self.pair.warehouse, "DROP SCHEMA etl_quarantine CASCADE")
+        row = f"INSERT INTO etl_quarantine.rejected_row VALUES ('{self.pair.name}', 'p')"
+        self.pair.warehouse(row, row.replace(self.pair.name, "another"))
+        self.assertIn("quarantine holds 1 rows", self.different("--quarantine")[0])
+        self.pair.warehouse(row)
+        self.equal("--quarantine")
+        self.pair.warehouse(row)
+        self.assertIn("quarantine holds 3 rows", self.different("--quarantine")[0])
+        self.equal()
+        self.pair.warehouse("DELETE FROM etl_quarantine.rejected_row WHERE ctid = (SELECT max(ctid)"
+                            " FROM etl_quarantine.rejected_row)", row.replace("'p'", "'gone'"))
+        self.assertIn("quarantine holds rows of unknown tables: gone",
+                      self.different("--quarantine")[0])
+
+
+class RecordedNames(PairCase):
+    """etl_sync.name_map: names over 63 bytes, shortened by the sync."""
+
+    LONG = "é" * 40
+
+    def setUp(self):
+        self.pair.source(f"CREATE TABLE `{self.LONG}` (id INT PRIMARY KEY, `c{self.LONG}` INT)",
+                         f"INSERT INTO `{self.LONG}` VALUES (1, 2)")
+        self.pair.warehouse("CREATE TABLE short (id INT, shorter INT)",
+                            "INSERT INTO short VALUES (1, 2)",
+                            "CREATE SCHEMA IF NOT EXISTS etl_sync",
+                            "CREATE TABLE IF NOT EXISTS etl_sync.name_map"
+                            " (job text, table_name text, column_name text, target_name text)")
+        self.record(self.LONG, "", "short")
+        self.record(self.LONG, f"c{self.LONG}", "shorter")
+
+    def tearDown(self):
+        self.pair.source(f"DROP TABLE `{self.LONG}`")
+        self.pair.warehouse(f"DELETE FROM etl_sync.name_map WHERE job = '{self.pair.name}'",
+                            "DROP TABLE short")
+
+    def record(self, *names):
+        """One row of the map."""
+        self.pair.pg.execute("INSERT INTO etl_sync.name_map VALUES (%s, %s, %s, %s)",
+                             (self.pair.name, *names))
+
+    def test_recorded_names_are_used(self):
+        _, report = self.equal()
+        self.assertEqual((report["rows_compared"], report["only_in_warehouse"]), (1, []))
+        self.pair.warehouse("UPDATE short SET shorter = 3")
+        self.assertEqual(self.different()[1]["by_table"][0]["columns"], {f"c{self.LONG}": 1})
+
+    def test_another_job_is_another_map(self):
+        self.pair.warehouse("UPDATE etl_sync.name_map SET job = 'another'"
+                            f" WHERE job = '{self.pair.name}'")
+        self.assertIn("name not checked: over 63 bytes", self.different()[0])
+        self.equal("--map", f"{self.LONG}=short", "--map", f"{self.LONG}.c{self.LONG}=shorter")
+        self.pair.warehouse("DELETE FROM etl_sync.name_map WHERE job = 'another'")
+
+    def test_names_that_lead_nowhere(self):
+        self.record("gone", "", "nowhere")
+        self.assertIn("gone is recorded as nowhere, which does not exist", self.different()[0])
+        self.equal("--tables", self.LONG)
+
+    def test_two_names_with_one_target(self):
+        self.record("gone", "", "short")
+        self.assertRegex(self.different()[0], "are both recorded as short")
+
+
+class TableTypes(PairCase):
+    """System-versioned tables are tables; views and sequences are not."""
+
+    def test_system_versioned(self):
+        if "MariaDB" not in self.pair.my.get_server_info():
+            self.skipTest("MariaDB only")
+        self.pair.source("CREATE TABLE t (id INT PRIMARY KEY, v INT) WITH SYSTEM VERSIONING",
+                         "INSERT INTO t VALUES (1, 1), (2, 2)", "UPDATE t SET v = 20 WHERE id = 2",
+                         "DELETE FROM t WHERE id = 1", "CREATE SEQUENCE s",
+                         "CREATE VIEW w AS SELECT 1")
+        self.pair.warehouse("CREATE TABLE t (id INT, v INT)", "INSERT INTO t VALUES (2, 20)")
+        for form in (), ("--fast",):
+            text, report = self.equal(*form)
+            self.assertEqual((report["tables_compared"], report["rows_compared"]), (1, 1))
+            self.assertEqual(report["source_not_tables"], ["s", "w"])
+        self.pair.warehouse("UPDATE t SET v = 2")
+        self.different()
 
 
 class Forms(unittest.TestCase):

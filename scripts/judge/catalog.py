@@ -43,7 +43,7 @@ def quote_target(name):
 # --- both servers' catalogs ---------------------------------------------------------------
 
 def source_catalog(conn, database):
-    """{table: (columns [(name, kind, type, charset)], key names, estimated bytes)} and other objects."""
+    """{table: ([(column, kind, type, charset)], key names, estimated bytes)} and other objects."""
     with conn.cursor() as cur:
         cur.execute("SELECT TABLE_NAME, TABLE_TYPE, COALESCE(DATA_LENGTH, 0) FROM"
                     " information_schema.TABLES WHERE TABLE_SCHEMA = %s", (database,))
@@ -86,16 +86,21 @@ def warehouse_catalog(conn, schema):
     return tables
 
 
-def table_exists(conn, name):
-    """Is there a table of this name, schema.table?"""
+def table_exists(conn, name, readable=False):
+    """Is there a table of this name, schema.table, and may this account read it?"""
     return conn.execute(
         "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE n.nspname = %s AND c.relname = %s)", name.split(".")).fetchone()[0]
+        " WHERE n.nspname = %s AND c.relname = %s AND (NOT %s OR has_schema_privilege(n.oid,"
+        " 'USAGE') AND has_table_privilege(c.oid, 'SELECT')))",
+        (*name.split("."), readable)).fetchone()[0]
 
 
 def recorded_names(conn, schema):
-    """[(table, column or '', target)] of etl_sync.name_map for this schema."""
-    if not table_exists(conn, "etl_sync.name_map"):
+    """[(table, column or '', target)] of etl_sync.name_map for this schema.
+
+    Without it, or the right to read it, long names end as `name not checked`.
+    """
+    if not table_exists(conn, "etl_sync.name_map", readable=True):
         return []
     return conn.execute("SELECT table_name, coalesce(column_name, ''), target_name"
                         " FROM etl_sync.name_map WHERE job = %s ORDER BY 1, 2",

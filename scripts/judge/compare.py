@@ -66,10 +66,11 @@ class TableJudge:
         """Do both servers sort this key alike?"""
         keys = self.job.columns[:self.job.keys]
         return bool(keys) and all(
-            c.kind in INTS and c.pg in PG_INTS or c.kind in DATES and c.pg in PG_DATES for c in keys)
+            c.kind in INTS and c.pg in PG_INTS or c.kind in DATES and c.pg in PG_DATES
+            for c in keys)
 
     def queries(self, ordered):
-        """The SELECTs of both sides: same columns, same order, no filter but the range."""
+        """The SELECTs of both sides: same columns, same order, no filter but a range."""
         columns = self.job.columns
         mine = [r.source_sql.format(quote_source(c.name)) for c, r in zip(columns, self.rules)]
         theirs = [r.target_sql.format(quote_target(c.target)) for c, r in zip(columns, self.rules)]

@@ -15,7 +15,8 @@ def show(value):
 def policy_texts(found):
     """What the policies explain: rows that must be absent, values that must be NULL or cut."""
     return [f"{what}: " + ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
-            for what, counts in (("rejected rows", found.rejected), ("values -> NULL", found.nulled),
+            for what, counts in (("rejected rows", found.rejected),
+                                 ("values -> NULL", found.nulled),
                                  ("values stripped", found.stripped)) if counts]
 
 

@@ -8,8 +8,8 @@ use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
 use crate::error::{Error, Kind, Result};
 
-/// Source connections beside the workers': guard, locker, planner.
-const SOURCE_BESIDE: u64 = 3;
+/// Source connections beside the workers': guard, locker, planner, the lane of long rows.
+const SOURCE_BESIDE: u64 = 4;
 
 /// Warehouse connections beside the workers': run lock, tracker, and the one that plans, prepares and cleans.
 const WAREHOUSE_BESIDE: u64 = 3;

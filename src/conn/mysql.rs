@@ -166,7 +166,8 @@ fn pin(conn: &mut Conn, server: &ServerInfo, statement: Duration) -> mysql::Resu
     let limit = if server.mariadb {
         format!("max_statement_time = {}", statement.as_secs())
     } else {
-        format!("max_execution_time = {}", statement.as_millis())
+        // The catalog's sizes as they are, not as they were up to a day ago.
+        format!("max_execution_time = {}, information_schema_stats_expiry = 0", statement.as_millis())
     };
     // Several statements in one text: a run opens a dozen connections before it reads the first row.
     conn.query_drop(format!(

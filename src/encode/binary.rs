@@ -41,8 +41,27 @@ impl<W: io::Write> Rows<W> {
         self.out.flush()
     }
 
+    /// Adds a cell whose bytes are its image and sends everything up to its end.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let length = i32::try_from(bytes.len()).map_err(io::Error::other)?;
+        self.buffer.extend_from_slice(&length.to_be_bytes());
+        self.flush()?;
+        bytes.chunks(BUFFER_BYTES).try_for_each(|block| self.out.write_all(block))
+    }
+
     pub(super) const fn sink(&self) -> &W {
         &self.out
+    }
+}
+
+/// Whether PostgreSQL takes the cell's bytes as they are.
+pub(super) fn is_own_image(ty: ColumnType, cell: Cell<'_>) -> bool {
+    match (ty, cell) {
+        (ColumnType::Bytes, Cell::Bytes(bytes)) => i32::try_from(bytes.len()).is_ok(),
+        (ColumnType::Text | ColumnType::Varchar { .. } | ColumnType::Json, Cell::Bytes(bytes)) => {
+            i32::try_from(bytes.len()).is_ok() && text::check_for(ty, bytes).is_ok()
+        }
+        _ => false,
     }
 }
 
@@ -327,6 +346,39 @@ mod tests {
         assert_eq!(of(ColumnType::Bit { bits: 10 }, Cell::Bytes(&[0b10, 1])).unwrap(), [0, 0, 0, 10, 0b1000_0000, 0b0100_0000]);
         assert_eq!(of(ColumnType::Bit { bits: 64 }, Cell::Bytes(&[0xff; 8])).unwrap()[4..], [0xff; 8]);
         assert_eq!(of(ColumnType::Bit { bits: 10 }, Cell::Bytes(&[0b100, 1])), None);
+    }
+
+    #[test]
+    fn long_values_are_sent_as_they_are_and_only_in_whole_rows() {
+        let long = vec![b'x'; BUFFER_BYTES_KEPT + 1];
+        let columns = vec![
+            Target::new(ColumnType::Text, false),
+            Target::new(ColumnType::Bytes, false),
+            Target::new(ColumnType::Int16, true),
+        ];
+        let write = |rows: &[[Cell<'_>; 3]]| {
+            let mut writer = RowWriter::new(&Format::Binary, columns.clone(), Vec::new());
+            let fates: Vec<Fate> = rows.iter().map(|row| writer.row(row).unwrap()).collect();
+            writer.flush().unwrap();
+            (writer.sink().clone(), fates)
+        };
+        let good = [Cell::Bytes(&long), Cell::Bytes(&long), Cell::Int(7)];
+        let bad = [Cell::Bytes(&long), Cell::Bytes(&long), Cell::Int(70_000)];
+        let (bytes, fates) = write(&[bad, good, bad]);
+        assert_eq!(
+            fates,
+            [
+                Fate::Rejected { column: 2, fault: Fault::OutOfRange },
+                Fate::Written,
+                Fate::Rejected { column: 2, fault: Fault::OutOfRange }
+            ]
+        );
+        let length = i32::try_from(long.len()).unwrap().to_be_bytes();
+        let expected = [&[0, 3][..], &length, &long, &length, &long, &[0, 0, 0, 2, 0, 7]].concat();
+        assert_eq!(bytes, expected);
+        let mut nul = long.clone();
+        nul.push(0);
+        assert_eq!(write(&[[Cell::Bytes(&nul), Cell::Null, Cell::Int(1)]]).1, [Fate::Rejected { column: 0, fault: Fault::Nul }]);
     }
 
     #[test]

@@ -113,7 +113,7 @@ pub struct RowWriter<W: Write> {
 }
 
 enum Body<W: Write> {
-    Csv(csv::Rows<W>),
+    Csv(Box<csv::Rows<W>>),
     Binary(binary::Rows<W>),
 }
 
@@ -121,7 +121,7 @@ impl<W: Write> RowWriter<W> {
     /// A writer for columns in COPY order.
     pub fn new(format: &Format, columns: Vec<Target>, out: W) -> Self {
         let body = match format {
-            Format::Csv(token) => Body::Csv(csv::Rows::new(columns.len(), token.clone(), out)),
+            Format::Csv(token) => Body::Csv(Box::new(csv::Rows::new(columns.len(), token.clone(), out))),
             Format::Binary => Body::Binary(binary::Rows::new(out)),
         };
         Self { tally: Tally::new(columns.len()), columns, body }
@@ -137,7 +137,10 @@ impl<W: Write> RowWriter<W> {
             return Err(EncodeError::Width { expected: self.columns.len(), found: cells.len() });
         }
         match &mut self.body {
-            Body::Csv(rows) => row(&self.columns, &mut self.tally, rows, cells),
+            Body::Csv(rows) => row(&self.columns, &mut self.tally, &mut **rows, cells),
+            Body::Binary(rows) if cells.iter().any(|&cell| is_long(cell)) => {
+                long_row(&self.columns, &mut self.tally, rows, cells)
+            }
             Body::Binary(rows) => row(&self.columns, &mut self.tally, rows, cells),
         }
     }
@@ -191,6 +194,17 @@ enum Refusal {
 
 #[inline]
 fn row<R: Rows>(columns: &[Target], tally: &mut Tally, rows: &mut R, cells: &[Cell<'_>]) -> Result<Fate, EncodeError> {
+    let fate = fill(columns, tally, rows, cells)?;
+    if fate == Fate::Written {
+        rows.end().map_err(EncodeError::Write)?;
+        tally.commit();
+    }
+    Ok(fate)
+}
+
+/// Puts the cells of a row into its buffer, all of them or none.
+#[inline]
+fn fill<R: Rows>(columns: &[Target], tally: &mut Tally, rows: &mut R, cells: &[Cell<'_>]) -> Result<Fate, EncodeError> {
     rows.begin(cells.len()).map_err(|_| EncodeError::Width { expected: columns.len(), found: cells.len() })?;
     for (column, (target, &cell)) in columns.iter().zip(cells).enumerate() {
         if matches!(cell, Cell::Null) {
@@ -201,6 +215,44 @@ fn row<R: Rows>(columns: &[Target], tally: &mut Tally, rows: &mut R, cells: &[Ce
             rows.roll_back();
             tally.roll_back();
             return Ok(Fate::Rejected { column, fault });
+        }
+    }
+    Ok(Fate::Written)
+}
+
+/// A value that is worth being sent from where it lies, without a copy in the row's buffer.
+#[inline]
+const fn is_long(cell: Cell<'_>) -> bool {
+    matches!(cell, Cell::Bytes(bytes) if bytes.len() > BUFFER_BYTES_KEPT)
+}
+
+/// A row with long values: proved whole before any of it is sent, because what was sent cannot be taken back.
+#[cold]
+fn long_row<W: Write>(
+    columns: &[Target],
+    tally: &mut Tally,
+    rows: &mut binary::Rows<W>,
+    cells: &[Cell<'_>],
+) -> Result<Fate, EncodeError> {
+    let sent_as_is = |target: &Target, cell: Cell<'_>| is_long(cell) && binary::is_own_image(target.ty, cell);
+    let pairs = columns.iter().zip(cells);
+    let rest: Vec<_> = pairs.map(|(target, &cell)| if sent_as_is(target, cell) { Cell::Null } else { cell }).collect();
+    let fate = fill(columns, tally, rows, &rest)?;
+    rows.roll_back();
+    if fate != Fate::Written {
+        return Ok(fate);
+    }
+    tally.roll_back();
+    rows.begin(cells.len()).map_err(|_| EncodeError::Width { expected: columns.len(), found: cells.len() })?;
+    for (column, (target, &cell)) in columns.iter().zip(cells).enumerate() {
+        match cell {
+            Cell::Null => rows.null(),
+            Cell::Bytes(bytes) if sent_as_is(target, cell) => rows.send(bytes).map_err(EncodeError::Write)?,
+            _ => {
+                if let Err(refusal) = rows.cell(target.ty, cell) {
+                    mend(target, column, cell, refusal, rows, tally)?;
+                }
+            }
         }
     }
     rows.end().map_err(EncodeError::Write)?;

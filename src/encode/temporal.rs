@@ -159,7 +159,7 @@ pub(super) fn duration(value: Time, digits: u8) -> Option<i64> {
 fn of_day(hours: u32, minutes: u8, seconds: u8, micros: u32, digits: u8) -> Option<i64> {
     const STEP: [u32; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
     let step = STEP.get(usize::from(digits))?;
-    if minutes > 59 || seconds > 59 || micros > 999_999 || micros % step != 0 {
+    if minutes > 59 || seconds > 59 || micros > 999_999 || !micros.is_multiple_of(*step) {
         return None;
     }
     let seconds = i64::from(hours) * 3600 + i64::from(minutes) * 60 + i64::from(seconds);

@@ -15,7 +15,7 @@ use crate::sink::postgres::{PostgresSink, leftovers};
 use crate::sink::{Load, Sink};
 use crate::source::Source;
 use crate::source::guard::Hold;
-use crate::source::mysql::{LongRows, MysqlSource};
+use crate::source::mysql::MysqlSource;
 use crate::source::snapshot::{self, Group, GroupLimits, SnapshotKind};
 use crate::track::writer::Event;
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,7 +92,7 @@ fn open_group(services: &Services<'_>, waiting: &[TablePlan]) -> Result<Group> {
     let limits = GroupLimits {
         workers: services.limits.workers,
         lock_wait: services.limits.snapshot_lock_wait,
-        long_rows: LongRows::up_to(services.limits.row_bytes_max),
+        row_bytes_max: services.limits.row_bytes_max,
     };
     let until = Instant::now() + services.limits.server_down_wait;
     loop {

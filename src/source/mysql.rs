@@ -19,44 +19,38 @@ use std::time::{Duration, Instant};
 /// How long the rest of an abandoned result is read before the connection is given up instead.
 const DRAIN_MAX: Duration = Duration::from_secs(2);
 
-/// Rows with more bytes than this in their long columns are read one worker at a time: each of them is in memory several
-/// times, and several workers with one each would be too much.
+/// Rows with more bytes than this in their long columns are read one at a time: each of them is in memory several times,
+/// and several workers with one each would be too much.
 const LONG_ROW_BYTES: u64 = 4 << 20;
 
-/// What the workers of a run share about rows of many megabytes.
+/// What the workers of a run share about rows of many megabytes: one connection of the snapshot group for all of them,
+/// because the driver's buffers stay as large as the longest row they have held.
 #[derive(Debug, Clone)]
 pub struct LongRows {
-    /// Held while long rows are read. Its holder reads from a server, under that connection's deadlines.
-    lane: Arc<Mutex<()>>,
+    /// Its holder reads from a server, under that connection's deadlines.
+    lane: Arc<Mutex<Reader>>,
     /// Longest row that is read, bytes.
     bytes_max: u64,
 }
 
 impl LongRows {
-    /// One lane, and rows of at most so many bytes in it.
+    /// A lane over a connection whose transaction is open already, for rows of at most so many bytes.
     #[must_use]
-    pub fn up_to(bytes_max: u64) -> Self {
-        Self { lane: Arc::default(), bytes_max }
+    pub fn new(conn: MysqlConn, bytes_max: u64) -> Self {
+        Self { lane: Arc::new(Mutex::new(Reader { conn: Some(conn) })), bytes_max }
     }
 }
 
 /// One connection inside a snapshot (or outside of any, for tables without transactions).
 #[derive(Debug)]
-pub struct MysqlSource {
+struct Reader {
     conn: Option<MysqlConn>,
-    long_rows: LongRows,
 }
 
-impl MysqlSource {
-    /// Takes a connection whose transaction is open already.
-    #[must_use]
-    pub const fn new(conn: MysqlConn, long_rows: LongRows) -> Self {
-        Self { conn: Some(conn), long_rows }
-    }
-
+impl Reader {
     /// Runs `work` between a savepoint and its rollback; any error but one of `work`'s own caller loses the connection.
     fn in_savepoint<T>(&mut self, table: &str, work: impl FnOnce(&mut MysqlConn) -> Result<T>) -> Result<T> {
-        let gone = || Error::new(Kind::SnapshotLost, format!("reading table {table}: this worker's source connection is gone"));
+        let gone = || Error::new(Kind::SnapshotLost, format!("reading table {table}: the source connection is gone"));
         let mut conn = self.conn.take().ok_or_else(gone)?;
         let doing = format!("reading table {table}");
         let result = conn.execute("SAVEPOINT chunk", &doing).and_then(|()| work(&mut conn));
@@ -73,6 +67,21 @@ impl MysqlSource {
     }
 }
 
+/// A worker's reader.
+#[derive(Debug)]
+pub struct MysqlSource {
+    reader: Reader,
+    long_rows: Option<LongRows>,
+}
+
+impl MysqlSource {
+    /// Takes a connection whose transaction is open already; the lane may be missing when no table has long columns.
+    #[must_use]
+    pub const fn new(conn: MysqlConn, long_rows: Option<LongRows>) -> Self {
+        Self { reader: Reader { conn: Some(conn) }, long_rows }
+    }
+}
+
 /// Errors after which the protocol stands at a known place: the sink's, and those the server answered with.
 fn keeps_connection(error: &Error) -> bool {
     !matches!(error.kind(), Kind::SnapshotLost | Kind::Timeout)
@@ -80,20 +89,24 @@ fn keeps_connection(error: &Error) -> bool {
 
 impl Source for MysqlSource {
     fn read(&mut self, table: &TablePlan, range: &KeyRange, each: &mut EachRow<'_>) -> Result<u64> {
-        let LongRows { lane, bytes_max } = self.long_rows.clone();
-        let lengths = Lengths::of(table, bytes_max);
-        self.in_savepoint(table.name(), |conn| {
-            let query = select(table, range, lengths.as_ref().map(|lengths| lengths.short()));
-            let (read, long) = stream(conn, table, query, bytes_max, each)?;
-            let Some(lengths) = lengths.filter(|_| long > 0) else { return Ok(read) };
-            let _turn = lane.lock().unwrap_or_else(PoisonError::into_inner);
-            let (more, _) = stream(conn, table, select(table, range, Some(lengths.long())), bytes_max, each)?;
-            if more != long {
-                let text = format!("reading table {}: {long} long rows were seen, {more} were read", table.name());
-                return Err(Error::new(Kind::Proof, text));
-            }
-            Ok(read + more)
-        })
+        let Some((long_rows, lengths)) = self.long_rows.clone().zip(Lengths::of(table)) else {
+            let query = select(table, range, None);
+            return self.reader.in_savepoint(table.name(), |conn| Ok(stream(conn, table, query, u64::MAX, each)?.0));
+        };
+        let bytes_max = long_rows.bytes_max;
+        let query = select(table, range, Some(lengths.short()));
+        let (read, long) = self.reader.in_savepoint(table.name(), |conn| stream(conn, table, query, bytes_max, each))?;
+        if long == 0 {
+            return Ok(read);
+        }
+        let query = select(table, range, Some(lengths.long(bytes_max)));
+        let mut lane = long_rows.lane.lock().unwrap_or_else(PoisonError::into_inner);
+        let (more, _) = lane.in_savepoint(table.name(), |conn| stream(conn, table, query, bytes_max, each))?;
+        if more != long {
+            let text = format!("reading table {}: {long} long rows were seen, {more} were read", table.name());
+            return Err(Error::new(Kind::Proof, text));
+        }
+        Ok(read + more)
     }
 
     fn count(&mut self, table: &TablePlan) -> Result<Option<u64>> {
@@ -104,7 +117,7 @@ impl Source for MysqlSource {
         if let Some(filter) = &table.filter {
             sql.push_str(&format!(" WHERE ({filter})"));
         }
-        self.in_savepoint(table.name(), |conn| {
+        self.reader.in_savepoint(table.name(), |conn| {
             let doing = format!("counting table {}", table.name());
             let count: Option<u64> = conn.conn.query_first(&sql).map_err(|e| classify::mysql(&e, &doing))?;
             count.map(Some).ok_or_else(|| Error::new(Kind::Internal, format!("{doing}: no answer")))
@@ -112,14 +125,13 @@ impl Source for MysqlSource {
     }
 
     fn is_lost(&self) -> bool {
-        self.conn.is_none()
+        self.reader.conn.is_none()
     }
 }
 
 /// How many bytes the long columns of a row have, in SQL.
 struct Lengths {
     sum: String,
-    bytes_max: u64,
 }
 
 /// Which rows a statement reads, in tables that may have long ones.
@@ -133,7 +145,7 @@ struct Part {
 
 impl Lengths {
     /// None for a table whose columns are all short.
-    fn of(table: &TablePlan, bytes_max: u64) -> Option<Self> {
+    fn of(table: &TablePlan) -> Option<Self> {
         let long: Vec<String> = table
             .source
             .columns
@@ -141,7 +153,7 @@ impl Lengths {
             .filter(|column| column.may_be_long())
             .map(|column| format!("COALESCE(OCTET_LENGTH({}), 0)", quote_mysql(&column.name)))
             .collect();
-        (!long.is_empty()).then(|| Self { sum: long.join(" + "), bytes_max })
+        (!long.is_empty()).then(|| Self { sum: long.join(" + ") })
     }
 
     /// Every row; where the long columns are too long for a parallel read, NULL stands for them.
@@ -151,8 +163,8 @@ impl Lengths {
     }
 
     /// The rows that [`Lengths::short`] left out, up to the longest that is read.
-    fn long(&self) -> Part {
-        let condition = Some(format!("{} > {LONG_ROW_BYTES} AND {} <= {}", self.sum, self.sum, self.bytes_max));
+    fn long(&self, bytes_max: u64) -> Part {
+        let condition = Some(format!("{} > {LONG_ROW_BYTES} AND {} <= {bytes_max}", self.sum, self.sum));
         Part { guard: None, length: "0".into(), condition }
     }
 }

@@ -7,7 +7,7 @@
 use super::guard::Guard;
 use super::mysql::{LongRows, MysqlSource};
 use crate::cancel::Cancel;
-use crate::catalog::{self, SourceTable, TableKind};
+use crate::catalog::{self, Column, SourceTable, TableKind};
 use crate::config::Endpoint;
 use crate::conn::mysql::MysqlConn;
 use crate::error::{Error, Kind, Result};
@@ -69,8 +69,8 @@ pub struct GroupLimits {
     pub workers: usize,
     /// How long the lock may be waited for, at most 2 s.
     pub lock_wait: Duration,
-    /// What the readers share about long rows.
-    pub long_rows: LongRows,
+    /// Longest row that is read, bytes.
+    pub row_bytes_max: u64,
 }
 
 /// Opens the readers and the guard.
@@ -79,8 +79,10 @@ pub struct GroupLimits {
 /// The classified error of a connection; a lock that cannot be had is not an error.
 pub fn open(endpoint: &Endpoint, limits: &GroupLimits, tables: &[&SourceTable], cancel: &Cancel) -> Result<Group> {
     // All connections first: nothing slow may happen under the lock.
-    let mut readers = Vec::with_capacity(limits.workers);
-    for _ in 0..limits.workers {
+    let has_lane = tables.iter().any(|table| table.columns.iter().any(Column::may_be_long));
+    let connections = limits.workers + usize::from(has_lane);
+    let mut readers = Vec::with_capacity(connections);
+    for _ in 0..connections {
         cancel.check()?;
         readers.push(MysqlConn::connect(endpoint)?);
     }
@@ -102,13 +104,10 @@ pub fn open(endpoint: &Endpoint, limits: &GroupLimits, tables: &[&SourceTable], 
     missing.extend(changed(&mut locker, &endpoint.database, tables)?);
     let mut warnings: Vec<String> = why.into_iter().collect();
     warnings.extend(blind(&mut locker)?);
-    Ok(Group {
-        kind,
-        readers: readers.into_iter().map(|conn| MysqlSource::new(conn, limits.long_rows.clone())).collect(),
-        guard,
-        missing,
-        warnings,
-    })
+    let lane = if has_lane { readers.pop() } else { None };
+    let long_rows = lane.map(|conn| LongRows::new(conn, limits.row_bytes_max));
+    let readers = readers.into_iter().map(|conn| MysqlSource::new(conn, long_rows.clone())).collect();
+    Ok(Group { kind, readers, guard, missing, warnings })
 }
 
 /// Tables that are not what the plan saw: altered, swapped or made anew between its look at the catalog and the moment

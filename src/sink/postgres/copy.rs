@@ -25,7 +25,7 @@ pub fn copy_in(conn: &mut PostgresConn, load: &Load<'_>, table: &str, rows: &mut
 /// Copies what PostgreSQL takes: a part that holds a refused row is halved until the row is alone.
 fn isolate(conn: &mut PostgresConn, load: &Load<'_>, table: &str, rows: &mut dyn Rows, count: usize) -> Result<u64> {
     let doing = format!("looking for refused rows of table {}", load.plan.name());
-    let mut waiting = vec![0..count];
+    let mut waiting: Vec<Range<usize>> = std::iter::once(0..count).collect();
     let mut copied = 0;
     while let Some(part) = waiting.pop() {
         conn.batch("SAVEPOINT part", &doing)?;

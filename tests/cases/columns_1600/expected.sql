@@ -1,0 +1,1 @@
+SELECT id, c1, c1016 FROM t ORDER BY id; SELECT id, c1, c1599 FROM m ORDER BY id;
