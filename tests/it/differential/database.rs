@@ -113,8 +113,10 @@ const MARIADB: &[Declared] = &[
     ("INET6", |random| format!("'{:x}::{:x}'", 1 + random.below(65_535), random.below(65_536))),
 ];
 
-/// Kinds of keys: what the table declares, and the value of its first column from the number of the row.
-const KEYS: [(&str, &str, fn(u64) -> String); 6] = [
+/// A kind of key: its columns, its index, and the value of the first column from the number of the row.
+type Key = (&'static str, &'static str, fn(u64) -> String);
+
+const KEYS: [Key; 6] = [
     ("id INT NOT NULL", "PRIMARY KEY (id)", |n| n.to_string()),
     ("id BIGINT UNSIGNED NOT NULL", "PRIMARY KEY (id)", |n| (u64::MAX / 300 * n).to_string()),
     ("id VARCHAR(20) COLLATE utf8mb4_bin NOT NULL", "PRIMARY KEY (id)", |n| format!("'k{}\"{n}'", n % 7)),

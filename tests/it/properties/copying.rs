@@ -239,7 +239,7 @@ pub fn compare(expects: &[Vec<Option<&Expect>>], copied: &Copied, policy: Policy
     let faulty = |expect: &Option<&Expect>| expect.is_some_and(Expect::is_faulty);
     let (mut answers, mut nulled) = (copied.answers.iter(), 0);
     for (number, (row, fate)) in expects.iter().zip(&copied.fates).enumerate() {
-        let first = row.iter().position(|expect| faulty(expect)).filter(|_| policy == Policy::Reject);
+        let first = row.iter().position(faulty).filter(|_| policy == Policy::Reject);
         let right = match (first, *fate) {
             (None, Fate::Written) => true,
             (Some(first), Fate::Rejected { column, fault }) => column == first && row[column].is_some_and(|e| e.is(fault)),

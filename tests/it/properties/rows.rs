@@ -5,7 +5,7 @@ use crate::random::Random;
 use crate::servers::cell;
 use etl_sync::config::Policy;
 use etl_sync::encode::{Format, NullToken};
-use etl_sync::value::{Cell, ColumnType};
+use etl_sync::value::{Cell, ColumnType, Fault};
 use mysql::Value;
 
 const ROWS: usize = 300;
@@ -22,8 +22,11 @@ pub fn check(campaign: &mut Campaign, mut kinds: Vec<Kind>, random: &mut Random)
         // Many kinds have a fault in every fifth value; in wide rows that would leave nothing.
         columns.push(samples.map(|sample| keep(sample, random)).collect());
     }
-    kinds.push(Kind { ty: ColumnType::Bytes, ask: "encode({c}, 'hex')", ..kinds[0].clone() });
-    columns.push((0..ROWS).map(|_| long(random)).collect());
+    for (ty, ask) in [(ColumnType::Bytes, "encode({c}, 'hex')"), (ColumnType::Text, "encode(convert_to({c}, 'UTF8'), 'hex')")] {
+        let at = usize::try_from(random.below(u64::try_from(kinds.len() + 1).unwrap())).unwrap();
+        kinds.insert(at, Kind { ty, ask, ..kinds[0].clone() });
+        columns.insert(at, (0..ROWS).map(|_| long(random, ty == ColumnType::Text)).collect());
+    }
     campaign.add(ROWS * kinds.len());
 
     let rows: Vec<Vec<Cell<'_>>> = (0..ROWS)
@@ -48,14 +51,22 @@ fn keep(sample: Sample, random: &mut Random) -> Option<Sample> {
     keep.then_some(sample)
 }
 
-/// Mostly nothing, rarely more than a buffer.
-fn long(random: &mut Random) -> Option<Sample> {
-    let length = match random.below(40) {
-        0 => 100_000 + random.below(100_000),
-        1..10 => random.below(5000),
+/// Mostly nothing, sometimes more than a block, rarely more than a buffer keeps: such values go past the buffer.
+fn long(random: &mut Random, text: bool) -> Option<Sample> {
+    let length = match random.below(100) {
+        0 => 1024 * 1024 + random.below(200_000),
+        1..4 => 100_000 + random.below(100_000),
+        4..25 => random.below(5000),
         _ => return None,
     };
-    let bytes: Vec<u8> = (0..length).map(|_| random.next().to_le_bytes()[0]).collect();
-    let text = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Some(Sample::new(Value::Bytes(bytes), Ok(text)))
+    let letter = |byte: u8| if text { b'a' + byte % 26 } else { byte };
+    let mut bytes: Vec<u8> = (0..length).map(|_| letter(random.next().to_le_bytes()[0])).collect();
+    if text && random.below(3) == 0 {
+        bytes.push(0xff);
+        return Some(Sample::new(Value::Bytes(bytes), Err(Fault::InvalidUtf8)));
+    }
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)]));
+    let answer = digits.collect();
+    Some(Sample::new(Value::Bytes(bytes), Ok(answer)))
 }
