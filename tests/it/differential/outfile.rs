@@ -77,10 +77,10 @@ fn row(random: &mut Random, id: u64) -> String {
 /// The server's file, when it may write one and we may read it.
 fn outfile(servers: &mut Servers) -> Result<Vec<Cells>, String> {
     let folder: Option<Option<String>> = servers.source.query_first("SELECT @@secure_file_priv").unwrap();
-    let folder = match folder.ok_or("no answer")? {
-        None => return Err("secure_file_priv forbids files".into()),
-        Some(folder) if folder.is_empty() => std::env::temp_dir(),
-        Some(folder) => PathBuf::from(folder),
+    // NULL is everywhere to MariaDB and nowhere to MySQL, which then says so.
+    let folder = match folder.flatten() {
+        Some(folder) if !folder.is_empty() => PathBuf::from(folder),
+        _ => std::env::temp_dir(),
     };
     let file = folder.join(format!("{}.txt", servers.name));
     let path = file.display().to_string();

@@ -22,13 +22,14 @@ fn times() -> usize {
 fn text(random: &mut Random) -> String {
     const ODD: &str = "\"'\\:=#;*@/%?&$ {}[]~!`,.|<>-_é字😀\u{feff}\t";
     let odd: Vec<char> = ODD.chars().collect();
-    let char = |random: &mut Random| match random.below(3) {
-        0 => odd[usize::try_from(random.below(u64::try_from(odd.len()).unwrap())).unwrap()],
-        1 => char::from(b'0' + u8::try_from(random.below(10)).unwrap()),
-        _ => char::from(b'a' + u8::try_from(random.below(26)).unwrap()),
+    let piece = |random: &mut Random| match random.below(10) {
+        0..4 => odd[usize::try_from(random.below(u64::try_from(odd.len()).unwrap())).unwrap()].to_string(),
+        4 => ["${", "$${", "}", "\\:", "%41", "''"][usize::try_from(random.below(6)).unwrap()].to_owned(),
+        _ => char::from(b"abcxyz0189"[usize::try_from(random.below(10)).unwrap()]).to_string(),
     };
     // Blank values count as not given, so a letter stands first.
-    std::iter::once('x').chain((0..random.below(12)).map(|_| char(random))).collect()
+    let first = std::iter::once("x".to_owned());
+    first.chain((0..random.below(12)).map(|_| piece(random))).collect::<Vec<_>>().concat()
 }
 
 fn password(endpoint: &Endpoint) -> Option<&str> {

@@ -18,7 +18,10 @@ fn parts() -> impl Strategy<Value = Parts> {
         8 => (0_u8..24, 0_u8..60, 0_u8..60),
         1 => (22_u8..26, 58_u8..62, 58_u8..62)
     ];
-    (year, month, day, time, micros()).prop_map(|(year, month, day, (h, m, s), micro)| (year, month, day, h, m, s, micro))
+    // Of all days the last ones of February are the least regular.
+    let leap = (prop::sample::select(vec![4_u16, 100, 400, 1600, 1900, 2000, 2023, 2024]), Just(2_u8), 28_u8..=30);
+    let day = prop_oneof![8 => (year, month, day), 1 => leap];
+    (day, time, micros()).prop_map(|((year, month, day), (h, m, s), micro)| (year, month, day, h, m, s, micro))
 }
 
 /// Microseconds that fill from none to all six digits, and the last ones.
