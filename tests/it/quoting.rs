@@ -46,6 +46,11 @@ fn must_be_taken(name: &str) -> bool {
     !name.ends_with(char::is_whitespace) && name.chars().all(|c| c <= '\u{ffff}') && file_bytes <= 240
 }
 
+/// What the source makes of a name that it takes: MySQL puts a `?` for what MariaDB refuses.
+fn kept(name: &str) -> String {
+    name.chars().map(|c| if c > '\u{ffff}' { '?' } else { c }).collect()
+}
+
 #[test]
 fn every_name_is_a_name_on_the_source() {
     let mut servers = Servers::start("quotemy");
@@ -62,7 +67,7 @@ fn every_name_is_a_name_on_the_source() {
         }
         let sql = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = ?";
         let found: Vec<(String, String)> = servers.source.exec(sql, (&servers.name,)).unwrap();
-        assert_eq!(found, [(table, column)]);
+        assert_eq!(found, [(kept(&table), kept(&column))]);
         servers.source(&format!("DROP TABLE {}", target.mysql()));
         taken += 1;
     }

@@ -13,8 +13,25 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 /// A character that csv, COPY or a C string treats in a way of its own.
-const ODD: [char; 16] =
-    ['"', '\'', ',', '\n', '\r', '\\', '.', ' ', '\t', 'N', '\u{1}', '\u{feff}', '\u{85}', '\u{2028}', '\u{10ffff}', '\u{d7ff}'];
+const ODD: [char; 17] = [
+    '"',
+    '\'',
+    ',',
+    '\n',
+    '\r',
+    '\\',
+    '.',
+    ' ',
+    '\t',
+    'N',
+    '\u{1}',
+    '\u{1a}',
+    '\u{feff}',
+    '\u{85}',
+    '\u{2028}',
+    '\u{10ffff}',
+    '\u{d7ff}',
+];
 
 /// Text without NUL, mostly short: in short ones the odd characters meet.
 pub fn text() -> impl Strategy<Value = String> {
