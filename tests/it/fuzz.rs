@@ -26,6 +26,9 @@ const MEMORY_KB: u32 = 1_500_000;
 /// Longest time for one input in a debug build.
 const INPUT_MAX: Duration = Duration::from_secs(5);
 
+/// Fewest inputs of one target.
+const INPUTS_MIN: u64 = 200;
+
 /// How long one target is fed.
 fn feeding_time() -> Duration {
     Duration::from_millis(if std::env::var_os("ETL_SYNC_TEST_ALL").is_some() { 60_000 } else { 1500 })
@@ -66,7 +69,7 @@ fn no_input_stops_a_parser() {
 fn start(target: &Target, seed: u64) -> (std::process::Child, PathBuf) {
     let keep = file_in_work(target.name);
     let exe = std::env::current_exe().expect("the test binary has a path");
-    let seconds = (feeding_time() + 3 * INPUT_MAX).as_secs().to_string();
+    let seconds = (feeding_time() + 6 * INPUT_MAX).as_secs().to_string();
     let child = Command::new("sh")
         .args(["-c", &format!("ulimit -v {MEMORY_KB}; exec timeout -s KILL \"$@\""), "sh", &seconds])
         .arg(exe)
@@ -93,7 +96,8 @@ fn one_target_in_its_own_process() {
     let until = Instant::now() + feeding_time();
     let mut inputs = 0_u64;
     let mut slowest = Duration::ZERO;
-    while Instant::now() < until {
+    // At least some, however busy the machine is.
+    while Instant::now() < until || inputs < INPUTS_MIN {
         // The corpus itself first.
         let input = mutator.input(usize::try_from(inputs).unwrap());
         std::fs::write(&keep, &input).unwrap();
@@ -103,6 +107,5 @@ fn one_target_in_its_own_process() {
         assert!(slowest < INPUT_MAX, "one input took {slowest:?}");
         inputs += 1;
     }
-    assert!(inputs > 50, "only {inputs} inputs");
     println!("\ninputs={inputs}\nslowest {slowest:?}");
 }
