@@ -157,7 +157,7 @@ fn field<'a>(ty: ColumnType, cell: Cell<'a>, scratch: &'a mut Scratch) -> Result
         }
         // Of the spellings only this one means the same to PostgreSQL for sure; others are written anew.
         (T::Uuid, Cell::Bytes(source)) if source.len() == 36 => {
-            bytes::uuid(source)?;
+            bytes::uuid(ty, source)?;
             return Ok(Field::Source(source));
         }
         (T::Inet, Cell::Bytes(source)) => {
@@ -207,8 +207,8 @@ fn long_field(ty: ColumnType, cell: Cell<'_>, out: &mut Vec<u8>) -> Result<(), R
         (T::Bytes, Cell::Bytes(source)) => bytes::bytea(out, source),
         (T::Geometry, Cell::Bytes(source)) => bytes::geometry(out, source),
         (T::Vector, Cell::Bytes(source)) => bytes::vector(out, source),
-        (T::Uuid, Cell::Bytes(source)) => {
-            out.extend_from_slice(bytes::uuid(source)?.to_string().as_bytes());
+        (T::Uuid | T::UuidBytes, Cell::Bytes(source)) => {
+            out.extend_from_slice(bytes::uuid(ty, source)?.to_string().as_bytes());
             true
         }
         _ => return Err(Refusal::Unfit),

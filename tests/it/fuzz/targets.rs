@@ -204,7 +204,7 @@ fn grant_lines() -> Feed {
     })
 }
 
-const TYPES: [ColumnType; 24] = [
+const TYPES: [ColumnType; 25] = [
     ColumnType::Int16,
     ColumnType::Int32,
     ColumnType::Int64,
@@ -228,6 +228,7 @@ const TYPES: [ColumnType; 24] = [
     ColumnType::Geometry,
     ColumnType::Inet,
     ColumnType::Uuid,
+    ColumnType::UuidBytes,
     ColumnType::Vector,
 ];
 

@@ -17,9 +17,10 @@ fn uuids() -> impl Strategy<Value = Sample> {
     (any::<[u8; 16]>(), 0_u8..8, prop::sample::select(vec!['g', '-', ' ', '\n'])).prop_map(|(bytes, form, odd)| {
         let plain = hexadecimal(&bytes);
         let groups = [&plain[..8], &plain[8..12], &plain[12..16], &plain[16..20], &plain[20..]].join("-");
-        let expect = if form == 6 { Err(Fault::OutOfRange) } else { Ok(plain.clone()) };
+        let expect = if form == 0 || form == 6 { Err(Fault::OutOfRange) } else { Ok(plain.clone()) };
         let written = match form {
-            0 => bytes.to_vec(),
+            // As many bytes as a UUID has, but they are text.
+            0 => plain.as_bytes()[..16].to_vec(),
             1 => groups.to_uppercase().into_bytes(),
             2 => plain.into_bytes(),
             3 => format!("{{{groups}}}").into_bytes(),
@@ -28,6 +29,15 @@ fn uuids() -> impl Strategy<Value = Sample> {
             _ => groups.into_bytes(),
         };
         Sample::new(Value::Bytes(written), expect)
+    })
+}
+
+/// UUIDs of columns of bytes: 16 of them and nothing else.
+fn uuid_bytes() -> impl Strategy<Value = Sample> {
+    let length = prop_oneof![6 => Just(16_usize), 1 => 0_usize..40];
+    length.prop_flat_map(|length| prop::collection::vec(any::<u8>(), length)).prop_map(|bytes| {
+        let expect = if bytes.len() == 16 { Ok(hexadecimal(&bytes)) } else { Err(Fault::OutOfRange) };
+        Sample::new(Value::Bytes(bytes), expect)
     })
 }
 
@@ -120,6 +130,7 @@ pub fn kinds() -> Vec<Kind> {
     let documents = || prop_oneof![json().prop_map(|json| json.to_string()), json().prop_map(|json| format!("{json:#}"))];
     vec![
         Kind::new(ColumnType::Uuid, "encode(uuid_send({c}), 'hex')", uuids()),
+        Kind::new(ColumnType::UuidBytes, "encode(uuid_send({c}), 'hex')", uuid_bytes()),
         Kind::new(ColumnType::Inet, "encode(inet_send({c}), 'hex')", addresses()),
         Kind::new(ColumnType::Jsonb, "{c}", documents().prop_map(asked)),
         Kind::new(ColumnType::Jsonb, "{c}", escapes().prop_map(asked)),
