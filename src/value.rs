@@ -182,8 +182,10 @@ pub enum ColumnType {
     Geometry,
     /// `inet`
     Inet,
-    /// `uuid`
+    /// `uuid`, of its text.
     Uuid,
+    /// `uuid`, of its 16 bytes, on request only. A text of 16 characters is none.
+    UuidBytes,
     /// `real[]`, of VECTOR.
     Vector,
 }
@@ -220,7 +222,7 @@ impl fmt::Display for ColumnType {
             Self::Jsonb => f.write_str("jsonb"),
             Self::Json => f.write_str("json"),
             Self::Inet => f.write_str("inet"),
-            Self::Uuid => f.write_str("uuid"),
+            Self::Uuid | Self::UuidBytes => f.write_str("uuid"),
             Self::Vector => f.write_str("real[]"),
         }
     }

@@ -74,7 +74,8 @@ fn scope(on: &str) -> Option<Scope> {
     }
     let object = ["PROCEDURE ", "FUNCTION ", "PACKAGE BODY ", "PACKAGE "].iter().find_map(|word| on.strip_prefix(word));
     let (database, table) = split_outside_quotes(object.unwrap_or(on), ".")?;
-    let database = database.trim_matches('`').replace("``", "`");
+    let inside = database.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
+    let database = inside.unwrap_or(database).replace("``", "`");
     Some(if table == "*" && object.is_none() { Scope::Database(database) } else { Scope::Object(database) })
 }
 
@@ -203,6 +204,7 @@ mod tests {
         assert_eq!(grant.rights, ["SELECT", "INSERT"]);
         assert_eq!((grant.scope, grant.to.as_str(), grant.grant_option), (Scope::Object("app".into()), "'u'@'h'", false));
         assert_eq!(parse("GRANT ALL PRIVILEGES ON `a\\_b`.* TO u@h").unwrap().scope, Scope::Database("a\\_b".into()));
+        assert_eq!(parse("GRANT SELECT ON ```a```.* TO u@h").unwrap().scope, Scope::Database("`a`".into()));
         assert_eq!(parse("GRANT EXECUTE ON PROCEDURE `a`.`p` TO u@h").unwrap().scope, Scope::Object("a".into()));
         for line in ["GRANT `role`@`%` TO `u`@`h`", "GRANT PROXY ON ''@'%' TO 'root'@'h'", "REVOKE SELECT ON `a`.* FROM u", ""] {
             assert_eq!(parse(line), None, "{line}");

@@ -53,6 +53,7 @@ fn conversion(column: &Column, to: &str, meant: Option<&str>) -> Result<(ColumnT
         Some(meant) if meant != name => {
             Err(format!("the conversion from {} to {ty} is {name:?}, not {meant:?}", column.declared))
         }
+        _ if ty == ColumnType::Uuid && column.data_type.ends_with("binary") => Ok((ColumnType::UuidBytes, name)),
         _ => Ok((ty, name)),
     }
 }

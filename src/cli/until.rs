@@ -107,6 +107,24 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[0-9hms:. +-]{0,12}|\\PC{0,20}") {
+            if let Ok(Until::After(length)) = parse(&text) {
+                proptest::prop_assert!(length > Duration::ZERO && length <= LENGTH_MAX);
+            }
+        }
+
+        #[test]
+        fn lengths_and_times_are_read_back(hours in 0_u64..100, minutes in 0_u64..1000, seconds in 1_u64..1000) {
+            let length = Duration::from_secs(hours * 3600 + minutes * 60 + seconds);
+            proptest::prop_assert_eq!(parse(&format!("{hours}h{minutes}m{seconds}s")), Ok(Until::After(length)));
+            let (hour, minute) = (hours % 24, minutes % 60);
+            let at = parse(&format!("{hour:02}:{minute:02}"));
+            proptest::prop_assert!(matches!(at, Ok(Until::At(_))), "{:?}", at);
+        }
+    }
+
     #[test]
     fn a_time_of_day_lies_within_the_next_day() {
         let now = Local::now().timestamp();

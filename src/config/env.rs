@@ -126,6 +126,12 @@ pub(super) fn dotenv(path: &Path, shown: &Path, findings: &mut Findings) -> BTre
         }
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    if let Some(line) = open_quote(text) {
+        let what =
+            "a backslash right before the closing ' keeps the quote open; write the value in double quotes, with \\\\ for \\";
+        findings.problem(Problem::new(what).at(shown, Some(line)));
+        return out;
+    }
     for entry in dotenvy::from_read_iter(text.as_bytes()) {
         match entry {
             Ok((name, value)) => {
@@ -148,6 +154,17 @@ pub(super) fn dotenv(path: &Path, shown: &Path, findings: &mut Findings) -> BTre
         findings.warn(format!("{} may hold passwords and other users can read it: chmod 600", shown.display()));
     }
     out
+}
+
+/// Line of a value such as `'x\'`. The parser reads its backslash as itself, but its search for the end of the line takes
+/// the quote as escaped: the following lines would be lost without a word.
+fn open_quote(text: &str) -> Option<usize> {
+    let ends_in_backslash = |line: &str| {
+        let quoted = line.split_once('=').and_then(|(_, value)| value.trim_start().strip_prefix('\''));
+        let inside = quoted.and_then(|rest| rest.split_once('\'')).map_or("", |(inside, _)| inside);
+        inside.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
+    };
+    text.lines().position(|line| !line.trim_start().starts_with('#') && ends_in_backslash(line)).map(|index| index + 1)
 }
 
 /// In a `.env` file `$x` is replaced even when x is not set, which would silently change a password.
@@ -276,6 +293,20 @@ mod tests {
         assert!(found.warnings.iter().any(|w| w.starts_with(".env:6:")), "{:?}", found.warnings);
         assert!(!found.warnings.iter().any(|w| w.starts_with(".env:3:")));
         assert!(dotenv(&dir.path().join("none"), Path::new("none"), &mut Findings::default()).is_empty());
+    }
+
+    #[test]
+    fn a_quote_that_stays_open_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".env");
+        for (value, told) in [(r"'a\'", true), (r"'a\\\' # '", true), (r"'a\\'", false), (r"'a\b'", false), (r#""a\'b""#, false)]
+        {
+            std::fs::write(&path, format!("A=1\nB={value} # c\nC='3'\n")).unwrap();
+            let mut found = Findings::default();
+            let got = dotenv(&path, Path::new(".env"), &mut found);
+            let lines: Vec<Option<usize>> = found.problems.iter().map(|p| p.line).collect();
+            assert_eq!((lines, got.contains_key("C")), if told { (vec![Some(2)], false) } else { (vec![], true) }, "{value}");
+        }
     }
 
     #[test]

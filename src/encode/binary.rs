@@ -192,7 +192,7 @@ fn rare(ty: ColumnType, cell: Cell<'_>, out: &mut Vec<u8>) -> Result<(), Refusal
             out.extend_from_slice(&head);
             out.extend_from_slice(body);
         }
-        (T::Uuid, Cell::Bytes(source)) => out.extend_from_slice(bytes::uuid(source)?.as_bytes()),
+        (T::Uuid | T::UuidBytes, Cell::Bytes(source)) => out.extend_from_slice(bytes::uuid(ty, source)?.as_bytes()),
         (T::Inet, Cell::Bytes(source)) => inet(out, bytes::inet(source)?),
         (T::Vector, Cell::Bytes(source)) => vector(out, source)?,
         _ => return Err(Refusal::Unfit),

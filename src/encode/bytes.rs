@@ -3,17 +3,17 @@
 //! Functions that append say whether the bytes have the shape their type promises.
 
 use super::{Refusal, number};
-use crate::value::Fault;
+use crate::value::{ColumnType, Fault};
 use std::net::IpAddr;
 use uuid::Uuid;
 
 /// Marks an SRID in the type word of EWKB.
 const EWKB_SRID: u32 = 0x2000_0000;
 
-/// A UUID of its text or of its 16 bytes.
+/// A UUID of its text, or of its 16 bytes where the column holds bytes.
 #[inline]
-pub(super) fn uuid(source: &[u8]) -> Result<Uuid, Refusal> {
-    let uuid = if source.len() == 16 { Uuid::from_slice(source) } else { Uuid::try_parse_ascii(source) };
+pub(super) fn uuid(ty: ColumnType, source: &[u8]) -> Result<Uuid, Refusal> {
+    let uuid = if ty == ColumnType::UuidBytes { Uuid::from_slice(source) } else { Uuid::try_parse_ascii(source) };
     uuid.map_err(|_| Refusal::Fault(Fault::OutOfRange))
 }
 

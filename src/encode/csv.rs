@@ -6,7 +6,7 @@
 
 use super::{BUFFER_BYTES, BUFFER_BYTES_KEPT, Refusal, bytes, number, temporal, text};
 use crate::name::quote_postgres;
-use crate::value::{Cell, ColumnType, Fault};
+use crate::value::{Cell, ColumnType, Fault, Time};
 use ::csv::ByteRecord;
 use std::io;
 
@@ -155,8 +155,9 @@ fn field<'a>(ty: ColumnType, cell: Cell<'a>, scratch: &'a mut Scratch) -> Result
             number::decimal(digits, precision, scale)?;
             return Ok(Field::Source(digits));
         }
-        (T::Uuid, Cell::Bytes(source)) if source.len() != 16 => {
-            bytes::uuid(source)?;
+        // Of the spellings only this one means the same to PostgreSQL for sure; others are written anew.
+        (T::Uuid, Cell::Bytes(source)) if source.len() == 36 => {
+            bytes::uuid(ty, source)?;
             return Ok(Field::Source(source));
         }
         (T::Inet, Cell::Bytes(source)) => {
@@ -184,7 +185,10 @@ fn long_field(ty: ColumnType, cell: Cell<'_>, out: &mut Vec<u8>) -> Result<(), R
         (T::Timestamp { digits }, Cell::DateTime(value)) => temporal::timestamp(out, value, digits),
         (T::TimestampTz { digits }, Cell::DateTime(value)) => temporal::timestamp_utc(out, value, digits),
         (T::Interval { digits }, Cell::Time(value)) => temporal::interval(out, value, digits),
-        (T::TimeOfDay { digits }, Cell::Time(value)) => temporal::is_of_day(value) && temporal::interval(out, value, digits),
+        (T::TimeOfDay { digits }, Cell::Time(value)) => {
+            // PostgreSQL's `time` takes no sign, not even that of zero.
+            temporal::is_of_day(value) && temporal::interval(out, Time { negative: false, ..value }, digits)
+        }
         (T::Boolean, _) => {
             out.push(if number::boolean(cell)? { b't' } else { b'f' });
             true
@@ -203,8 +207,8 @@ fn long_field(ty: ColumnType, cell: Cell<'_>, out: &mut Vec<u8>) -> Result<(), R
         (T::Bytes, Cell::Bytes(source)) => bytes::bytea(out, source),
         (T::Geometry, Cell::Bytes(source)) => bytes::geometry(out, source),
         (T::Vector, Cell::Bytes(source)) => bytes::vector(out, source),
-        (T::Uuid, Cell::Bytes(source)) => {
-            out.extend_from_slice(bytes::uuid(source)?.to_string().as_bytes());
+        (T::Uuid | T::UuidBytes, Cell::Bytes(source)) => {
+            out.extend_from_slice(bytes::uuid(ty, source)?.to_string().as_bytes());
             true
         }
         _ => return Err(Refusal::Unfit),
@@ -246,6 +250,19 @@ mod tests {
     fn null_and_empty_are_two_things() {
         let rows: [&[Cell<'_>]; 2] = [&[Cell::Null, Cell::Bytes(b"")], &[Cell::Bytes(b"a,\"b\"\n\\."), Cell::Bytes(b"\\N")]];
         assert_eq!(lines(&[text(), text()], &rows).unwrap().0, "NULL,\n\"a,\"\"b\"\"\n\\.\",\\N\n");
+    }
+
+    #[test]
+    fn what_postgresql_would_not_read_is_spelled_anew() {
+        fn spelled(ty: ColumnType, cell: Cell<'_>) -> String {
+            lines(&[Target::new(ty, true)], &[&[cell]]).unwrap().0
+        }
+        let plain = "6ccd780c-baba-1026-9564-5b8c656024db";
+        for text in [format!("urn:uuid:{plain}"), format!("{{{plain}}}"), plain.replace('-', ""), plain.to_owned()] {
+            assert_eq!(spelled(ColumnType::Uuid, Cell::Bytes(text.as_bytes())), format!("\"{plain}\"\n"));
+        }
+        let zero = Cell::Time(Time { negative: true, ..Time::default() });
+        assert_eq!(spelled(ColumnType::TimeOfDay { digits: 0 }, zero), "\"00:00:00\"\n");
     }
 
     #[test]

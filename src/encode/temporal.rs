@@ -67,9 +67,12 @@ pub(super) fn timestamp_utc(out: &mut Vec<u8>, value: DateTime, digits: u8) -> b
     fits
 }
 
-/// `[-]HH:MM:SS[.fraction]`, hours without a limit. PostgreSQL applies the sign to all parts.
+/// `[-]HH:MM:SS[.fraction]`, hours as far as microseconds are counted. PostgreSQL applies the sign to all parts.
 #[inline]
 pub(super) fn interval(out: &mut Vec<u8>, value: Time, digits: u8) -> bool {
+    if duration(value, digits).is_none() {
+        return false;
+    }
     if value.negative {
         out.push(b'-');
     }
@@ -160,7 +163,7 @@ fn of_day(hours: u32, minutes: u8, seconds: u8, micros: u32, digits: u8) -> Opti
         return None;
     }
     let seconds = i64::from(hours) * 3600 + i64::from(minutes) * 60 + i64::from(seconds);
-    Some(seconds * 1_000_000 + i64::from(micros))
+    seconds.checked_mul(1_000_000)?.checked_add(i64::from(micros))
 }
 
 #[cfg(test)]
@@ -172,6 +175,12 @@ mod tests {
     fn text(write: impl FnOnce(&mut Vec<u8>) -> bool) -> Option<String> {
         let mut out = Vec::new();
         write(&mut out).then(|| String::from_utf8(out).unwrap_or_default())
+    }
+
+    #[test]
+    fn more_hours_than_microseconds_can_count_do_not_fit() {
+        let long = Time { hours: u32::MAX, ..Time::default() };
+        assert_eq!((duration(long, 0), text(|out| interval(out, long, 0))), (None, None));
     }
 
     #[test]

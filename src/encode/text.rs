@@ -73,7 +73,8 @@ fn next_escape(mut text: &[u8]) -> Option<(u32, &[u8])> {
 }
 
 fn hex4(digits: &[u8]) -> Option<u32> {
-    let text = std::str::from_utf8(digits.get(..4)?).ok()?;
+    // A sign would be read as part of the number.
+    let text = std::str::from_utf8(digits.get(..4).filter(|four| four.iter().all(u8::is_ascii_hexdigit))?).ok()?;
     u32::from_str_radix(text, 16).ok()
 }
 
@@ -134,6 +135,7 @@ mod tests {
             (r#""\ud83d\ud83d\ude00""#, Err(Fault::OutOfRange)),
             (r#""\"#, Ok(())),
             (r#""\u12"#, Ok(())),
+            (r#""\u+000""#, Ok(())),
         ] {
             assert_eq!(check_jsonb(text.as_bytes()), expected, "{text}");
         }

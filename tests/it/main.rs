@@ -9,11 +9,15 @@ mod cases; // every folder of tests/cases
 mod catalog; // the catalog reader against real servers
 mod changes; // tables that change while they are read
 mod crash; // kills under a live application
+mod differential; // the same rows in two ways
 mod faults; // servers that stall and die, a program that is killed
+mod fuzz; // mutated inputs for every parser, and what is written and read back
 mod hosts; // the servers of the environment, and a private set that may be killed
 mod nightly; // the batch script
 mod notes; // lines for the closing summary
 mod program; // the program as a process
+mod properties; // generated values through both formats, asked back in another form
+mod quoting; // any name on both servers
 mod random; // numbers from a seed
 mod rights; // roles with the least rights, and who may see what
 mod sandbox; // a test's own databases and folder
