@@ -57,7 +57,9 @@ pub fn create_table_told(target: &TableName, table: &SourceTable, notes: &[Strin
 /// A comment to the end of the line. A name or a member of an ENUM may hold anything, so nothing of it may end the line.
 #[must_use]
 pub fn comment_line(text: &str) -> String {
-    let shown = |c: char| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { c.escape_default().collect() } else { c.to_string() };
+    let shown = |c: char| {
+        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { c.escape_default().collect() } else { c.to_string() }
+    };
     format!("-- {}", text.chars().map(shown).collect::<String>())
 }
 

@@ -168,7 +168,10 @@ pub fn text(report: &DataReport) -> String {
         lines.push("about: only PostgreSQL itself knows exactly".into());
     }
     if !report.not_read.is_empty() {
-        lines.push(format!("{} tables cannot hold such values by their types and were not read", number(report.not_read.len() as u64)));
+        lines.push(format!(
+            "{} tables cannot hold such values by their types and were not read",
+            number(report.not_read.len() as u64)
+        ));
     }
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.push(totals(report));
@@ -198,11 +201,7 @@ fn table(found: &[(&TableData, &FoundValues)]) -> String {
 fn totals(report: &DataReport) -> String {
     let t = &report.totals;
     let AtLeastMost { at_least, at_most } = t.rejected;
-    let rejected = if at_least == at_most {
-        number(at_least)
-    } else {
-        format!("{} to {}", number(at_least), number(at_most))
-    };
+    let rejected = if at_least == at_most { number(at_least) } else { format!("{} to {}", number(at_least), number(at_most)) };
     let mut out = format!(
         "{}: {} rows of {} tables in {:.1} s; a run would null {} values, strip {}, reject {rejected} rows",
         report.status,
@@ -246,6 +245,9 @@ mod tests {
     fn estimates_are_told_apart() {
         let report = DataReport { tables: vec![table("null", 1, 2)], not_read: vec!["a".into()], ..DataReport::default() };
         let text = text(&report.judged(None));
-        assert!(text.contains("reject 1 to 2 rows") && text.contains("null 2 values") && text.contains("1 tables cannot"), "{text}");
+        assert!(
+            text.contains("reject 1 to 2 rows") && text.contains("null 2 values") && text.contains("1 tables cannot"),
+            "{text}"
+        );
     }
 }

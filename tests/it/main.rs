@@ -8,7 +8,9 @@ mod bad_input; // what people and servers do wrong, one test each
 mod cases; // every folder of tests/cases
 mod catalog; // the catalog reader against real servers
 mod changes; // tables that change while they are read
+mod check_data; // what `check --data` counts is what a run does
 mod crash; // kills under a live application
+mod ddl; // `ddl` is what a first load makes
 mod faults; // servers that stall and die, a program that is killed
 mod hosts; // the servers of the environment, and a private set that may be killed
 mod nightly; // the batch script

@@ -95,7 +95,18 @@ impl<'c> Source<'c> {
 
     fn is_number(&self) -> bool {
         const NUMBERS: [&str; 12] = [
-            "tinyint", "smallint", "mediumint", "int", "integer", "bigint", "year", "decimal", "numeric", "float", "double", "real",
+            "tinyint",
+            "smallint",
+            "mediumint",
+            "int",
+            "integer",
+            "bigint",
+            "year",
+            "decimal",
+            "numeric",
+            "float",
+            "double",
+            "real",
         ];
         NUMBERS.contains(&self.declared.word())
     }
@@ -147,8 +158,24 @@ mod tests {
     #[test]
     fn types_that_hold_no_fault_are_not_asked() {
         for declared in [
-            "tinyint(1)", "int(11)", "int(10) unsigned", "bigint(20) unsigned", "decimal(10,2)", "float", "double", "bit(1)",
-            "bit(20)", "binary(16)", "longblob", "time(6)", "year(4)", "point", "enum('a','b')", "uuid", "inet6", "vector(3)",
+            "tinyint(1)",
+            "int(11)",
+            "int(10) unsigned",
+            "bigint(20) unsigned",
+            "decimal(10,2)",
+            "float",
+            "double",
+            "bit(1)",
+            "bit(20)",
+            "binary(16)",
+            "longblob",
+            "time(6)",
+            "year(4)",
+            "point",
+            "enum('a','b')",
+            "uuid",
+            "inet6",
+            "vector(3)",
         ] {
             assert_eq!(words(declared, None), "", "{declared}");
         }

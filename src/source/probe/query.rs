@@ -109,8 +109,7 @@ impl Query {
             Some(Ok(number)) => Ok(number),
             _ => Err(Error::new(Kind::Internal, format!("{doing}: number {index} of the answer is missing"))),
         };
-        let mut answer =
-            Answer { rows: number(0)?, rejected_least: number(1)?, rejected_most: number(2)?, found: Vec::new() };
+        let mut answer = Answer { rows: number(0)?, rejected_least: number(1)?, rejected_most: number(2)?, found: Vec::new() };
         let too_long = Found {
             column: String::new(),
             wrong: Wrong::Fault(Fault::TooLong),
@@ -201,13 +200,8 @@ mod tests {
 
     #[test]
     fn the_same_fault_in_two_spellings_is_one() {
-        let found = |count| Found {
-            column: "c".into(),
-            wrong: Wrong::Fault(Fault::Nul),
-            policy: Policy::Strip,
-            exact: true,
-            count,
-        };
+        let found =
+            |count| Found { column: "c".into(), wrong: Wrong::Fault(Fault::Nul), policy: Policy::Strip, exact: true, count };
         let mut answer = Answer::default();
         [found(0), found(2), found(3)].map(|one| answer.add(one));
         assert_eq!(answer.found, [found(5)]);

@@ -8,10 +8,8 @@ use crate::config::Policy;
 use crate::value::{ColumnType, Fault};
 
 /// A half of a surrogate pair without the other half, where no escaped backslash is left.
-const LONE_SURROGATE: &str = concat!(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])",
-    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
-);
+const LONE_SURROGATE: &str =
+    concat!(r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])", r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]");
 
 /// An IPv4 address as the encoder reads it: no leading zeros.
 const IPV4: &str = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])([.](25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])){3}\z";
@@ -103,7 +101,10 @@ pub(super) fn inet(source: &Source<'_>) -> Vec<Probe> {
     let mut probes: Vec<Probe> = invalid(source, &mut text).into_iter().collect();
     let latin1 = Text::latin1(&text.bytes);
     let (alone, behind) = (literal(&format!("^{IPV4}")), literal(&format!(":{IPV4}")));
-    let six = format!("IS_IPV6({}) AND (LOCATE('.', {latin1}) = 0 OR {latin1} REGEXP {behind})", text.text);
+    // The server's own check reads up to a NUL byte, and takes leading zeros in an IPv4 address at the end.
+    let whole = literal(r"^[0-9a-fA-F:.]+\z");
+    let six =
+        format!("IS_IPV6({}) AND {latin1} REGEXP {whole} AND (LOCATE('.', {latin1}) = 0 OR {latin1} REGEXP {behind})", text.text);
     let sql = format!("NOT ({latin1} REGEXP {alone} OR ({six}))");
     probes.push(Probe { exact: text.exact, ..source.probe(Fault::OutOfRange, sql) });
     probes
