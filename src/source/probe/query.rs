@@ -203,7 +203,7 @@ mod tests {
         let found =
             |count| Found { column: "c".into(), wrong: Wrong::Fault(Fault::Nul), policy: Policy::Strip, exact: true, count };
         let mut answer = Answer::default();
-        [found(0), found(2), found(3)].map(|one| answer.add(one));
+        [found(0), found(2), found(3)].into_iter().for_each(|one| answer.add(one));
         assert_eq!(answer.found, [found(5)]);
     }
 }

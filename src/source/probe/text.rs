@@ -5,6 +5,7 @@
 
 use super::{Probe, Source, Wrong, literal};
 use crate::config::Policy;
+use crate::name::quote_mysql;
 use crate::value::{ColumnType, Fault};
 
 /// A half of a surrogate pair without the other half, where no escaped backslash is left.
@@ -116,15 +117,16 @@ fn is_string(source: &Source<'_>) -> bool {
     matches!(word, "char" | "varchar") || word.ends_with("text")
 }
 
-/// What comes back changed from UTF-16 is no UTF-8: MariaDB stores halves of surrogate pairs in utf8mb4.
+/// What comes back changed from UTF-16 is no UTF-8 for a reader: MariaDB stores halves of surrogate pairs in utf8mb4 and
+/// both servers in ucs2. It goes back into its own character set, because MySQL's CONVERT cuts what a reader gets whole.
 fn invalid(source: &Source<'_>, text: &mut Text) -> Option<Probe> {
     let charset = source.column.charset.as_deref().unwrap_or_default();
     if !["utf", "ucs"].iter().any(|start| charset.starts_with(start)) {
         return None;
     }
-    let Text { text: shown, bytes, .. } = &*text;
-    let back = format!("CAST(CONVERT(CONVERT({shown} USING utf16) USING utf8mb4) AS BINARY)");
-    let probe = source.probe(Fault::InvalidUtf8, format!("NOT {bytes} <=> {back}"));
+    let name = &source.name;
+    let back = format!("CAST(CONVERT(CONVERT({name} USING utf16) USING {}) AS BINARY)", quote_mysql(charset));
+    let probe = source.probe(Fault::InvalidUtf8, format!("NOT CAST({name} AS BINARY) <=> {back}"));
     // What is left of a stripped text is not to be had in SQL.
     text.exact = text.exact && source.column.policies.invalid_utf8 != Policy::Strip;
     Some(probe)
