@@ -80,11 +80,14 @@ pub struct Selected {
     pub filter: Option<String>,
 }
 
+/// The tables that a run would copy, and those that it cannot with the reason.
+pub type Chosen = (Vec<Selected>, Vec<(String, Error)>);
+
 /// The tables that a run would copy, and those that it cannot, without a look at the warehouse.
 ///
 /// # Errors
 /// As [`configure`]; [`Kind::Config`] for names that collide; the classified error of the source.
-pub fn selected(conn: &mut MysqlConn, config: &Config, asked: &[String]) -> Result<(Vec<Selected>, Vec<(String, Error)>)> {
+pub fn selected(conn: &mut MysqlConn, config: &Config, asked: &[String]) -> Result<Chosen> {
     let mut catalog = catalog::mysql::read(&mut conn.conn, &config.source.database)?;
     configure(config, &mut catalog, asked)?;
     let (wanted, mut refused) = select(conn, config, catalog, asked)?;

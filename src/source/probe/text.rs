@@ -8,10 +8,13 @@ use crate::config::Policy;
 use crate::name::quote_mysql;
 use crate::value::{ColumnType, Fault};
 
-/// A half of a surrogate pair without the other half, where no escaped backslash is left. It begins with plain
-/// characters, or MySQL's engine would count each character of a long text as a step and give up.
+/// A half of a surrogate pair without the other half, where the beginning of each half is [`SURROGATE`]: no other
+/// character begins like it, and MySQL's engine gives up after so many beginnings.
 const LONE_SURROGATE: &str =
-    concat!(r"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])", r"|[c-fC-F](?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD].))");
+    concat!(r"\x01Ud(?:[89abAB][0-9a-fA-F]{2}(?!\x01Ud[c-fC-F])", r"|[c-fC-F](?<!\x01Ud[89abAB][0-9a-fA-F]{2}\x01Ud.))");
+
+/// Stands for the beginning of an escaped half of a pair, in either case.
+const SURROGATE: &str = "X'015564'";
 
 /// An IPv4 address as the encoder reads it: no leading zeros.
 const IPV4: &str = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])([.](25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])){3}\z";
@@ -141,7 +144,8 @@ fn escapes(source: &Source<'_>, text: &Text) -> [Probe; 2] {
     let nul = format!("LOCATE(X'5C7530303030', {plain})");
     // Few texts have such an escape at all.
     let some = format!("LOCATE(X'5C7564', {plain}) + LOCATE(X'5C7544', {plain}) > 0");
-    let lone = format!("IF({some}, REGEXP_INSTR({}, {}), 0)", Text::latin1(&plain), literal(LONE_SURROGATE));
+    let marked = format!("REPLACE(REPLACE({plain}, X'5C7564', {SURROGATE}), X'5C7544', {SURROGATE})");
+    let lone = format!("IF({some}, REGEXP_INSTR({}, {}), 0)", Text::latin1(&marked), literal(LONE_SURROGATE));
     let first = source.probe(Fault::Nul, format!("({nul} > 0 AND ({lone} = 0 OR {nul} < {lone}))"));
     let second = source.probe(Fault::OutOfRange, format!("{lone} > 0"));
     [first, second].map(|probe| Probe { exact: text.exact, ..probe })
