@@ -2,8 +2,10 @@
 
 pub mod capacity; // connections a run needs against what the servers give
 pub mod check; // connections, TLS, sessions, privileges, limits
+pub mod check_data; // the values that a run would not take as they are
 mod check_source; // the MySQL side of it
 mod check_warehouse; // the PostgreSQL side of it
+pub mod ddl; // the target's DDL and the rules behind it
 pub mod definitions; // indexes, foreign keys, defaults and sequences, when asked for
 pub mod grants; // MySQL's SHOW GRANTS as data
 pub mod planning; // from two catalogs and the configuration to a plan
@@ -11,4 +13,5 @@ pub mod preview; // what a run would do
 pub mod space; // disk space of a warehouse on this machine
 pub mod status; // what the last runs left
 pub mod sync; // the main job: a run from start to end
+mod telling; // columns for people: types, rules, policies, names
 mod typing; // types and policies of columns

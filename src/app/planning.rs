@@ -69,6 +69,40 @@ fn check_names(config: &Config, catalog: &SourceCatalog, asked: &[String]) -> Re
     if unknown.is_empty() { Ok(()) } else { Err(Error::new(Kind::Config, unknown.join("; "))) }
 }
 
+/// A table as a run copies it: its wanted columns with their types, policies and names.
+#[derive(Debug)]
+pub struct Selected {
+    /// The source table.
+    pub source: SourceTable,
+    /// Where it goes.
+    pub target: TableName,
+    /// Row filter on the source, from the configuration.
+    pub filter: Option<String>,
+}
+
+/// The tables that a run would copy, and those that it cannot with the reason.
+pub type Chosen = (Vec<Selected>, Vec<(String, Error)>);
+
+/// The tables that a run would copy, and those that it cannot, without a look at the warehouse.
+///
+/// # Errors
+/// As [`configure`]; [`Kind::Config`] for names that collide; the classified error of the source.
+pub fn selected(conn: &mut MysqlConn, config: &Config, asked: &[String]) -> Result<Chosen> {
+    let mut catalog = catalog::mysql::read(&mut conn.conn, &config.source.database)?;
+    configure(config, &mut catalog, asked)?;
+    let (wanted, mut refused) = select(conn, config, catalog, asked)?;
+    catalog::names::check_tables(wanted.iter().map(|t| t.name.table.as_str()))?;
+    let mut tables = Vec::with_capacity(wanted.len());
+    for table in wanted {
+        let name = table.name.table.clone();
+        match shape(config, table) {
+            Ok((table, _)) => tables.push(table),
+            Err(error) => refused.push((name, error)),
+        }
+    }
+    Ok((tables, refused))
+}
+
 /// Decides every table: what, how, in which chunks and order.
 ///
 /// # Errors
@@ -125,17 +159,11 @@ enum Decided {
 fn one(
     conn: &mut MysqlConn,
     config: &Config,
-    mut table: SourceTable,
+    table: SourceTable,
     targets: &BTreeMap<String, TargetTable>,
     done: Option<&TableState>,
 ) -> Result<Decided> {
-    let rule = config.tables.rule(&table.name.table);
-    let target = TableName::new(config.warehouse_schema.clone(), catalog::names::table(&table.name.table));
-    if target.table == LOAD_STATUS {
-        return Err(Error::new(Kind::Config, format!("table {LOAD_STATUS}: the name is taken by our own status table")));
-    }
-    apply_columns(&mut table, &rule)?;
-    catalog::names::check_columns(&table)?;
+    let (Selected { source: table, target, filter }, rule) = shape(config, table)?;
     let existing = targets.get(&target.table);
     if let Some(existing) = existing {
         fits(&table, existing)?;
@@ -144,7 +172,6 @@ fn one(
     let goal = goal(config, &table, &rule);
     let facts = Facts { action, splitter: strategy::splitter(&table), chunks_wanted: goal.chunks(), configured: rule.strategy };
     let (strategy, reason) = strategy::choose(facts);
-    let filter = rule.filter.clone();
     let mut plan = TablePlan { source: table, target, filter, action, strategy, reason, chunks: vec![KeyRange::everything()] };
     // Done counts only for the same columns in the same table with the same storage.
     let same = |state: &&TableState| {
@@ -160,6 +187,18 @@ fn one(
         plan.chunks = boundaries::ranges(conn, &plan, goal)?;
     }
     Ok(Decided::Copy(Box::new(plan)))
+}
+
+/// Name on the target, columns and key as the configuration wants them.
+fn shape(config: &Config, mut source: SourceTable) -> Result<(Selected, TableRule)> {
+    let rule = config.tables.rule(&source.name.table);
+    let target = TableName::new(config.warehouse_schema.clone(), catalog::names::table(&source.name.table));
+    if target.table == LOAD_STATUS {
+        return Err(Error::new(Kind::Config, format!("table {LOAD_STATUS}: the name is taken by our own status table")));
+    }
+    apply_columns(&mut source, &rule)?;
+    catalog::names::check_columns(&source)?;
+    Ok((Selected { source, target, filter: rule.filter.clone() }, rule))
 }
 
 fn goal(config: &Config, table: &SourceTable, rule: &TableRule) -> ChunkGoal {

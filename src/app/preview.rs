@@ -1,16 +1,16 @@
 //! What a run would do, without doing it: reads both catalogs, plans with the run's own code, writes nothing.
 
 use super::planning::{self, Inputs};
-use super::space;
+use super::{space, telling};
 use crate::catalog;
 use crate::config::Config;
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
 use crate::error::Result;
-use crate::plan::{Action, Plan, TablePlan};
-use crate::report::plan::{PlanReport, PlannedTable, RefusedTable};
-use crate::report::{ErrorReport, SCHEMA_VERSION};
+use crate::plan::{Action, TablePlan};
+use crate::report::plan::{PlanReport, PlannedTable};
+use crate::report::{Renamed, SCHEMA_VERSION};
 use crate::track::lock;
 use crate::track::state::{self, TableState};
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
         parallel: config.settings.parallel,
         resumes,
         tables: planned.chain(plan.kept.iter().map(|(table, _)| keep(config, table.name()))).collect(),
-        refused: refused(&plan),
+        refused: telling::refused(&plan.refused),
         rows_estimated: plan.tables.iter().map(|t| t.source.rows_estimated).sum(),
         bytes_estimated: plan.tables.iter().map(|t| t.source.bytes_estimated).sum(),
         seconds_predicted: plan.tables.iter().map(|t| seconds(t.source.bytes_estimated)).sum(),
@@ -94,6 +94,8 @@ fn planned(order: usize, table: &TablePlan) -> PlannedTable {
         bytes_estimated: table.source.bytes_estimated,
         chunks: table.chunks.len(),
         seconds_predicted: seconds(table.source.bytes_estimated),
+        columns: telling::special(&table.source),
+        renamed: table.renamed().into_iter().map(Renamed::from).collect(),
     }
 }
 
@@ -109,11 +111,9 @@ fn keep(config: &Config, table: &str) -> PlannedTable {
         bytes_estimated: 0,
         chunks: 0,
         seconds_predicted: 0.0,
+        columns: Vec::new(),
+        renamed: Vec::new(),
     }
-}
-
-fn refused(plan: &Plan) -> Vec<RefusedTable> {
-    plan.refused.iter().map(|(table, error)| RefusedTable { table: table.clone(), error: ErrorReport::from(error) }).collect()
 }
 
 #[cfg(test)]

@@ -46,8 +46,16 @@ impl Declared {
         &self.word
     }
 
-    fn number(&self, index: usize) -> Option<u32> {
+    /// A number in parentheses, from 0: length, precision, scale, fraction digits.
+    #[must_use]
+    pub fn number(&self, index: usize) -> Option<u32> {
         self.numbers.get(index).copied()
+    }
+
+    /// UNSIGNED, which ZEROFILL brings along.
+    #[must_use]
+    pub const fn is_unsigned(&self) -> bool {
+        self.unsigned
     }
 
     /// Fraction digits of a time type; none declared is 0, more than 6 does not exist.
@@ -173,6 +181,12 @@ pub fn cast(declared: &Declared) -> Option<(ColumnType, &'static str)> {
     Some(((rule.to)(declared)?, rule.name))
 }
 
+/// Whether a rule of this name is one of the table here, not of the configuration.
+#[must_use]
+pub fn is_default(name: &str) -> bool {
+    RULES.iter().any(|rule| rule.name == name)
+}
+
 /// The error of a type without a rule.
 #[must_use]
 pub fn unknown(table: &TableName, column: &str, column_type: &str) -> Error {
@@ -251,6 +265,12 @@ mod tests {
         ] {
             assert_eq!(name_of(source), target, "{source}");
         }
+    }
+
+    #[test]
+    fn default_rules_are_told_from_others() {
+        assert!(is_default("json check") && is_default("date"));
+        assert!(!is_default(TINYINT1_BOOLEAN) && !is_default("date kept"));
     }
 
     #[test]

@@ -27,16 +27,40 @@ pub fn create_table(target: &TableName, table: &SourceTable, options: CreateOpti
         (false, true) => ("", target.postgres()),
         (false, false) => ("UNLOGGED ", target.postgres()),
     };
-    let columns: Vec<String> = table
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(index, column)| {
-            let not_null = if is_not_null(index, column, options.nullable) { " NOT NULL" } else { "" };
-            format!("{} {}{not_null}", quote_postgres(&column.target), column.ty)
-        })
-        .collect();
+    let columns: Vec<String> = column_lines(table, options.nullable).collect();
     format!("CREATE {kind}TABLE {name} (\n  {}\n)", columns.join(",\n  "))
+}
+
+/// Name, type and NOT NULL of every column.
+fn column_lines<'t>(table: &'t SourceTable, nullable: &'t BTreeSet<usize>) -> impl Iterator<Item = String> + 't {
+    table.columns.iter().enumerate().map(|(index, column)| {
+        let not_null = if is_not_null(index, column, nullable) { " NOT NULL" } else { "" };
+        format!("{} {}{not_null}", quote_postgres(&column.target), column.ty)
+    })
+}
+
+/// A first load's CREATE TABLE for people: as [`create_table`], with a comment behind each column.
+#[must_use]
+pub fn create_table_told(target: &TableName, table: &SourceTable, notes: &[String]) -> String {
+    let nullable = BTreeSet::new();
+    let lines: Vec<String> = column_lines(table, &nullable).collect();
+    let mut out = format!("CREATE TABLE {} (\n", target.postgres());
+    for (index, line) in lines.iter().enumerate() {
+        let comma = if index + 1 < lines.len() { "," } else { "" };
+        let note = notes.get(index).map_or_else(String::new, |note| format!(" {}", comment_line(note)));
+        out.push_str(&format!("  {line}{comma}{note}\n"));
+    }
+    out.push_str(");\n");
+    out
+}
+
+/// A comment to the end of the line. A name or a member of an ENUM may hold anything, so nothing of it may end the line.
+#[must_use]
+pub fn comment_line(text: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { c.escape_default().collect() } else { c.to_string() }
+    };
+    format!("-- {}", text.chars().map(shown).collect::<String>())
 }
 
 /// Whether the target column is made NOT NULL: as on the source, unless its NOT NULL is dropped.
@@ -249,6 +273,16 @@ pub(super) mod tests {
         assert!(sql.starts_with("CREATE UNLOGGED TABLE \"w\".") && !sql.contains("NOT NULL"), "{sql}");
         let sql = create_table(&name, &source, CreateOptions { temporary: true, ..options(&none) });
         assert!(sql.starts_with("CREATE TEMPORARY TABLE \"T\"\"1\" ("), "{sql}");
+    }
+
+    #[test]
+    fn comments_behind_columns_end_with_their_line() {
+        let name = TableName::new("w", "t");
+        let notes = ["int: rule \"int\"".to_owned(), "enum('a\n); DROP')".to_owned()];
+        assert_eq!(
+            create_table_told(&name, &table(&["a", "b"]), &notes),
+            "CREATE TABLE \"w\".\"t\" (\n  \"a\" integer NOT NULL, -- int: rule \"int\"\n  \"b\" integer -- enum('a\\n); DROP')\n);\n"
+        );
     }
 
     #[test]

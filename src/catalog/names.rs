@@ -7,7 +7,7 @@
 use super::source::Fnv;
 use super::{POSTGRES_COLUMNS_MAX, SourceTable};
 use crate::error::{Error, Kind, Result};
-use crate::name::{POSTGRES_NAME_BYTES_MAX, check_postgres};
+use crate::name::{POSTGRES_NAME_BYTES_MAX, TableName, check_postgres};
 use std::collections::HashMap;
 
 /// Names that every PostgreSQL table has already.
@@ -26,6 +26,14 @@ pub fn table(name: &str) -> String {
 #[must_use]
 pub fn column(name: &str) -> String {
     if SYSTEM_COLUMNS.contains(&name) { with_hash(name) } else { table(name) }
+}
+
+/// The names that are not the source's own: pairs of source column (empty: the table) and target name.
+#[must_use]
+pub fn renamed(table: &SourceTable, target: &TableName) -> Vec<(String, String)> {
+    let own = (target.table != table.name.table).then(|| (String::new(), target.table.clone()));
+    let columns = table.columns.iter().filter(|c| c.target != c.name).map(|c| (c.name.clone(), c.target.clone()));
+    own.into_iter().chain(columns).collect()
 }
 
 /// As much of the name as leaves room for its hash, cut between characters.

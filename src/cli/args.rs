@@ -18,7 +18,9 @@ Examples:
   etl-sync run --tables patient appointment    only these tables
   etl-sync run --until 05:00                   stop cleanly at five; the next run goes on
   etl-sync plan                                what a run would do; touches nothing
+  etl-sync ddl --tables patient                the target's DDL and the rule behind each column; touches nothing
   etl-sync check                               connections, TLS, privileges, limits
+  etl-sync check --data                        which values a run would null, strip, reject or fail on
 
 Exit codes:
   0 synced   1 a table failed   2 usage or configuration   3 synced, but incomplete
@@ -109,8 +111,10 @@ pub enum Command {
     Run(RunArgs),
     /// Show what a run would do: strategy, size, time, disk space; touches nothing
     Plan(PlanArgs),
-    /// Test connections, TLS, sessions, privileges, limits; print missing GRANTs
-    Check,
+    /// Print the target's DDL and, per column, the rule that chose it; asks only the source
+    Ddl(DdlArgs),
+    /// Test connections, TLS, sessions, privileges, limits; print missing GRANTs. With --data: prove the mapping on the data
+    Check(CheckArgs),
     /// Show the last run, its lock, and each table's last success; reads only
     Status,
     /// Print the JSON Schema of a configuration file, for editors
@@ -156,6 +160,33 @@ pub struct PlanArgs {
     /// Plan for loading every table, also those that an interrupted run has finished
     #[arg(long, help_heading = "Work")]
     pub full: bool,
+}
+
+/// Arguments of `ddl`.
+#[derive(Args, Clone, Default)]
+pub struct DdlArgs {
+    /// Only these tables or views, by exact name [default: all configured]
+    #[arg(long, value_name = "TABLE", num_args = 1.., value_delimiter = ',', help_heading = "Work")]
+    pub tables: Vec<String>,
+}
+
+/// Arguments of `check`.
+#[derive(Args, Clone, Default)]
+pub struct CheckArgs {
+    /// Count the values that a run would null, strip, reject or fail on: one aggregate query per table on the source,
+    /// which reads the whole table; exit code 3 when rows would be rejected, 1 when a table would fail
+    #[arg(long, help_heading = "Work")]
+    pub data: bool,
+    /// With --data: only these tables or views, by exact name [default: all configured]
+    #[arg(
+        long,
+        value_name = "TABLE",
+        num_args = 1..,
+        value_delimiter = ',',
+        requires = "data",
+        help_heading = "Work"
+    )]
+    pub tables: Vec<String>,
 }
 
 /// Which configuration file.

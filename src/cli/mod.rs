@@ -3,6 +3,7 @@
 //! The only place that prints, catches signals or ends the process. It decides nothing about data.
 
 mod args; // names, help texts, ranges
+mod check_data; // what is around `check --data`
 mod logging; // logs on standard error
 mod output; // the only place that prints
 mod progress; // bar or log lines
@@ -47,7 +48,13 @@ pub fn main() -> ExitCode {
             }
         },
         Command::Plan(args) => plan(&global, &args, output),
-        Command::Check => with_config(&global, output, |config, watchdog| {
+        Command::Ddl(args) => with_config(&global, output, |config, _| {
+            let report = app::ddl::ddl(config, &args.tables)?;
+            output.document(&report, || report::ddl::text(&report));
+            Ok(report.exit_code)
+        }),
+        Command::Check(args) if args.data => check_data::check(&global, &args.tables, output),
+        Command::Check(_) => with_config(&global, output, |config, watchdog| {
             let report = app::check::check(config, watchdog);
             output.document(&report, || report::check::text(&report));
             Ok(report.exit_code)

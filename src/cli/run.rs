@@ -41,7 +41,8 @@ pub fn run(config: &Config, args: &RunArgs, global: &Global, output: Output, bar
 }
 
 fn start(cancel: &Cancel, watchdog: &Watchdog, record: &Record, args: &RunArgs) -> Result<()> {
-    signals::watch(cancel.clone(), record.clone())?;
+    let second = record.clone();
+    signals::watch(cancel.clone(), "the chunks in hand are finished first", move |error, code| second.give_up(error, code))?;
     if let Some(until) = args.until {
         until.watch(cancel.clone())?;
     }

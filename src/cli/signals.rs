@@ -1,27 +1,27 @@
 //! SIGINT and SIGTERM: the first asks the run to stop cleanly, the second ends the process at once.
 
-use super::record::Record;
 use crate::cancel::Cancel;
 use crate::error::{Doing, Error, Kind, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// Starts the thread that waits for signals. It is never joined: it ends with the process.
+/// Starts the thread that waits for signals. It is never joined: it ends with the process. `stopping` is what a person
+/// is told at the first one; `give_up` leaves the result at the second, before the process ends.
 ///
 /// # Errors
 /// [`Kind::Internal`] when signals cannot be caught or the thread cannot be started.
-pub fn watch(cancel: Cancel, record: Record) -> Result<()> {
+pub fn watch(cancel: Cancel, stopping: &'static str, give_up: impl Fn(&Error, u8) + Send + 'static) -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).doing(Kind::Internal, || "catching signals")?;
     let body = move || {
         let mut asked = false;
         for signal in signals.forever() {
             if asked {
                 let error = Error::new(Kind::Stopped, "stopped at once by a second signal");
-                record.give_up(&error, exit_code(signal));
+                give_up(&error, exit_code(signal));
                 std::process::exit(exit_code(signal).into());
             }
             asked = true;
-            log::warn!("stopping: the chunks in hand are finished first; once more ends at once");
+            log::warn!("stopping: {stopping}; once more ends at once");
             // A run that stops for another reason is stopping already; asking again would throw its work away.
             if !cancel.is_stopping() {
                 cancel.ask(signal);

@@ -3,7 +3,7 @@
 pub mod chunks; // where a table is cut
 pub mod strategy; // one worker or many, merge or first load, and why
 
-use crate::catalog::{Column, SourceTable};
+use crate::catalog::{Column, SourceTable, names};
 use crate::config::Strategy;
 use crate::error::Error;
 use crate::key::KeyRange;
@@ -59,9 +59,7 @@ impl TablePlan {
     /// The names that are not the source's own: pairs of source column (empty: the table) and target name.
     #[must_use]
     pub fn renamed(&self) -> Vec<(String, String)> {
-        let table = (self.target.table != self.source.name.table).then(|| (String::new(), self.target.table.clone()));
-        let columns = self.source.columns.iter().filter(|c| c.target != c.name).map(|c| (c.name.clone(), c.target.clone()));
-        table.into_iter().chain(columns).collect()
+        names::renamed(&self.source, &self.target)
     }
 
     /// What a row of the table looks like in the warehouse: columns, types, policies, filter. Another text is another table.

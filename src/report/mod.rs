@@ -1,6 +1,9 @@
 //! What a run was, as data: one document that text and JSON are made from. Holds no cell value and no password.
 
 pub mod check; // what `check` found
+pub mod columns; // a column for people
+pub mod data; // what `check --data` found
+pub mod ddl; // the target's tables and the rules behind them
 pub mod plan; // what a run would do
 pub mod status; // what the last runs left
 pub mod store; // result documents on disk

@@ -1,12 +1,16 @@
 //! What a run would do, as data and as text.
 
+use super::columns::{ColumnReport, renamed_line};
 use super::text::number;
-use super::{ErrorReport, SCHEMA_VERSION};
+use super::{ErrorReport, Renamed, SCHEMA_VERSION};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
 /// Tables shown as text; the biggest ones come first.
 const TABLES_SHOWN: usize = 40;
+
+/// Columns and names shown as text that are not as the source and the type rules have them.
+const COLUMNS_SHOWN: usize = 20;
 
 /// The plan.
 #[derive(Debug, Clone, Serialize)]
@@ -68,6 +72,10 @@ pub struct PlannedTable {
     pub chunks: usize,
     /// By the stated model.
     pub seconds_predicted: f64,
+    /// Columns whose type or policies the configuration has changed.
+    pub columns: Vec<ColumnReport>,
+    /// Names that PostgreSQL cannot keep.
+    pub renamed: Vec<Renamed>,
 }
 
 /// A table that cannot be copied.
@@ -139,6 +147,7 @@ pub fn text(report: &PlanReport) -> String {
     for refused in &report.refused {
         lines.push(format!("not copied: {}\n  → {}", refused.error.message, refused.error.hint));
     }
+    lines.extend(special_columns(&planned));
     lines.push(String::new());
     lines.push(format!(
         "{} tables, about {} rows and {}, about {} with {} workers (estimates)",
@@ -160,6 +169,22 @@ pub fn text(report: &PlanReport) -> String {
         lines.push("failed: the warehouse has not enough disk space for this run".into());
     }
     lines.join("\n") + "\n"
+}
+
+/// What the configuration or PostgreSQL's limits have changed about columns and names.
+fn special_columns(tables: &[&PlannedTable]) -> Vec<String> {
+    let of_table = |t: &&PlannedTable| {
+        let columns: Vec<String> = t.columns.iter().map(|c| format!("{}.{}: {}", t.table, c.column, c.line())).collect();
+        let names: Vec<String> = t.renamed.iter().map(|name| renamed_line(&t.table, name)).collect();
+        [columns, names].concat()
+    };
+    let mut lines: Vec<String> = tables.iter().flat_map(of_table).collect();
+    let hidden = lines.len().saturating_sub(COLUMNS_SHOWN);
+    lines.truncate(COLUMNS_SHOWN);
+    if hidden > 0 {
+        lines.push(format!("and {hidden} more columns and names (`etl-sync ddl` shows all)"));
+    }
+    lines
 }
 
 fn table(tables: &[&PlannedTable]) -> String {

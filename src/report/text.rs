@@ -1,5 +1,6 @@
 //! The summary of a run as text: a table of what is worth a line, and the totals.
 
+use super::columns::renamed_line;
 use super::{DefinitionReport, RunReport, TableReport, ValueCount};
 use crate::value::Fault;
 use comfy_table::{CellAlignment, Table, presets};
@@ -34,10 +35,7 @@ pub fn summary(report: &RunReport) -> String {
     }
     for table in &report.tables {
         table.values.iter().for_each(|value| push(&mut out, &value_line(&table.table, value)));
-        for name in &table.renamed {
-            let dot = if name.column.is_empty() { "" } else { "." };
-            push(&mut out, &format!("{}{dot}{} is called {} in the warehouse", table.table, name.column, name.target));
-        }
+        table.renamed.iter().for_each(|name| push(&mut out, &renamed_line(&table.table, name)));
         if table.rejected > 0 {
             let rows = number(table.rejected);
             push(&mut out, &format!("{}: {rows} rows rejected, see etl_quarantine.rejected_row", table.table));

@@ -3,6 +3,7 @@
 pub mod boundaries; // asks the server where a table's chunks may be cut
 pub mod guard; // holds the planned tables in place during the run
 pub mod mysql; // MySQL and MariaDB over the binary protocol
+pub mod probe; // counts the values that a run would not take as they are
 pub mod snapshot; // opens the snapshots of a group under one short lock
 
 use crate::error::Result;

@@ -1,0 +1,21 @@
+//! `check --data`: signals around it, its document, its exit code.
+
+use super::args::Global;
+use super::output::Output;
+use super::{failed, signals, with_config};
+use crate::app;
+use crate::cancel::Cancel;
+use crate::report;
+
+/// Looks at the data and returns the exit code.
+pub fn check(global: &Global, tables: &[String], output: Output) -> u8 {
+    with_config(global, output, |config, _| {
+        let cancel = Cancel::new();
+        signals::watch(cancel.clone(), "the queries at the source are ended", move |error, _| {
+            failed(output, error);
+        })?;
+        let report = app::check_data::check(config, tables, &cancel)?;
+        output.document(&report, || report::data::text(&report));
+        Ok(report.exit_code)
+    })
+}
