@@ -11,6 +11,7 @@ mod changes; // tables that change while they are read
 mod check_data; // what `check --data` counts is what a run does
 mod crash; // kills under a live application
 mod ddl; // `ddl` is what a first load makes
+mod definitions; // what cannot be built is listed
 mod differential; // the same rows in two ways
 mod faults; // servers that stall and die, a program that is killed
 mod fuzz; // mutated inputs for every parser, and what is written and read back
