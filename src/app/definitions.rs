@@ -98,7 +98,7 @@ fn again(released: &Released) -> Statement {
         name: released.name.clone(),
         exists: "SELECT 1 WHERE false".into(),
         sql: released.sql.clone(),
-        always: false,
+        refresh: None,
     }
 }
 
@@ -114,7 +114,10 @@ impl Builder<'_> {
         if statements.is_empty() {
             return Vec::new();
         }
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.config.settings.parallel).build();
+        // Foreign keys lock both of their tables, so several at once would wait for each other.
+        let is_key = statements.iter().any(|one| one.what == What::ForeignKey);
+        let workers = if is_key { 1 } else { self.config.settings.parallel };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(workers).build();
         let sink = || PostgresSink::new(&self.config.warehouse, &self.run.run_id, self.watchdog);
         let told = |statement: &Statement, sink: &mut PostgresSink| report(statement, self.one(statement, sink));
         match pool {
@@ -134,8 +137,10 @@ impl Builder<'_> {
         }
         let doing = format!("building {} {} of table {}", statement.what.word(), statement.name, statement.table);
         let there = sink.holds(&statement.exists, &doing)?;
-        if !there || statement.always {
-            sink.define(self.run, &statement.sql, &doing)?;
+        match (there, &statement.refresh) {
+            (false, _) => sink.define(self.run, &statement.sql, &doing)?,
+            (true, Some(refresh)) => sink.define(self.run, refresh, &doing)?,
+            (true, None) => {}
         }
         Ok(!there)
     }

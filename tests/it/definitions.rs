@@ -37,3 +37,22 @@ fn what_cannot_be_built_is_listed_and_fails_nothing() {
     let again = sandbox.sync(&[]).report();
     assert_eq!(told(&again, "index", "t_pid").0, "existing");
 }
+
+/// The name of an index is the same whichever tables a run is about.
+#[test]
+fn a_run_of_one_table_takes_no_name_of_another() {
+    let sandbox = Sandbox::new("defnames");
+    sandbox.config("pipeline.yml", "general: {indexes: all}\n");
+    sandbox.source_sql(&[
+        "CREATE TABLE t (id INT PRIMARY KEY, n INT, KEY n_code (n), KEY pkey (n))",
+        "CREATE TABLE t_n (id INT PRIMARY KEY, code INT, KEY code (code))",
+        "INSERT INTO t VALUES (1, 1)",
+        "INSERT INTO t_n VALUES (1, 1)",
+    ]);
+    sandbox.sync(&["--tables", "t_n"]);
+    let report = sandbox.sync(&[]).report();
+    let built = report["definitions"].as_array().expect("definitions").iter().filter(|one| one["status"] == "built").count();
+    assert_eq!(built, 2, "{report:#}");
+    let sql = "SELECT count(*) FROM pg_index WHERE indrelid = 'raw.t'::regclass AND NOT indisprimary";
+    assert_eq!(sandbox.count(sql), 2);
+}

@@ -142,8 +142,8 @@ pub struct Statement {
     pub exists: String,
     /// Makes it.
     pub sql: String,
-    /// Runs also when the target has it: a sequence goes on behind the largest value.
-    pub always: bool,
+    /// Runs when the target has it: a sequence goes on behind the largest value.
+    pub refresh: Option<String>,
 }
 
 /// A definition that PostgreSQL cannot have.

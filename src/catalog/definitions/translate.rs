@@ -4,7 +4,7 @@ use super::{ColumnDefault, Definitions, ForeignKey, Impossible, Index, Statement
 use crate::catalog::{Column, KeyKind, SourceTable, names};
 use crate::name::{TableName, column_list, literal_postgres, quote_postgres};
 use crate::value::ColumnType;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A table that is in the warehouse.
 #[derive(Debug, Clone, Copy)]
@@ -21,8 +21,7 @@ pub const OURS: &str = "etl-sync";
 /// Translates the definitions of the tables that are in the warehouse.
 #[must_use]
 pub fn translate(definitions: &Definitions, targets: &[Target<'_>], wanted: Wanted) -> Translated {
-    let mut work = Work { targets, taken: BTreeSet::new(), unique: Vec::new(), out: Translated::default() };
-    work.taken.extend(targets.iter().map(|one| one.target.table.clone()));
+    let mut work = Work { targets, names: index_names(definitions), unique: Vec::new(), out: Translated::default() };
     for index in &definitions.indexes {
         if if index.unique { wanted.unique_indexes } else { wanted.other_indexes } {
             work.add(What::Index, &index.table, &index.name, |work, target| work.index(index, target));
@@ -46,8 +45,8 @@ pub fn translate(definitions: &Definitions, targets: &[Target<'_>], wanted: Want
 
 struct Work<'a> {
     targets: &'a [Target<'a>],
-    /// Names of relations in the target schema.
-    taken: BTreeSet<String>,
+    /// Names of indexes by table and name on the source.
+    names: BTreeMap<(String, String), String>,
     /// Table and columns of unique indexes that are built.
     unique: Vec<(String, BTreeSet<String>)>,
     out: Translated,
@@ -73,15 +72,6 @@ impl<'a> Work<'a> {
                 self.out.impossible.push(Impossible { table: table.to_owned(), what, name: name.to_owned(), why });
             }
         }
-    }
-
-    /// A name that nothing else in the schema has, the same in every run.
-    fn name(&mut self, table: &str, own: &str) -> String {
-        let name = names::table(&format!("{table}_{own}"));
-        let name = if self.taken.contains(&name) { names::with_hash(&format!("{table}_{own}\0{own}")) } else { name };
-        let name = name.replace('\0', "");
-        self.taken.insert(name.clone());
-        name
     }
 
     fn index(&mut self, index: &Index, target: Target<'a>) -> Result<Option<Statement>, String> {
@@ -110,17 +100,18 @@ impl<'a> Work<'a> {
         if index.unique {
             self.unique.push((index.table.clone(), columns));
         }
-        let name = self.name(&target.target.table, &index.name);
+        let key = (index.table.clone(), index.name.clone());
+        let name = self.names.get(&key).cloned().ok_or("it has no name")?;
         let unique = if index.unique { "UNIQUE " } else { "" };
         let sql =
             format!("CREATE {unique}INDEX {} ON {} ({})", quote_postgres(&name), target.target.postgres(), parts.join(", "));
         Ok(Some(Statement {
             table: index.table.clone(),
             what: What::Index,
-            exists: relation(&target.target.schema, &name, 'i'),
+            exists: of_table(target, &name),
             name,
             sql,
-            always: false,
+            refresh: None,
         }))
     }
 
@@ -155,25 +146,34 @@ impl<'a> Work<'a> {
             literal_postgres(&child),
             literal_postgres(&name)
         );
-        Ok(Some(Statement { table: key.table.clone(), what: What::ForeignKey, name, exists, sql, always: false }))
+        Ok(Some(Statement { table: key.table.clone(), what: What::ForeignKey, name, exists, sql, refresh: None }))
     }
 
     fn sequence(&mut self, column: &Column, target: Target<'a>) -> Result<Option<Statement>, String> {
         if !matches!(column.ty, ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 | ColumnType::UInt64) {
             return Err(format!("column {} is {} in the warehouse", column.name, column.ty));
         }
-        let name = self.name(&target.target.table, &format!("{}_seq", column.name));
+        let name = names::table(&format!("{}_{}_seq", target.target.table, column.target));
         let sequence = TableName::new(target.target.schema.clone(), name.clone());
-        let (table, own, literal) =
-            (target.target.postgres(), quote_postgres(&column.target), literal_postgres(&sequence.postgres()));
-        let sql = format!(
-            "CREATE SEQUENCE IF NOT EXISTS {seq}; ALTER SEQUENCE {seq} OWNED BY {table}.{own}; \
-             ALTER TABLE {table} ALTER COLUMN {own} SET DEFAULT nextval({literal}::regclass); \
-             SELECT setval({literal}::regclass, greatest(max({own})::bigint, 1), max({own}) >= 1) FROM {table}",
-            seq = sequence.postgres(),
+        let (seq, literal) = (sequence.postgres(), literal_postgres(&sequence.postgres()));
+        let (table, own) = (target.target.postgres(), quote_postgres(&column.target));
+        // Only where it lags: an unchanged table gets no write.
+        let refresh = format!(
+            "SELECT setval({literal}::regclass, m.top) FROM (SELECT max({own})::bigint AS top FROM {table}) m, {seq} s \
+             WHERE m.top >= 1 AND (s.last_value < m.top OR (s.last_value = m.top AND NOT s.is_called))"
         );
-        let exists = relation(&target.target.schema, &name, 'S');
-        Ok(Some(Statement { table: target.source.name.table.clone(), what: What::Sequence, name, exists, sql, always: true }))
+        let sql = format!(
+            "CREATE SEQUENCE {seq}; ALTER SEQUENCE {seq} OWNED BY {table}.{own}; \
+             ALTER TABLE {table} ALTER COLUMN {own} SET DEFAULT nextval({literal}::regclass); {refresh}"
+        );
+        let exists = format!(
+            "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+             WHERE n.nspname = {} AND c.relname = {} AND c.relkind = 'S'",
+            literal_postgres(&target.target.schema),
+            literal_postgres(&name)
+        );
+        let table = target.source.name.table.clone();
+        Ok(Some(Statement { table, what: What::Sequence, name, exists, sql, refresh: Some(refresh) }))
     }
 
     fn default(&mut self, default: &ColumnDefault) {
@@ -199,7 +199,7 @@ impl<'a> Work<'a> {
                 name: column.target.clone(),
                 exists,
                 sql: format!("ALTER TABLE {table} ALTER COLUMN {own} SET DEFAULT {value}"),
-                always: false,
+                refresh: None,
             }))
         });
     }
@@ -210,10 +210,31 @@ fn copied<'a>(target: Target<'a>, column: &str) -> Result<&'a Column, String> {
     found.ok_or_else(|| format!("column {column} is not copied"))
 }
 
-fn relation(schema: &str, name: &str, kind: char) -> String {
+/// Names that nothing else in the schema has. They are made of all indexes of the source, so that they are the same
+/// whichever tables a run is about.
+fn index_names(definitions: &Definitions) -> BTreeMap<(String, String), String> {
+    let tables: BTreeSet<&str> = definitions.indexes.iter().map(|index| index.table.as_str()).collect();
+    let mut taken: BTreeSet<String> = tables.iter().map(|table| names::table(table)).collect();
+    // What PostgreSQL calls the index of a primary key.
+    taken.extend(tables.iter().map(|table| format!("{table}_pkey")));
+    let mut out = BTreeMap::new();
+    for index in &definitions.indexes {
+        let plain = format!("{}_{}", index.table, index.name);
+        let mut name = names::table(&plain);
+        if !taken.insert(name.clone()) {
+            name = names::with_hash(&format!("{plain}/{}", index.name));
+            taken.insert(name.clone());
+        }
+        out.insert((index.table.clone(), index.name.clone()), name);
+    }
+    out
+}
+
+/// Asks for an index of this table.
+fn of_table(target: Target<'_>, name: &str) -> String {
     format!(
-        "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {} AND c.relkind = '{kind}'",
-        literal_postgres(schema),
+        "SELECT 1 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = {}::regclass AND c.relname = {}",
+        literal_postgres(&target.target.postgres()),
         literal_postgres(name)
     )
 }
@@ -224,10 +245,10 @@ fn value(ty: ColumnType, text: &str, bare: bool) -> Result<Option<String>, Strin
     if !bare && lower == "null" {
         return Ok(None);
     }
-    if lower.starts_with("current_timestamp") || lower == "now()" {
+    if let Some(digits) = moment(&lower) {
         return match ty {
-            ColumnType::TimestampTz { .. } => Ok(Some("CURRENT_TIMESTAMP".into())),
-            ColumnType::Timestamp { .. } => Ok(Some("LOCALTIMESTAMP".into())),
+            ColumnType::TimestampTz { .. } => Ok(Some(format!("CURRENT_TIMESTAMP{digits}"))),
+            ColumnType::Timestamp { .. } => Ok(Some(format!("LOCALTIMESTAMP{digits}"))),
             _ => Err(format!("the moment is no default of a column of type {ty}")),
         };
     }
@@ -273,6 +294,16 @@ fn value(ty: ColumnType, text: &str, bare: bool) -> Result<Option<String>, Strin
     }
 }
 
+/// The moment of the statement, as both servers show it: the number of fraction digits in parentheses, or nothing.
+fn moment(text: &str) -> Option<&str> {
+    let digits = text.strip_prefix("current_timestamp").or_else(|| text.strip_prefix("now"))?;
+    match digits {
+        "" | "()" => Some(""),
+        "(1)" | "(2)" | "(3)" | "(4)" | "(5)" | "(6)" => Some(digits),
+        _ => None,
+    }
+}
+
 fn is_number(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E'))
@@ -300,7 +331,8 @@ mod tests {
             (ColumnType::Date, "'0000-00-00'", false, Err("zero date")),
             (ColumnType::Date, "2024-01-01", true, Ok("'2024-01-01'")),
             (ColumnType::TimestampTz { digits: 0 }, "current_timestamp()", false, Ok("CURRENT_TIMESTAMP")),
-            (ColumnType::Timestamp { digits: 3 }, "CURRENT_TIMESTAMP(3)", false, Ok("LOCALTIMESTAMP")),
+            (ColumnType::Timestamp { digits: 3 }, "CURRENT_TIMESTAMP(3)", false, Ok("LOCALTIMESTAMP(3)")),
+            (ColumnType::Timestamp { digits: 0 }, "current_timestamp() + interval 1 day", false, Err("expression")),
             (ColumnType::Boolean, "b'1'", true, Ok("true")),
             (ColumnType::Bit { bits: 4 }, "b'101'", false, Ok("B'0101'")),
             (ColumnType::Bytes, "'x'", false, Err("no literal")),

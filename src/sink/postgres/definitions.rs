@@ -7,6 +7,9 @@ use crate::error::Result;
 use crate::name::{TableName, literal_postgres};
 use crate::track::RunIdentity;
 
+/// How long a foreign key waits for its tables to be free.
+const RELEASE_WAIT: &str = "5s";
+
 /// A foreign key that was taken away, to be put back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Released {
@@ -53,17 +56,18 @@ impl PostgresSink {
         );
         let found = self.with(|conn| Ok(run(conn, &question, doing)?.rows))?;
         let mut released = Vec::new();
-        let mut drop = String::new();
         for row in &found {
             let [name, table, quoted, definition] = row.as_slice() else { continue };
-            drop.push_str(&format!("ALTER TABLE {table} DROP CONSTRAINT {quoted};"));
+            // One by one and with little patience: a reader of one table must not keep all of them.
+            let drop = format!("SET LOCAL lock_timeout = '{RELEASE_WAIT}'; ALTER TABLE {table} DROP CONSTRAINT {quoted}");
+            if let Err(error) = self.define(identity, &drop, doing) {
+                log::warn!("{error}; foreign key {name} of {table} stays, and may refuse rows of this run");
+                continue;
+            }
             let sql = format!(
                 "ALTER TABLE {table} ADD CONSTRAINT {quoted} {definition}; COMMENT ON CONSTRAINT {quoted} ON {table} IS '{OURS}'"
             );
             released.push(Released { name: name.clone(), sql });
-        }
-        if !released.is_empty() {
-            self.define(identity, drop.trim_end_matches(';'), doing)?;
         }
         Ok(released)
     }

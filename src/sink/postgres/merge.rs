@@ -8,7 +8,7 @@ use crate::catalog::ddl::{self, Difference};
 use crate::catalog::{KeyKind, TargetTable};
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
-use crate::name::quote_postgres;
+use crate::name::{literal_postgres, quote_postgres};
 use crate::sink::{Load, Outcome, Proof};
 use std::collections::BTreeSet;
 
@@ -43,11 +43,9 @@ pub fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &
     let (changes, rows) = match found.touched.last() {
         Some(0) => ([0; 3], count(first(&run(conn, &total, doing)?.rows), doing)?),
         _ => {
-            let replaces = may_collide(load, existing);
-            let statements = if replaces { replace(load, staging, &target) } else { apply(load, staging, &target) };
-            let answers = run(conn, &format!("{statements}; {total}"), doing)?;
+            let (answers, replaced) = write(conn, load, existing, (staging, &target), &total, doing)?;
             (
-                changes(&answers, replaces, doing)?,
+                changes(&answers, replaced, doing)?,
                 count(answers.rows.last().and_then(|row| row.first()).map_or("", String::as_str), doing)?,
             )
         }
@@ -66,8 +64,8 @@ fn changes(answers: &Answers, replaced: bool, doing: &str) -> Result<[u64; 3]> {
     let &[deleted, updated, inserted] = wanted.as_slice() else {
         return Err(Error::new(Kind::Internal, format!("{doing}: the merge did not count its rows")));
     };
-    // A row that is replaced is deleted and inserted.
-    let expected = if replaced { vec![deleted + updated, updated + inserted] } else { wanted };
+    // A row that is replaced is set aside, deleted and inserted; the count of rows stands in between.
+    let expected = if replaced { vec![1, deleted + updated, updated, inserted] } else { wanted };
     match answers.touched.as_slice() {
         [_, done @ .., _] if *done == expected => Ok([deleted, updated, inserted]),
         [_, done @ .., _] => Err(Error::new(
@@ -155,20 +153,58 @@ fn apply(load: &Load<'_>, staging: &str, target: &str) -> String {
     )
 }
 
-/// Whether the target keeps something unique beside the key that rows are matched by: two rows may have swapped it, and an
-/// UPDATE would meet the old value of the other.
-fn may_collide(load: &Load<'_>, existing: &TargetTable) -> bool {
-    let key: BTreeSet<&str> = load.plan.source.key_columns().map(|c| c.target.as_str()).collect();
-    let others = std::iter::once(&existing.primary_key).chain(&existing.unique).filter(|columns| !columns.is_empty());
-    others.into_iter().any(|columns| columns.iter().map(String::as_str).collect::<BTreeSet<_>>() != key)
+/// Deletes, updates and inserts; true when changed rows had to be replaced.
+///
+/// Two rows may have swapped a value that the target keeps unique: then an UPDATE meets the old value of the other, and
+/// all changed rows are deleted before any is inserted. Not where a foreign key refers to the table: that would take
+/// somebody's rows along.
+fn write(
+    conn: &mut PostgresConn,
+    load: &Load<'_>,
+    existing: &TargetTable,
+    (staging, target): (&str, &str),
+    total: &str,
+    doing: &str,
+) -> Result<(Answers, bool)> {
+    conn.batch("SAVEPOINT merge", doing)?;
+    let refused = match run(conn, &format!("{}; {total}", apply(load, staging, target)), doing) {
+        Err(error) if error.kind() == Kind::Data => error,
+        other => return other.map(|answers| (answers, false)),
+    };
+    let referred = format!(
+        "ROLLBACK TO SAVEPOINT merge; SELECT 1 FROM pg_constraint WHERE contype = 'f' AND confrelid = {}::regclass LIMIT 1",
+        literal_postgres(target)
+    );
+    if !run(conn, &referred, doing)?.rows.is_empty() {
+        return Err(refused.hint(REFUSED));
+    }
+    log::debug!("{refused}; its changed rows are replaced");
+    let replaced = run(conn, &format!("{}; {total}", replace(load, existing, staging, target)), doing);
+    replaced.map(|answers| (answers, true)).map_err(|error| error.hint(REFUSED))
 }
 
-/// As [`apply`], with every changed row deleted before any is inserted.
-fn replace(load: &Load<'_>, staging: &str, target: &str) -> String {
+/// What to do about rows that the target's own rules refuse.
+const REFUSED: &str =
+    "an index or constraint of the warehouse refuses the new rows; drop it if the source does not have it any more";
+
+/// As [`apply`], with every changed row deleted before any is inserted; columns that only the warehouse has stay.
+fn replace(load: &Load<'_>, existing: &TargetTable, staging: &str, target: &str) -> String {
     let (columns, fresh) = (row(load, ""), row(load, "s."));
+    let ours: BTreeSet<&str> = load.plan.source.columns.iter().map(|c| c.target.as_str()).collect();
+    let theirs: Vec<&str> =
+        existing.columns.iter().filter(|c| !ours.contains(c.name.as_str()) && !c.generated).map(|c| c.name.as_str()).collect();
+    let extra = |prefix: &str| theirs.iter().map(|name| format!(", {prefix}{}", quote_postgres(name))).collect::<String>();
     format!(
-        "{COUNTS}; DELETE FROM ONLY {target} t USING pg_temp.diff d WHERE t.ctid = d.place; \
-         INSERT INTO {target} ({columns}) SELECT {fresh} FROM pg_temp.diff d JOIN {staging} s ON s.ctid = d.fresh"
+        "CREATE TEMP TABLE old ON COMMIT DROP AS SELECT d.place AS our_place{0} FROM pg_temp.diff d \
+         JOIN ONLY {target} t ON t.ctid = d.place WHERE d.fresh IS NOT NULL; {COUNTS}; \
+         DELETE FROM ONLY {target} t USING pg_temp.diff d WHERE t.ctid = d.place; \
+         INSERT INTO {target} ({columns}{1}) SELECT {fresh}{2} FROM pg_temp.diff d JOIN {staging} s ON s.ctid = d.fresh \
+         JOIN pg_temp.old o ON o.our_place = d.place; \
+         INSERT INTO {target} ({columns}) SELECT {fresh} FROM pg_temp.diff d JOIN {staging} s ON s.ctid = d.fresh \
+         WHERE d.place IS NULL",
+        extra("t."),
+        extra(""),
+        extra("o."),
     )
 }
 
