@@ -27,7 +27,11 @@ pub(super) fn fill(side: &mut Side, config: &Config, watchdog: &Watchdog, needed
     for schema in [config.warehouse_schema.as_str(), track::SCHEMA, track::quarantine::SCHEMA] {
         let rows = conn.rows(include_str!("check_schema.sql"), &[&schema], "asking for rights on the schema")?;
         let database = quote_postgres(&config.warehouse.database);
-        side.rights.extend(rows.first().map(|row| schema_rights(row, schema, (&config.warehouse_schema, &database, &account))).unwrap_or_default());
+        side.rights.extend(
+            rows.first()
+                .map(|row| schema_rights(row, schema, (&config.warehouse_schema, &database, &account)))
+                .unwrap_or_default(),
+        );
     }
     let rows = conn.rows(include_str!("check_role.sql"), &[], "asking for the role's attributes")?;
     side.surplus = rows.iter().map(|row| surplus(&row.get::<_, String>(0), row.get(1), &account)).collect();

@@ -6,7 +6,8 @@ use crate::sandbox::Sandbox;
 #[test]
 fn a_role_that_owns_its_schemas_is_enough() {
     let sandbox = Sandbox::new("rights");
-    sandbox.source_sql(&["CREATE TABLE t (id INT PRIMARY KEY, v TEXT)", "INSERT INTO t VALUES (1, 'a'), (2, CONCAT('x', CHAR(0)))"]);
+    sandbox
+        .source_sql(&["CREATE TABLE t (id INT PRIMARY KEY, v TEXT)", "INSERT INTO t VALUES (1, 'a'), (2, CONCAT('x', CHAR(0)))"]);
     let url = sandbox.warehouse_account("NOSUPERUSER");
     let schemas = ["raw", "etl_sync", "etl_quarantine"];
     let create = schemas.map(|schema| format!("CREATE SCHEMA {schema} AUTHORIZATION {};", sandbox.name)).concat();
