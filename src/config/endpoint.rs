@@ -85,8 +85,10 @@ impl Address {
 /// How the connection is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsMode {
-    /// Plain.
+    /// Plain, where nobody else's network lies between; elsewhere only without a password.
     Disable,
+    /// Plain anywhere, a password too: somebody has said on purpose that the network between is trusted.
+    DisableInsecure,
     /// Encrypted, the server is not verified: safe from a listener, not from somebody in between.
     Require,
     /// Encrypted; certificate chain and host name are verified.
@@ -99,9 +101,16 @@ impl TlsMode {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Disable => "disable",
+            Self::DisableInsecure => "disable-insecure",
             Self::Require => "require",
             Self::VerifyFull => "verify-full",
         }
+    }
+
+    /// Whether nothing is encrypted.
+    #[must_use]
+    pub const fn is_plain(self) -> bool {
+        matches!(self, Self::Disable | Self::DisableInsecure)
     }
 }
 

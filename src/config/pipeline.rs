@@ -50,8 +50,9 @@ pub(super) struct Connection {
     pub url: Option<String>,
     /// File that holds only the password; mode 0600 or 0400. Relative to this file.
     pub password_file: Option<String>,
-    /// disable, require (encrypted, not verified) or verify-full. Default: verify-full, and disable on this machine.
-    #[schemars(regex(pattern = r"^(disable|require|verify-full)$"))]
+    /// verify-full, require (encrypted, not verified), disable, or disable-insecure (plain where a password crosses a
+    /// network). Default: verify-full, and disable on this machine.
+    #[schemars(regex(pattern = r"^(disable|disable-insecure|require|verify-full)$"))]
     pub tls: Option<String>,
     /// PEM file of the authorities to trust with verify-full. Default: the system's. Relative to this file.
     pub ca_file: Option<String>,

@@ -143,6 +143,10 @@ impl Builder<'_> {
             return None;
         }
         let endpoint = Endpoint { role, address, socket_port, user, password, database, tls, deadlines };
+        if sends_password_in_the_open(&endpoint) {
+            self.findings.problem(Problem::new(in_the_open(&endpoint)));
+            return None;
+        }
         self.warn(&endpoint);
         Some(endpoint)
     }
@@ -252,7 +256,7 @@ impl Builder<'_> {
         let mode = asked.or(libpq).unwrap_or(default);
         let ca_file = self.ca_file();
         if matches!(address, Address::Socket(_)) {
-            if asked.is_some() && mode != TlsMode::Disable {
+            if asked.is_some() && !mode.is_plain() {
                 self.findings.warn(format!("{role}: a unix socket is not encrypted, tls {mode} is not used"));
             }
             return Some(Tls { mode: TlsMode::Disable, ca_file: None });
@@ -353,14 +357,33 @@ impl Builder<'_> {
             TlsMode::Require => self.findings.warn(format!(
                 "{role}: tls require encrypts but does not verify the server: somebody in between can read along; use verify-full"
             )),
-            TlsMode::Disable if !endpoint.address.is_local() => {
+            mode if mode.is_plain() && !endpoint.address.is_local() => {
                 let what = if endpoint.password.is_some() { "password and rows" } else { "rows" };
-                self.findings.warn(format!("{role}: tls disable: {what} cross the network unencrypted"));
+                self.findings.warn(format!("{role}: tls {mode}: {what} cross the network unencrypted"));
             }
-            TlsMode::Disable | TlsMode::VerifyFull => {}
+            TlsMode::Disable | TlsMode::DisableInsecure | TlsMode::VerifyFull => {}
         }
         if endpoint.tls.ca_file.is_some() && endpoint.tls.mode != TlsMode::VerifyFull {
             self.findings.warn(format!("{role}: the CA file is only used with tls verify-full"));
         }
     }
+}
+
+/// A scramble is no protection either: for `caching_sha2_password` the driver asks whoever answers for a key to encrypt
+/// the password with, and PostgreSQL's driver gives it in clear text to a server that asks for that.
+fn sends_password_in_the_open(endpoint: &Endpoint) -> bool {
+    endpoint.tls.mode == TlsMode::Disable && endpoint.password.is_some() && !endpoint.address.is_local()
+}
+
+fn in_the_open(endpoint: &Endpoint) -> String {
+    let host = match &endpoint.address {
+        Address::Tcp { host, .. } => host.as_str(),
+        Address::Socket(_) => "the socket",
+    };
+    format!(
+        "{}: tls disable would send the password to {host} over plain TCP, where anybody in between can take it; use tls \
+         verify-full (with ca_file for an authority of your own), a unix socket or a tunnel; for a network that you trust \
+         write tls disable-insecure",
+        endpoint.role
+    )
 }

@@ -1,10 +1,10 @@
-//! The words for TLS: ours, libpq's and MySQL's, mapped to the three modes that keep what they promise.
+//! The words for TLS: ours, libpq's and MySQL's, mapped to the modes that keep what they promise.
 
 use super::endpoint::TlsMode;
 use super::problem::{Problem, nearest};
 
 /// The words we offer.
-const WORDS: [&str; 3] = ["disable", "require", "verify-full"];
+const WORDS: [&str; 4] = ["disable", "disable-insecure", "require", "verify-full"];
 
 /// Reads a TLS word. `place` names where it stands. The word itself is only repeated when it is a known one.
 ///
@@ -14,6 +14,7 @@ pub(super) fn mode(word: &str, place: &str) -> Result<TlsMode, Problem> {
     let plain = word.trim().to_ascii_lowercase().replace('_', "-");
     match plain.as_str() {
         "disable" | "disabled" => Ok(TlsMode::Disable),
+        "disable-insecure" => Ok(TlsMode::DisableInsecure),
         "require" | "required" => Ok(TlsMode::Require),
         "verify-full" | "verify-identity" => Ok(TlsMode::VerifyFull),
         "prefer" | "preferred" | "allow" => Err(Problem::new(format!(
@@ -53,6 +54,8 @@ mod tests {
         for (word, want) in [
             ("disable", Ok(TlsMode::Disable)),
             ("DISABLED", Ok(TlsMode::Disable)),
+            ("disable-insecure", Ok(TlsMode::DisableInsecure)),
+            ("DISABLE_INSECURE", Ok(TlsMode::DisableInsecure)),
             ("require", Ok(TlsMode::Require)),
             ("REQUIRED", Ok(TlsMode::Require)),
             ("verify-full", Ok(TlsMode::VerifyFull)),

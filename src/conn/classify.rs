@@ -34,7 +34,7 @@ pub fn mysql(error: &mysql::Error, doing: impl Into<String>) -> Error {
         mysql::Error::DriverError(mysql::DriverError::CouldNotConnect(Some((_, text, kind)))) => {
             (Kind::Unreachable, format!("{text} ({kind})"))
         }
-        mysql::Error::DriverError(e) => (Kind::Unreachable, e.to_string()),
+        mysql::Error::DriverError(e) => driver_refusal(e).unwrap_or_else(|| (Kind::Unreachable, e.to_string())),
         mysql::Error::TlsError(e) => (Kind::Refused, format!("TLS: {e}")),
         mysql::Error::UrlError(_) => (Kind::Config, "the URL is not understood".into()),
         // Both print the row, so their text is ours.
@@ -43,6 +43,19 @@ pub fn mysql(error: &mysql::Error, doing: impl Into<String>) -> Error {
         }
     };
     Error::with(kind, doing, ServerError(text))
+}
+
+/// What the driver itself refuses before a password could go: the server is there, and asking again changes nothing.
+fn driver_refusal(error: &mysql::DriverError) -> Option<(Kind, String)> {
+    let unknown = |plugin: &str| format!("the account authenticates by {plugin}, which this program does not do");
+    let text = match error {
+        mysql::DriverError::TlsNotSupported => "the server does not support TLS".into(),
+        mysql::DriverError::UnknownAuthPlugin(name) => unknown(name),
+        mysql::DriverError::OldMysqlPasswordDisabled => unknown("mysql_old_password"),
+        mysql::DriverError::CleartextPluginDisabled => unknown("mysql_clear_password"),
+        _ => return None,
+    };
+    Some((Kind::Refused, text))
 }
 
 /// Kind of a MySQL error number, and whether its message may be shown.

@@ -2,7 +2,7 @@
 
 use super::classify;
 use super::watchdog::{Guard, Probe, Watchdog};
-use crate::config::{Address, Endpoint, TlsMode};
+use crate::config::{Address, Endpoint};
 use crate::error::{Error, Kind, Result};
 use postgres::config::SslMode;
 use postgres::{Client, Config, NoTls};
@@ -181,20 +181,12 @@ impl Steps {
 fn open(endpoint: &Endpoint, application: &str) -> Result<Client> {
     let doing = || format!("connecting to {endpoint}");
     let config = config(endpoint, application);
-    let client = if endpoint.tls.mode == TlsMode::Disable {
+    let client = if endpoint.tls.mode.is_plain() {
         config.connect(NoTls)
     } else {
         config.connect(MakeRustlsConnect::new(super::tls::client_config(&endpoint.tls, &endpoint.to_string())?))
     };
-    client.map_err(|e| {
-        let error = classify::postgres(&e, doing());
-        // The driver has no kind of its own for a failed handshake.
-        if error.to_string().contains("TLS") || error.to_string().contains("certificate") {
-            error.as_kind(Kind::Refused)
-        } else {
-            error
-        }
-    })
+    client.map_err(|e| super::tls::refusal(classify::postgres(&e, doing())))
 }
 
 fn config(endpoint: &Endpoint, application: &str) -> Config {
@@ -208,7 +200,7 @@ fn config(endpoint: &Endpoint, application: &str) -> Config {
         .keepalives_idle(Duration::from_secs(30))
         .keepalives_interval(Duration::from_secs(10))
         .keepalives_retries(3)
-        .ssl_mode(if endpoint.tls.mode == TlsMode::Disable { SslMode::Disable } else { SslMode::Require })
+        .ssl_mode(if endpoint.tls.mode.is_plain() { SslMode::Disable } else { SslMode::Require })
         .options(&startup_options(endpoint.deadlines.statement))
         .notice_callback(|notice| log::debug!("notice {} of the warehouse", notice.code().code()));
     if let Some(password) = &endpoint.password {

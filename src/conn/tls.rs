@@ -53,6 +53,30 @@ fn roots(ca_file: Option<&Path>, what: &str) -> Result<RootCertStore> {
     Ok(roots)
 }
 
+/// An error of connecting as a refusal, with what to do, when TLS is what it failed at. Neither driver has a kind for it.
+#[must_use]
+pub fn refusal(error: Error) -> Error {
+    // Without the first level, which holds names of users and databases.
+    let cause = error.chain().split_off(1).join(": ");
+    let hint = if cause.contains("does not support TLS") {
+        "the password was not sent: give the server a certificate, or connect by a tunnel; for a network that you trust write \
+         tls disable-insecure"
+    } else if cause.contains("not valid for name") || cause.contains("NotValidForName") {
+        "connect by a name that the server's certificate holds, or give the server a certificate for this name"
+    } else if ["expired", "Expired", "not valid yet", "NotValidYet"].iter().any(|word| cause.contains(word)) {
+        "give the server a certificate of today, or correct the clock of this machine"
+    } else if cause.contains("certificate") {
+        "the password was not sent: name the authority that signed the server's certificate in ca_file; when it is named \
+         there already, this may be another server than you mean"
+    // A connection that breaks later ends without TLS's own farewell, and that is no refusal.
+    } else if cause.contains("TLS") && !cause.contains("close_notify") {
+        "check the TLS settings of the server"
+    } else {
+        return error;
+    };
+    error.as_kind(Kind::Refused).hint(hint)
+}
+
 /// Mode `require`: encrypted, but anybody may be at the other end. The configuration warns about it on each run.
 #[derive(Debug)]
 struct AnyCertificate(Arc<rustls::crypto::CryptoProvider>);
@@ -89,5 +113,35 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_at_tls_is_a_refusal_and_nothing_else() {
+        let at = |cause: &str| {
+            let error =
+                Error::with(Kind::Unreachable, "connecting to source mysql://TLS@h/certificate", std::io::Error::other(cause));
+            let error = refusal(error);
+            (error.kind(), error.what_to_do().to_owned())
+        };
+        for (cause, hint) in [
+            ("the server does not support TLS", "the password was not sent"),
+            ("error performing TLS handshake: server does not support TLS", "disable-insecure"),
+            ("invalid peer certificate: UnknownIssuer", "ca_file"),
+            ("invalid peer certificate: BadSignature", "ca_file"),
+            ("invalid peer certificate: certificate not valid for name \"h\"; certificate is only valid for x", "by a name"),
+            ("invalid peer certificate: certificate expired: verification time 2 (UNIX)", "of today"),
+            ("TLS: received fatal alert: HandshakeFailure", "TLS settings"),
+        ] {
+            let (kind, told) = at(cause);
+            assert!(kind == Kind::Refused && told.contains(hint), "{cause}: {kind:?} {told}");
+        }
+        for cause in ["connection refused", "peer closed connection without sending TLS close_notify: see a page"] {
+            assert_eq!(at(cause).0, Kind::Unreachable, "{cause}");
+        }
     }
 }

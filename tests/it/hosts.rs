@@ -1,5 +1,5 @@
-//! Where the tests get their servers from: the set that `scripts/test.sh` starts, named by the environment, and a
-//! second private set for the tests that stop and kill servers.
+//! Where the tests get their servers from: the set that `scripts/test.sh` starts, named by the environment, a second
+//! private set for the tests that stop and kill servers, and sets with options of their own for a single test.
 //!
 //! Nothing here starts the first set: a test without servers fails at once and says what to run.
 
@@ -59,7 +59,7 @@ pub fn private() -> Private {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     static STARTED: OnceLock<()> = OnceLock::new();
     let guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    STARTED.get_or_init(|| script(&private_dir(), "down").map(drop).unwrap_or_default());
+    STARTED.get_or_init(|| script(&private_dir(), "down", &[]).map(drop).unwrap_or_default());
     let mut private = Private { hosts: Hosts { vars: BTreeMap::new() }, _guard: guard };
     private.up();
     private
@@ -70,12 +70,48 @@ fn private_dir() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("servers")
 }
 
-fn script(dir: &Path, command: &str) -> Result<String, String> {
+/// A set for one test alone, which ends with it. `scripts/test.sh` ends what a killed test leaves.
+#[derive(Debug)]
+pub struct Own {
+    pub hosts: Hosts,
+    dir: PathBuf,
+}
+
+impl Own {
+    /// New servers with more variables for `scripts/servers.sh`.
+    pub fn start(name: &str, more: &[(&str, &str)]) -> Self {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        // One that was left over has other options.
+        script(&dir, "down", &[]).unwrap_or_else(|text| panic!("the left-over servers of {name} do not stop:\n{text}"));
+        let mut own = Self { hosts: Hosts { vars: BTreeMap::new() }, dir };
+        script(&own.dir, "up", more).unwrap_or_else(|text| panic!("the servers of {name} do not start:\n{text}"));
+        own.hosts = addresses(&own.dir);
+        own
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        script(&self.dir, "down", &[]).map_or_else(|text| eprintln!("{text}"), drop);
+    }
+}
+
+fn addresses(dir: &Path) -> Hosts {
+    let text = script(dir, "env", &[]).unwrap_or_else(|text| panic!("no addresses of the servers:\n{text}"));
+    let variable = |line: &str| {
+        let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
+        Some((name.to_owned(), value.replace('\\', "")))
+    };
+    Hosts { vars: text.lines().filter_map(variable).collect() }
+}
+
+fn script(dir: &Path, command: &str, more: &[(&str, &str)]) -> Result<String, String> {
     let output = Command::new(project().join("scripts/servers.sh"))
         .arg(command)
         .env("ETL_SYNC_SERVERS_DIR", dir)
         .env("ETL_SYNC_MARIADB_BUFFER_POOL", "128M")
         .env("ETL_SYNC_PG_SHARED_BUFFERS", "64MB")
+        .envs(more.iter().copied())
         .stdin(Stdio::null())
         .output()
         .expect("scripts/servers.sh can be started");
@@ -94,13 +130,8 @@ impl Private {
     /// Starts what does not run and takes the addresses over, which may have changed.
     pub fn up(&mut self) {
         let dir = private_dir();
-        script(&dir, "up").unwrap_or_else(|text| panic!("the private servers do not start:\n{text}"));
-        let text = script(&dir, "env").unwrap_or_else(|text| panic!("no addresses of the private servers:\n{text}"));
-        self.hosts.vars = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("export ")?.split_once('='))
-            .map(|(name, value)| (name.to_owned(), value.replace('\\', "")))
-            .collect();
+        script(&dir, "up", &[]).unwrap_or_else(|text| panic!("the private servers do not start:\n{text}"));
+        self.hosts = addresses(&dir);
     }
 
     /// Sends a signal to a server and every process it has made.

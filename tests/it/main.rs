@@ -26,6 +26,8 @@ mod rights; // roles with the least rights, and who may see what
 mod sandbox; // a test's own databases and folder
 mod servers; // both sides of a test of one module
 mod source_text; // Rust source with comments or strings blanked out, for tidy
+mod stranger; // a listener in a server's place, for tls
 mod tidy; // the rules of the source tree
+mod tls; // certificates, plain servers, and every kind of password
 mod types; // every value case, by value and through COPY
 mod writer; // the live application

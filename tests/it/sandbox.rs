@@ -14,6 +14,9 @@ use std::time::Duration;
 /// Schema of the warehouse that the program fills, unless a test says otherwise.
 pub const SCHEMA: &str = "raw";
 
+/// Password of the accounts that a test makes.
+pub const PASSWORD: &str = "aPwd-of-a-test";
+
 /// Longest time a run of a test may take; a debug build on a busy machine needs some seconds.
 pub const RUN_MAX: Duration = Duration::from_secs(120);
 
@@ -86,7 +89,7 @@ impl Sandbox {
     /// Another account on the source, with these rights only; `{db}` stands for the test's database.
     pub fn source_account(&self, grants: &[&str]) -> String {
         let user = format!("'{}'@'%'", self.name);
-        self.source_sql(&[&format!("CREATE USER {user} IDENTIFIED BY 'aPwd-of-a-test'")]);
+        self.source_sql(&[&format!("CREATE USER {user} IDENTIFIED BY '{PASSWORD}'")]);
         for grant in grants {
             self.source_sql(&[&format!("GRANT {} TO {user}", grant.replace("{db}", &format!("`{}`", self.name)))]);
         }
@@ -95,7 +98,7 @@ impl Sandbox {
 
     /// Another role on the warehouse; `options` as in CREATE ROLE.
     pub fn warehouse_account(&self, options: &str) -> String {
-        let create = format!("CREATE ROLE {} LOGIN PASSWORD 'aPwd-of-a-test' {options}", self.name);
+        let create = format!("CREATE ROLE {} LOGIN PASSWORD '{PASSWORD}' {options}", self.name);
         self.warehouse().batch_execute(&create).expect("the role can be made");
         self.as_account("ETL_SYNC_WAREHOUSE_URL")
     }
@@ -103,7 +106,7 @@ impl Sandbox {
     fn as_account(&self, name: &str) -> String {
         let mut url = url::Url::parse(&self.hosts.url(name, &self.name)).expect("a URL");
         url.set_username(&self.name).expect("a URL with a user");
-        url.set_password(Some("aPwd-of-a-test")).expect("a URL with a password");
+        url.set_password(Some(PASSWORD)).expect("a URL with a password");
         url.into()
     }
 

@@ -133,10 +133,10 @@ fn passwords_appear_nowhere() {
     assert!(!place.problems().concat().contains("sEcret"));
 
     let place = Place::bare()
-        .var("ETL_SYNC_SOURCE_URL", "mysql://u:sEcret@10.0.0.1/d?sslmode=disable")
+        .var("ETL_SYNC_SOURCE_URL", "mysql://u:sEcret@10.0.0.1/d?sslmode=disable-insecure")
         .var("ETL_SYNC_WAREHOUSE_URL", "postgresql://u@localhost/d?password=sEcret");
     let config = place.good();
-    assert_eq!(config.warnings, ["source: tls disable: password and rows cross the network unencrypted"]);
+    assert_eq!(config.warnings, ["source: tls disable-insecure: password and rows cross the network unencrypted"]);
     let said = format!("{config:?} {} {} {:?}", config.source, config.warehouse, config.warnings);
     assert!(!said.contains("sEcret"), "{said}");
     let flags = crate::config::Overrides { source_url: Some("mysql://u:sEcret@h/d".into()), ..Default::default() };

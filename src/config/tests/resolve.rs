@@ -33,12 +33,63 @@ fn tls_by_host_and_word() {
         ("mysql://u@db.example/d", TlsMode::VerifyFull, 0),
         ("mysql://u@localhost/d?sslmode=verify-full", TlsMode::VerifyFull, 0),
         ("mysql://u@localhost/d?sslmode=require", TlsMode::Require, 1),
-        ("mysql://u:p@db.example/d?sslmode=disable", TlsMode::Disable, 1),
+        ("mysql://u:p@db.example/d", TlsMode::VerifyFull, 0),
+        ("mysql://u@db.example/d?sslmode=disable", TlsMode::Disable, 1),
+        ("mysql://u:p@db.example/d?sslmode=disable-insecure", TlsMode::DisableInsecure, 1),
+        ("mysql://u:p@127.0.0.1/d?sslmode=disable-insecure", TlsMode::DisableInsecure, 0),
+        ("mysql://u:p@x/d?socket=/s&sslmode=disable-insecure", TlsMode::Disable, 0),
         ("mysql://u@x/d?socket=/s&sslmode=require", TlsMode::Disable, 1),
     ] {
         let config = source(url).good();
         assert_eq!((config.source.tls.mode, tls_warnings(&config)), (mode, warnings), "{url}: {:?}", config.warnings);
     }
+}
+
+#[test]
+fn beyond_this_machine_everything_is_verified_unless_said_otherwise() {
+    for host in ["db.example", "10.0.0.1", "[2001:db8::1]", "128.0.0.1", "localhost.example", "0.0.0.0", "[::ffff:127.0.0.1]"] {
+        let place = source(&format!("mysql://u:p@{host}/d")).var("ETL_SYNC_WAREHOUSE_URL", &format!("postgres://u:p@{host}/d"));
+        let place = place.var("ETL_SYNC_REPLICA_URL", &format!("mysql://u:p@{host}/copy"));
+        let config = place.good();
+        let modes = [&config.source, config.replica.as_ref().unwrap(), &config.warehouse].map(|one| one.tls.mode);
+        assert_eq!(modes, [TlsMode::VerifyFull; 3], "{host}");
+        assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    }
+}
+
+/// Whoever says it and in whose words: a password does not go over plain TCP unless that is said on purpose.
+#[test]
+fn a_password_never_crosses_a_network_in_the_open() {
+    let refused = |place: &Place, host: &str| {
+        let got = place.problems();
+        let role = if got[0].starts_with("source") { "source" } else { "warehouse" };
+        let want = format!("{role}: tls disable would send the password to {host} over plain TCP");
+        assert!(got.len() == 1 && got[0].starts_with(&want) && got[0].contains("verify-full"), "{got:?}");
+        assert!(got[0].contains("disable-insecure") && !got[0].contains("sEcret"), "{got:?}");
+    };
+    for word in ["sslmode=disable", "ssl-mode=DISABLED", "ssl_mode=disabled", "useSSL=false"] {
+        refused(&source(&format!("mysql://u:sEcret@db.example/d?{word}")), "db.example");
+        refused(&source(&format!("mysql://u:sEcret@[2001:db8::1]/d?{word}")), "2001:db8::1");
+        refused(&warehouse(&format!("postgresql://u:sEcret@10.0.0.1/d?{word}")), "10.0.0.1");
+        for local in ["localhost", "127.0.0.2", "[::1]"] {
+            assert_eq!(source(&format!("mysql://u:sEcret@{local}/d?{word}")).good().source.tls.mode, TlsMode::Disable);
+            assert_eq!(warehouse(&format!("postgres://u:p@{local}/d?{word}")).good().warehouse.tls.mode, TlsMode::Disable);
+        }
+    }
+    let far = "postgresql://u@db.example/d";
+    let libpq = warehouse(far).var("PGSSLMODE", "disable");
+    assert_eq!(libpq.good().warehouse.tls.mode, TlsMode::Disable, "no password, nothing to lose");
+    refused(&libpq.var("PGPASSWORD", "sEcret"), "db.example");
+    let plain = "connections: {warehouse: {tls: disable}, source: {tls: disable}}\n";
+    let file = warehouse(far).file("config/pipeline.yml", plain);
+    refused(&file.file("home/.pgpass", "*:*:*:*:sEcret\n"), "db.example");
+    let file = source("mysql://db.example/d").file("config/pipeline.yml", plain);
+    refused(&file.file("home/.my.cnf", "[client]\nuser=u\npassword=sEcret\n"), "db.example");
+    refused(&warehouse(far).var("ETL_SYNC_WAREHOUSE_TLS", "disable").var("ETL_SYNC_WAREHOUSE_PASSWORD", "sEcret"), "db.example");
+
+    let said = warehouse(far).var("ETL_SYNC_WAREHOUSE_TLS", "disable-insecure").var("PGPASSWORD", "sEcret").good();
+    assert_eq!(said.warehouse.tls.mode, TlsMode::DisableInsecure);
+    assert_eq!(said.warnings, ["warehouse: tls disable-insecure: password and rows cross the network unencrypted"]);
 }
 
 #[test]
