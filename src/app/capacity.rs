@@ -100,9 +100,9 @@ pub fn source_room(conn: &mut MysqlConn) -> Result<Room> {
     let (mut account_max, mut account_used) = (None, 0);
     if account > 0 {
         account_max = Some(account);
-        let sql =
-            "SELECT CONCAT(COUNT(*)) FROM information_schema.processlist WHERE user = SUBSTRING_INDEX(CURRENT_USER(), '@', 1)";
-        account_used = number(conn, sql)?.saturating_sub(1);
+        let user = conn.text("SELECT SUBSTRING_INDEX(CURRENT_USER(), '@', 1)", doing)?.unwrap_or_default();
+        let ours = conn.sessions(false)?.into_iter().filter(|s| s.user == user).count();
+        account_used = u64::try_from(ours).unwrap_or(u64::MAX).saturating_sub(1);
     }
     Ok(Room { max, used, account_max, account_used })
 }

@@ -3,5 +3,6 @@
 pub mod classify; // server error codes → kinds; the only place that knows them
 pub mod mysql; // source and replica
 pub mod postgres; // warehouse
+pub mod sessions; // who is connected to the source, and what they wait for
 pub mod tls; // rustls set-up shared by both drivers
 pub mod watchdog; // deadlines of waits that the postgres driver cannot bound

@@ -7,6 +7,7 @@ use crate::catalog::SourceTable;
 use crate::config::Endpoint;
 use crate::conn::classify;
 use crate::conn::mysql::MysqlConn;
+use crate::conn::sessions::Session;
 use crate::error::{Doing, Error, Kind, Result};
 use mysql::prelude::Queryable;
 use std::collections::BTreeMap;
@@ -91,12 +92,15 @@ impl Guard {
 
     /// Statements of sessions that have waited too long for a table.
     fn waiting(&mut self) -> Result<Vec<String>> {
-        let sql = format!(
-            "SELECT COALESCE(info, '') FROM information_schema.processlist \
-             WHERE state LIKE 'Waiting for table metadata lock%' AND time >= {WAIT_MAX_SECONDS} \
-             AND (db = DATABASE() OR INSTR(info, DATABASE()) > 0)"
-        );
-        self.conn.conn.query(sql).map_err(|e| classify::mysql(&e, "looking for sessions that wait for us"))
+        let waits = |s: &Session| s.state.starts_with("Waiting for table metadata lock") && s.seconds >= WAIT_MAX_SECONDS;
+        // Whole statements may be long, and nearly always nobody waits.
+        if !self.conn.sessions(false)?.iter().any(waits) {
+            return Ok(Vec::new());
+        }
+        let database = &self.endpoint.database;
+        let ours = |s: &Session| s.database == *database || s.statement.contains(database.as_str());
+        let waiting = self.conn.sessions(true)?.into_iter().filter(|s| waits(s) && ours(s));
+        Ok(waiting.map(|s| s.statement).collect())
     }
 
     /// Passes everything but `tables` on to a new connection before this one lets go, so that nothing slips in between.

@@ -221,3 +221,17 @@ fn somebody_who_waits_in_another_database_is_none_of_ours() {
     outcome.expect(0);
     ours.assert_equal(&[]);
 }
+
+/// MySQL refuses a look into `information_schema.processlist` while somebody's statement holds such a character.
+#[test]
+fn an_emoji_in_somebodys_statement_is_nothing_to_us_on_mysql() {
+    let sandbox = Sandbox::new("emoji");
+    sandbox.source_sql(&["CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1), (2), (3), (4), (5), (6)"]);
+    sandbox.config("tables.yml", "tables:\n  t: { filter: \"SLEEP(0.5) = 0\" }\n");
+    let mut other = sandbox.source();
+    let statement = std::thread::spawn(move || other.query_drop("SELECT SLEEP(12), '\u{1F600}'"));
+    let outcome = sandbox.run(&[]);
+    assert!(!statement.is_finished(), "the statement ended before the run\n{outcome}");
+    outcome.expect(0);
+    statement.join().unwrap().unwrap();
+}

@@ -234,11 +234,11 @@ impl Sandbox {
         look("temporary table", "SELECT relname::text FROM pg_class WHERE relpersistence = 't' AND relkind = 'r'");
         let sessions: Vec<String> = (0..100)
             .find_map(|_| {
-                let sql = format!(
-                    "SELECT COALESCE(info, '') FROM information_schema.processlist WHERE db = '{}' AND user <> 'root'",
-                    self.name
-                );
-                let rows: Vec<String> = self.source().query(sql).expect("the process list can be read");
+                // information_schema.processlist of MySQL fails while anybody's statement holds an emoji.
+                let rows: Vec<mysql::Row> = self.source().query("SHOW PROCESSLIST").expect("the process list can be read");
+                let text = |row: &mysql::Row, at: &str| row.get::<Option<String>, _>(at).flatten().unwrap_or_default();
+                let left = rows.iter().filter(|row| text(row, "db") == self.name && text(row, "User") != "root");
+                let rows: Vec<String> = left.map(|row| text(row, "Info")).collect();
                 if rows.is_empty() {
                     return Some(rows);
                 }
