@@ -38,7 +38,8 @@ impl MysqlConn {
 fn session(mut row: Row) -> Option<Session> {
     let mut text = |name: &str| -> Option<String> {
         let bytes: Option<Vec<u8>> = from_value_opt(row.take(name)?).ok()?;
-        Some(String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned())
+        // A statement that was cut short may end inside a character.
+        Some(bytes.unwrap_or_default().utf8_chunks().map(|chunk| chunk.valid()).collect())
     };
     // A session that just ends may show no time or a negative one.
     let seconds = text("Time")?.parse().unwrap_or(0);

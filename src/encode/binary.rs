@@ -75,8 +75,9 @@ impl<W: io::Write> super::Rows for Rows<W> {
     }
 
     #[inline]
-    fn null(&mut self) {
+    fn null(&mut self) -> Result<(), Refusal> {
         self.buffer.extend_from_slice(&(-1_i32).to_be_bytes());
+        Ok(())
     }
 
     #[inline]
@@ -98,8 +99,9 @@ impl<W: io::Write> super::Rows for Rows<W> {
         }
     }
 
-    fn roll_back(&mut self) {
+    fn roll_back(&mut self) -> io::Result<()> {
         self.buffer.truncate(self.row);
+        Ok(())
     }
 
     #[inline]

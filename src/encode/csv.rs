@@ -7,7 +7,7 @@
 use super::{BUFFER_BYTES, BUFFER_BYTES_KEPT, Refusal, bytes, number, temporal, text};
 use crate::name::quote_postgres;
 use crate::value::{Cell, ColumnType, Fault, Time};
-use ::csv::ByteRecord;
+use std::cell::Cell as Flag;
 use std::io;
 
 /// The text that stands for NULL in one chunk attempt.
@@ -43,12 +43,55 @@ pub(super) fn options(columns: &[&str], token: &NullToken) -> String {
     format!("WITH (FORMAT csv, NULL '{}', ENCODING 'UTF8'{force})", token.as_str())
 }
 
-/// Rows through the csv crate's writer; a row reaches it when it is whole.
+/// Rows through the csv crate's writer.
 pub(super) struct Rows<W: io::Write> {
-    writer: ::csv::Writer<W>,
-    record: ByteRecord,
+    writer: ::csv::Writer<Whole<W>>,
     token: NullToken,
     scratch: Scratch,
+}
+
+/// Holds rows until they are whole, so that one can be taken back. The writer's flush is the end of a row.
+struct Whole<W> {
+    out: W,
+    pending: Vec<u8>,
+    /// Bytes of `pending` that are whole rows.
+    rows: usize,
+    next: Flag<Next>,
+}
+
+/// What the next flush does with the bytes since the last one.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Next {
+    /// They are a row.
+    #[default]
+    Keep,
+    /// They are taken back.
+    Discard,
+    /// They are a row, and everything is passed on.
+    PassOn,
+}
+
+impl<W: io::Write> io::Write for Whole<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.pending.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let next = self.next.take();
+        if next == Next::Discard {
+            self.pending.truncate(self.rows);
+        }
+        self.rows = self.pending.len();
+        if self.rows < BUFFER_BYTES && next != Next::PassOn {
+            return Ok(());
+        }
+        self.pending.chunks(BUFFER_BYTES).try_for_each(|block| self.out.write_all(block))?;
+        self.pending.clear();
+        self.pending.shrink_to(BUFFER_BYTES_KEPT);
+        self.rows = 0;
+        Ok(())
+    }
 }
 
 /// Room for the text of one cell; numbers are read from the buffer they were formatted in, without a copy.
@@ -64,65 +107,58 @@ impl<W: io::Write> Rows<W> {
         let quotes = if columns == 1 { ::csv::QuoteStyle::Always } else { ::csv::QuoteStyle::Necessary };
         let writer = ::csv::WriterBuilder::new()
             .has_headers(false)
-            .flexible(false)
+            // A row that is taken back ends early; the caller has counted the cells of the others.
+            .flexible(true)
             .terminator(::csv::Terminator::Any(b'\n'))
             .quote_style(quotes)
-            .buffer_capacity(BUFFER_BYTES)
-            .from_writer(out);
-        Self { writer, record: ByteRecord::new(), token, scratch: Scratch::default() }
+            .from_writer(Whole { out, pending: Vec::with_capacity(BUFFER_BYTES), rows: 0, next: Flag::default() });
+        Self { writer, token, scratch: Scratch::default() }
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.writer.get_ref().next.set(Next::PassOn);
         self.writer.flush()
     }
 
     pub(super) fn sink(&self) -> &W {
-        self.writer.get_ref()
+        &self.writer.get_ref().out
     }
 }
 
 impl<W: io::Write> super::Rows for Rows<W> {
     #[inline]
     fn begin(&mut self, _: usize) -> Result<(), Refusal> {
-        self.record.clear();
         Ok(())
     }
 
     #[inline]
-    fn null(&mut self) {
-        self.record.push_field(self.token.0.as_bytes());
+    fn null(&mut self) -> Result<(), Refusal> {
+        self.writer.write_field(self.token.0.as_bytes()).map_err(write_failed)
     }
 
     #[inline]
     fn cell(&mut self, ty: ColumnType, cell: Cell<'_>) -> Result<(), Refusal> {
         match field(ty, cell, &mut self.scratch)? {
-            Field::Source(bytes) if bytes == self.token.0.as_bytes() => return Err(Refusal::NullToken),
-            Field::Source(bytes) | Field::Plain(bytes) => self.record.push_field(bytes),
+            Field::Source(bytes) if bytes == self.token.0.as_bytes() => Err(Refusal::NullToken),
+            Field::Source(bytes) | Field::Plain(bytes) => self.writer.write_field(bytes).map_err(write_failed),
         }
-        Ok(())
     }
 
-    fn roll_back(&mut self) {
-        self.record.clear();
+    fn roll_back(&mut self) -> io::Result<()> {
+        self.writer.get_ref().next.set(Next::Discard);
+        self.end()
     }
 
     #[inline]
     fn end(&mut self) -> io::Result<()> {
-        self.writer.write_byte_record(&self.record).map_err(write_failed)?;
-        if self.record.as_slice().len() > BUFFER_BYTES_KEPT {
-            self.record = ByteRecord::new();
-            self.scratch.bytes = Vec::new();
-        }
-        Ok(())
+        self.writer.write_record(None::<&[u8]>)?;
+        self.scratch.bytes.shrink_to(BUFFER_BYTES_KEPT);
+        self.writer.flush()
     }
 }
 
-fn write_failed(error: ::csv::Error) -> io::Error {
-    match error.into_kind() {
-        ::csv::ErrorKind::Io(error) => error,
-        // Every row has as many fields as the table has columns, so nothing else is left.
-        _ => io::Error::other("the csv writer refused the row"),
-    }
+fn write_failed(error: ::csv::Error) -> Refusal {
+    Refusal::Write(error.into())
 }
 
 /// The text of a cell.

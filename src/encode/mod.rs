@@ -174,11 +174,11 @@ impl<W: Write> RowWriter<W> {
 /// The rows of one format.
 trait Rows {
     fn begin(&mut self, columns: usize) -> Result<(), Refusal>;
-    fn null(&mut self);
+    fn null(&mut self) -> Result<(), Refusal>;
     /// Adds a cell that is not NULL, or nothing of it.
     fn cell(&mut self, ty: ColumnType, cell: Cell<'_>) -> Result<(), Refusal>;
     /// Takes everything since `begin` back.
-    fn roll_back(&mut self);
+    fn roll_back(&mut self) -> io::Result<()>;
     fn end(&mut self) -> io::Result<()>;
 }
 
@@ -190,6 +190,19 @@ enum Refusal {
     Unfit,
     /// A text equals the NULL token.
     NullToken,
+    /// The other end does not take the bytes.
+    Write(io::Error),
+}
+
+impl Refusal {
+    fn at(self, target: &Target, column: usize, cell: Cell<'_>) -> Result<Fault, EncodeError> {
+        match self {
+            Self::Fault(fault) => Ok(fault),
+            Self::NullToken => Err(EncodeError::NullToken { column }),
+            Self::Unfit => Err(EncodeError::Unfit { column, ty: target.ty, found: kind_of(cell) }),
+            Self::Write(error) => Err(EncodeError::Write(error)),
+        }
+    }
 }
 
 #[inline]
@@ -207,12 +220,11 @@ fn row<R: Rows>(columns: &[Target], tally: &mut Tally, rows: &mut R, cells: &[Ce
 fn fill<R: Rows>(columns: &[Target], tally: &mut Tally, rows: &mut R, cells: &[Cell<'_>]) -> Result<Fate, EncodeError> {
     rows.begin(cells.len()).map_err(|_| EncodeError::Width { expected: columns.len(), found: cells.len() })?;
     for (column, (target, &cell)) in columns.iter().zip(cells).enumerate() {
-        if matches!(cell, Cell::Null) {
-            rows.null();
-        } else if let Err(refusal) = rows.cell(target.ty, cell)
+        let taken = if matches!(cell, Cell::Null) { rows.null() } else { rows.cell(target.ty, cell) };
+        if let Err(refusal) = taken
             && let Some(fault) = mend(target, column, cell, refusal, rows, tally)?
         {
-            rows.roll_back();
+            rows.roll_back().map_err(EncodeError::Write)?;
             tally.roll_back();
             return Ok(Fate::Rejected { column, fault });
         }
@@ -238,21 +250,20 @@ fn long_row<W: Write>(
     let pairs = columns.iter().zip(cells);
     let rest: Vec<_> = pairs.map(|(target, &cell)| if sent_as_is(target, cell) { Cell::Null } else { cell }).collect();
     let fate = fill(columns, tally, rows, &rest)?;
-    rows.roll_back();
+    rows.roll_back().map_err(EncodeError::Write)?;
     if fate != Fate::Written {
         return Ok(fate);
     }
     tally.roll_back();
     rows.begin(cells.len()).map_err(|_| EncodeError::Width { expected: columns.len(), found: cells.len() })?;
     for (column, (target, &cell)) in columns.iter().zip(cells).enumerate() {
-        match cell {
+        let taken = match cell {
             Cell::Null => rows.null(),
-            Cell::Bytes(bytes) if sent_as_is(target, cell) => rows.send(bytes).map_err(EncodeError::Write)?,
-            _ => {
-                if let Err(refusal) = rows.cell(target.ty, cell) {
-                    mend(target, column, cell, refusal, rows, tally)?;
-                }
-            }
+            Cell::Bytes(bytes) if sent_as_is(target, cell) => rows.send(bytes).map_err(Refusal::Write),
+            _ => rows.cell(target.ty, cell),
+        };
+        if let Err(refusal) = taken {
+            mend(target, column, cell, refusal, rows, tally)?;
         }
     }
     rows.end().map_err(EncodeError::Write)?;
@@ -270,17 +281,13 @@ fn mend<R: Rows>(
     rows: &mut R,
     tally: &mut Tally,
 ) -> Result<Option<Fault>, EncodeError> {
-    let fault = match refusal {
-        Refusal::Fault(fault) => fault,
-        Refusal::NullToken => return Err(EncodeError::NullToken { column }),
-        Refusal::Unfit => return Err(EncodeError::Unfit { column, ty: target.ty, found: kind_of(cell) }),
-    };
+    let fault = refusal.at(target, column, cell)?;
     match target.policies.of(fault) {
         Policy::Reject => Ok(Some(fault)),
         Policy::Fail => Err(EncodeError::Fault { column, ty: target.ty, fault }),
         Policy::Null if target.not_null => Err(EncodeError::NullInNotNull { column }),
         Policy::Null => {
-            rows.null();
+            rows.null().or_else(|refusal| refusal.at(target, column, cell).map(drop))?;
             tally.hit(column, fault, Done::Nulled);
             Ok(None)
         }

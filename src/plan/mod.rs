@@ -2,6 +2,7 @@
 
 pub mod chunks; // where a table is cut
 pub mod strategy; // one worker or many, merge or first load, and why
+pub mod watermark; // from where the next run reads, and why no row can appear below
 
 use crate::catalog::{Column, SourceTable, names};
 use crate::config::Strategy;
