@@ -1,5 +1,6 @@
 //! From two catalogs and the configuration to a plan. Reads the source's catalog and key boundaries, writes nothing.
 
+use super::increments::{self, Since};
 use super::typing;
 use crate::catalog::ddl::{self, Difference};
 use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetKind, TargetTable};
@@ -31,8 +32,12 @@ pub struct Inputs<'a> {
     pub targets: &'a BTreeMap<String, TargetTable>,
     /// Tables asked for on the command line; all when empty.
     pub tables: &'a [String],
-    /// What the interrupted run that is gone on with has finished.
-    pub done: &'a BTreeMap<String, TableState>,
+    /// What the last success of each table left.
+    pub states: &'a BTreeMap<String, TableState>,
+    /// The sync that is gone on with, when the last run was interrupted.
+    pub resumes: Option<&'a str>,
+    /// What a watermark has to fit.
+    pub since: Since<'a>,
 }
 
 /// What the target schema has, by name.
@@ -108,14 +113,15 @@ pub fn selected(conn: &mut MysqlConn, config: &Config, asked: &[String]) -> Resu
 /// # Errors
 /// [`Kind::Config`] for names that collide; the classified error of a server.
 pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
-    let Inputs { config, catalog, targets, tables: asked, done } = inputs;
+    let Inputs { config, catalog, targets, tables: asked, states, resumes, since } = inputs;
     let mut plan = Plan::default();
     let (wanted, refused) = select(conn, config, catalog, asked)?;
     plan.refused = refused;
     catalog::names::check_tables(wanted.iter().map(|t| t.name.table.as_str()))?;
     for table in wanted {
         let name = table.name.table.clone();
-        match one(conn, config, table, targets, done.get(&name)) {
+        let last = Last { state: states.get(&name), resumes, since };
+        match one(conn, config, table, targets, last) {
             Ok(Decided::Copy(table)) => plan.tables.push(*table),
             Ok(Decided::Keep(table, rows)) => plan.kept.push((*table, rows)),
             Err(error) if matches!(error.kind(), Kind::SnapshotLost | Kind::Unreachable | Kind::Timeout) => return Err(error),
@@ -149,6 +155,14 @@ fn missing(name: &str, known: &BTreeSet<&str>) -> String {
     }
 }
 
+/// What is known of a table's earlier runs.
+#[derive(Clone, Copy)]
+struct Last<'a> {
+    state: Option<&'a TableState>,
+    resumes: Option<&'a str>,
+    since: Since<'a>,
+}
+
 /// What becomes of a table.
 enum Decided {
     Copy(Box<TablePlan>),
@@ -161,7 +175,7 @@ fn one(
     config: &Config,
     table: SourceTable,
     targets: &BTreeMap<String, TargetTable>,
-    done: Option<&TableState>,
+    last: Last<'_>,
 ) -> Result<Decided> {
     let (Selected { source: table, target, filter }, rule) = shape(config, table)?;
     let existing = targets.get(&target.table);
@@ -172,18 +186,22 @@ fn one(
     let goal = goal(config, &table, &rule);
     let facts = Facts { action, splitter: strategy::splitter(&table), chunks_wanted: goal.chunks(), configured: rule.strategy };
     let (strategy, reason) = strategy::choose(facts);
-    let mut plan = TablePlan { source: table, target, filter, action, strategy, reason, chunks: vec![KeyRange::everything()] };
+    let chunks = vec![KeyRange::everything()];
+    let mut plan = TablePlan { source: table, target, filter, action, strategy, reason, chunks, increments: None };
     // Done counts only for the same columns in the same table with the same storage.
     let same = |state: &&TableState| {
         let storage = (state.target_oid, state.target_relfilenode);
         state.fingerprint == plan.fingerprint()
             && existing.is_some_and(|target| (i64::from(target.oid), i64::from(target.relfilenode)) == storage)
     };
+    let done = last.state.filter(|state| last.resumes == Some(state.sync_id.as_str()));
     if let Some(state) = done.filter(same) {
         let rows = u64::try_from(state.rows).unwrap_or(0);
         return Ok(Decided::Keep(Box::new(plan), rows));
     }
-    if strategy::is_split(strategy) {
+    increments::apply(&mut plan, &rule, existing, last.state, last.since)?;
+    let is_part = plan.increments.as_ref().is_some_and(|increments| increments.since.is_some());
+    if strategy::is_split(strategy) && !is_part {
         plan.chunks = boundaries::ranges(conn, &plan, goal)?;
     }
     Ok(Decided::Copy(Box::new(plan)))

@@ -1,5 +1,6 @@
 //! What a run would do, without doing it: reads both catalogs, plans with the run's own code, writes nothing.
 
+use super::increments::{self, Since};
 use super::planning::{self, Inputs};
 use super::{space, telling};
 use crate::catalog;
@@ -11,7 +12,7 @@ use crate::error::Result;
 use crate::plan::{Action, TablePlan};
 use crate::report::plan::{PlanReport, PlannedTable};
 use crate::report::{Renamed, SCHEMA_VERSION};
-use crate::track::lock;
+use crate::track::lock::{self, Interrupted};
 use crate::track::state::{self, TableState};
 use std::collections::BTreeMap;
 
@@ -32,9 +33,20 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
     planning::configure(config, &mut catalog, tables)?;
     let mut warehouse = PostgresConn::connect(&config.warehouse, "etl-sync/plan", watchdog)?;
     warehouse.batch("SET default_transaction_read_only = on", "making the session read-only")?;
-    let (resumes, done) = if full { Finished::default() } else { finished(config, &identity, &mut warehouse)? };
+    let Before { interrupted, states } = before(config, &identity, &mut warehouse)?;
+    let last = interrupted.filter(|_| !full);
+    let (now, ahead) = increments::clocks(&mut source, &mut warehouse)?;
     let targets = planning::targets(config, &mut warehouse)?;
-    let plan = planning::plan(&mut source, Inputs { config, catalog, targets: &targets, tables, done: &done })?;
+    let inputs = Inputs {
+        config,
+        catalog,
+        targets: &targets,
+        tables,
+        states: &states,
+        resumes: last.as_ref().map(|last| last.sync_id.as_str()),
+        since: Since { now, ahead, source_identity: &identity, full },
+    };
+    let plan = planning::plan(&mut source, inputs)?;
     let disk = space::disk(&plan, config.settings.parallel, &config.warehouse, &mut warehouse);
     let planned = plan.tables.iter().enumerate().map(|(i, table)| planned(i + 1, table));
     let report = PlanReport {
@@ -46,7 +58,7 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
         warehouse: config.warehouse.to_string(),
         schema: config.warehouse_schema.clone(),
         parallel: config.settings.parallel,
-        resumes,
+        resumes: last.map(|last| last.run_id),
         tables: planned.chain(plan.kept.iter().map(|(table, _)| keep(config, table.name()))).collect(),
         refused: telling::refused(&plan.refused),
         rows_estimated: plan.tables.iter().map(|t| t.source.rows_estimated).sum(),
@@ -58,19 +70,23 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
     Ok(report.judged())
 }
 
-/// What an interrupted run has finished and a run now would keep.
-type Finished = (Option<String>, BTreeMap<String, TableState>);
+/// What earlier runs left.
+#[derive(Default)]
+struct Before {
+    /// Run id and sync id of the interrupted run.
+    interrupted: Option<Interrupted>,
+    states: BTreeMap<String, TableState>,
+}
 
-fn finished(config: &Config, identity: &str, warehouse: &mut PostgresConn) -> Result<Finished> {
+fn before(config: &Config, identity: &str, warehouse: &mut PostgresConn) -> Result<Before> {
     let ours = warehouse.rows("SELECT 1 WHERE to_regclass('etl_sync.job') IS NOT NULL", &[], "looking for an earlier run")?;
     if ours.is_empty() {
-        return Ok(Finished::default());
+        return Ok(Before::default());
     }
     let schema = &config.warehouse_schema;
-    match lock::interrupted(warehouse, schema, identity, config.settings.resume_within)? {
-        None => Ok(Finished::default()),
-        Some(last) => Ok((Some(last.run_id), state::of_sync(warehouse, schema, &last.sync_id)?)),
-    }
+    let interrupted = lock::interrupted(warehouse, schema, identity, config.settings.resume_within)?;
+    let states = state::of_job(warehouse, schema)?;
+    Ok(Before { interrupted, states })
 }
 
 /// The model: bytes / 60 MB per second + 2 ms per table. The servers are the cost, so tables add up.

@@ -2,6 +2,7 @@
 
 use super::capacity;
 use super::definitions::Definitions;
+use super::increments::{self, Since};
 use super::planning::{self, Inputs};
 use super::space;
 use crate::cancel::Cancel;
@@ -16,12 +17,12 @@ use crate::name::TableName;
 use crate::pipeline::table::{End, TableResult};
 use crate::pipeline::{self, Limits, Services};
 use crate::plan::Plan;
-use crate::report::{ErrorReport, Renamed, RunReport, TableReport, ValueCount, now};
+use crate::report::{ErrorReport, Healed, Renamed, RunReport, TableReport, ValueCount, now};
 use crate::retry::Retries;
 use crate::sink::postgres::{PostgresSink, leftovers};
 use crate::track::RunIdentity;
 use crate::track::lock::{Claim, Interrupted, RunLock, application_name};
-use crate::track::state::{self, TableState};
+use crate::track::state;
 use crate::track::writer::{Event, Writer};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -118,9 +119,18 @@ impl<'a> Run<'a> {
         let (config, run) = (self.config, lock.identity());
         let mut warehouse = PostgresConn::connect(&config.warehouse, &application_name(&run.run_id), self.watchdog)?;
         leftovers::drop_all(&mut warehouse, run)?;
-        let done = self.done(&mut warehouse, run, last)?;
+        let states = state::of_job(&mut warehouse, &run.job)?;
+        let (now, ahead) = increments::clocks(source, &mut warehouse)?;
         let targets = planning::targets(config, &mut warehouse)?;
-        let inputs = Inputs { config, catalog, targets: &targets, tables: &self.options.tables, done: &done };
+        let inputs = Inputs {
+            config,
+            catalog,
+            targets: &targets,
+            tables: &self.options.tables,
+            states: &states,
+            resumes: last.map(|last| last.sync_id.as_str()),
+            since: Since { now, ahead, source_identity, full: self.options.full },
+        };
         let plan = planning::plan(source, inputs)?;
         space::check(&plan, config.settings.parallel, &config.warehouse, &mut warehouse)?;
         drop(warehouse);
@@ -141,6 +151,7 @@ impl<'a> Run<'a> {
             warehouse: &config.warehouse,
             run,
             source_identity,
+            ahead,
             cancel: self.cancel,
             watchdog: self.watchdog,
             tracker: &tracker,
@@ -170,19 +181,6 @@ impl<'a> Run<'a> {
         let tables: Vec<_> = all.map(|table| (table.source.clone(), table.target.clone())).collect();
         let mut sink = PostgresSink::new(&self.config.warehouse, &run.run_id, self.watchdog);
         Definitions::prepare(self.config, source, &tables, &mut sink, run, !targets.is_empty())
-    }
-
-    /// What the interrupted run that this one goes on with has finished.
-    fn done(
-        &self,
-        warehouse: &mut PostgresConn,
-        run: &RunIdentity,
-        last: Option<&Interrupted>,
-    ) -> Result<BTreeMap<String, TableState>> {
-        match last {
-            Some(last) => state::of_sync(warehouse, &run.job, &last.sync_id),
-            None => Ok(BTreeMap::new()),
-        }
     }
 
     fn announce(&self, plan: &Plan, tracker: &crate::track::writer::Tracker) {
@@ -289,6 +287,7 @@ fn blank(config: &Config, table: &str, status: &str) -> TableReport {
         seconds: 0.0,
         rounds: 0,
         rejected: 0,
+        healed: None,
         values: Vec::new(),
         renamed: Vec::new(),
         error: None,
@@ -336,6 +335,12 @@ fn told(facts: &(TableName, Vec<(String, String)>), result: &TableResult) -> Tab
                 count: *count,
             })
             .collect(),
+        healed: result.heal.as_ref().map(|heal| Healed {
+            source: heal.source,
+            target: heal.target,
+            rows: heal.rows,
+            via: heal.via.clone(),
+        }),
         renamed: facts.1.iter().cloned().map(Renamed::from).collect(),
         error,
     }

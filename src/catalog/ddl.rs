@@ -228,6 +228,7 @@ pub(super) mod tests {
             comment: String::new(),
             rows_estimated: 0,
             bytes_estimated: 0,
+            counter: None,
             columns: names.iter().enumerate().map(column).collect(),
             key: vec![0],
             key_kind: KeyKind::Primary,

@@ -77,6 +77,8 @@ pub struct SourceTable {
     pub rows_estimated: u64,
     /// The server's estimate of data bytes without indexes; good for sizing only.
     pub bytes_estimated: u64,
+    /// The next AUTO_INCREMENT value, as of the moment the catalog was read; none without such a column.
+    pub counter: Option<u64>,
     /// All columns in the table's order, invisible and generated ones included.
     pub columns: Vec<Column>,
     /// Indexes into `columns`, in key order; empty for [`KeyKind::None`].

@@ -137,6 +137,7 @@ impl<C: Queryable> Reader<'_, C> {
                 rows: row.optional_number(4)?,
                 bytes: row.optional_number(5)?,
                 create_time: row.optional(6)?,
+                counter: row.optional_number(7)?,
             });
         }
         out.sort_by(|a, b| a.name.cmp(&b.name));

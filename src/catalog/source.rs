@@ -21,6 +21,7 @@ pub(super) struct TableRow {
     pub rows: Option<u64>,
     pub bytes: Option<u64>,
     pub create_time: Option<String>,
+    pub counter: Option<u64>,
 }
 
 impl TableRow {
@@ -95,6 +96,7 @@ pub(super) fn build(
         comment: if kind == TableKind::View { String::new() } else { table.comment },
         rows_estimated: table.rows.unwrap_or(0),
         bytes_estimated: table.bytes.unwrap_or(0),
+        counter: table.counter,
         key: key.columns,
         key_kind: key.kind,
         key_index: key.index,

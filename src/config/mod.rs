@@ -28,6 +28,7 @@ pub use env::Environment;
 pub use pipeline::{CopyFormat, Indexes, Settings};
 pub use policy::{Policies, Policy, TinyInt1};
 pub use problem::{Problem, Problems};
+pub(crate) use rules::is_none;
 pub use rules::{ColumnRule, ColumnSelection, Lookback, TableRule, TableRules};
 pub use tables::{Category, Extraction, IncrementalStrategy, Priority, Strategy, SyncProfile};
 

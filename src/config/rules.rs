@@ -111,6 +111,10 @@ pub struct TableRule {
     pub primary_incremental_column: Option<String>,
     /// Whether rows change in place.
     pub sync_profile: Option<SyncProfile>,
+    /// Seconds below the watermark from which rows are read.
+    pub lookback_s: Option<u64>,
+    /// Key values below the watermark from which rows are read, where it is not known which may still appear.
+    pub lookback_keys: Option<u64>,
     /// Watermark column of the first hop.
     pub replicator_watermark_column: Option<String>,
     /// Re-read by business date, when it is on.
@@ -291,7 +295,8 @@ fn columns_of(entry: &TableEntry) -> Vec<(Vec<String>, &str)> {
         ("primary_incremental_column", &entry.primary_incremental_column),
         ("replicator_watermark_column", &entry.replicator_watermark_column),
     ] {
-        out.extend(column.as_deref().map(|column| (vec![name.to_owned()], column)));
+        let column = column.as_deref().filter(|column| !is_none(column));
+        out.extend(column.map(|column| (vec![name.to_owned()], column)));
     }
     for (i, rule) in rules_of(entry).iter().enumerate() {
         let plain = rule.column.as_deref().filter(|name| Glob::new(name).is_ok_and(|glob| glob.matcher.is_none()));
@@ -299,6 +304,11 @@ fn columns_of(entry: &TableEntry) -> Vec<(Vec<String>, &str)> {
     }
     out.retain(|(path, column)| !column.is_empty() && path.first().is_some_and(|field| !NOT_YET.contains(&field.as_str())));
     out
+}
+
+/// The original form's words for "no column".
+pub(crate) fn is_none(column: &str) -> bool {
+    column.trim().is_empty() || column.eq_ignore_ascii_case("none")
 }
 
 fn rules_of(entry: &TableEntry) -> &[ColumnRuleEntry] {
@@ -320,6 +330,8 @@ fn merge(mut rule: TableRule, entry: &TableEntry) -> TableRule {
         incremental_columns: entry.incremental_columns.or(rule.incremental_columns),
         incremental_strategy: entry.incremental_strategy.or(rule.incremental_strategy),
         primary_incremental_column: entry.primary_incremental_column.or(rule.primary_incremental_column),
+        lookback_s: entry.lookback_s.or(rule.lookback_s),
+        lookback_keys: entry.lookback_keys.or(rule.lookback_keys),
         sync_profile: entry.sync_profile.or(rule.sync_profile),
         replicator_watermark_column: entry.replicator_watermark_column.or(rule.replicator_watermark_column),
         lookback: entry.lookback_resync.map_or(rule.lookback, lookback),

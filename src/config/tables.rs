@@ -29,17 +29,7 @@ pub(super) const IGNORED: [&str; 14] = [
 ];
 
 /// Fields that are checked and kept in the rule, but that no part of a run uses yet.
-pub(super) const NOT_YET: [&str; 9] = [
-    "extraction_strategy",
-    "incremental_columns",
-    "incremental_strategy",
-    "primary_incremental_column",
-    "sync_profile",
-    "replicator_watermark_column",
-    "lookback_resync",
-    "performance_category",
-    "processing_priority",
-];
+pub(super) const NOT_YET: [&str; 3] = ["sync_profile", "replicator_watermark_column", "processing_priority"];
 
 /// tables.yml of etl-sync: which tables, and what differs for some of them. Every key is optional.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -76,13 +66,19 @@ pub(super) struct TableEntry {
     /// Types and policies of columns, other than the default. All rules that fit a column apply, a later one before an earlier, those of an exact name's entry before those of globs.
     pub column_rules: Option<Vec<ColumnRuleEntry>>,
 
-    /// Original form: which rows a run takes.
+    /// Seconds below the watermark from which rows are read again, because the application writes its own clock. Default 0.
+    #[schemars(range(min = 0, max = 31_536_000))]
+    pub lookback_s: Option<u64>,
+    /// Key values below an AUTO_INCREMENT watermark from which rows are read again, where it is not known which may still appear. Default 10000.
+    #[schemars(range(min = 0, max = 1_000_000_000))]
+    pub lookback_keys: Option<u64>,
+    /// Original form: which rows a run takes. `full_table`: all. Default: those past the watermark, where there is an incremental column.
     pub extraction_strategy: Option<Extraction>,
-    /// Original form: columns that show new and changed rows.
+    /// Original form: columns that show new and changed rows, used when there is no primary_incremental_column.
     pub incremental_columns: Option<Vec<String>>,
     /// Original form: how several incremental columns combine.
     pub incremental_strategy: Option<IncrementalStrategy>,
-    /// Original form: the column of the watermark.
+    /// Original form: the column of the watermark, used alone; `none` or nothing leaves it to incremental_columns.
     pub primary_incremental_column: Option<String>,
     /// Original form: whether rows change after they are written.
     pub sync_profile: Option<SyncProfile>,

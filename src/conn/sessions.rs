@@ -10,6 +10,10 @@ use mysql::{Row, from_value_opt};
 /// One session. Without the PROCESS privilege the server shows those of our own account only.
 #[derive(Debug, Clone)]
 pub struct Session {
+    /// The server's number of the session.
+    pub id: u64,
+    /// What kind of command it runs: `Query`, `Sleep`, ….
+    pub command: String,
     /// The account's user name.
     pub user: String,
     /// The default database, empty for none.
@@ -43,5 +47,14 @@ fn session(mut row: Row) -> Option<Session> {
     };
     // A session that just ends may show no time or a negative one.
     let seconds = text("Time")?.parse().unwrap_or(0);
-    Some(Session { user: text("User")?, database: text("db")?, seconds, state: text("State")?, statement: text("Info")? })
+    let id = text("Id")?.parse().ok()?;
+    Some(Session {
+        id,
+        command: text("Command")?,
+        user: text("User")?,
+        database: text("db")?,
+        seconds,
+        state: text("State")?,
+        statement: text("Info")?,
+    })
 }

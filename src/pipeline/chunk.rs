@@ -10,10 +10,11 @@ use crate::catalog::ddl::is_not_null;
 use crate::config::CopyFormat;
 use crate::encode::{EncodeError, Format, NullToken, Tally, Target};
 use crate::error::{Error, Kind, Result, Retry};
-use crate::key::KeyRange;
-use crate::plan::TablePlan;
+use crate::plan::buckets::{Buckets, ROWS_PER_BUCKET};
+use crate::plan::census::Census;
+use crate::plan::{Slice, TablePlan};
 use crate::sink::postgres::PostgresSink;
-use crate::sink::{Copied, Outcome, Sink};
+use crate::sink::{Copied, Merge, Outcome, Part, Sink};
 use crate::source::Source;
 use crate::track::quarantine::Reject;
 
@@ -35,8 +36,9 @@ pub struct Worker<'a> {
 pub fn copy_chunk(services: &Services<'_>, table: &TableWork<'_>, chunk: usize, worker: &mut Worker<'_>) -> Result<Copied> {
     let plan = table.plan();
     let range = plan.chunks.get(chunk).ok_or_else(|| Error::new(Kind::Internal, "a chunk that is not in the plan"))?;
+    let slice = Slice::Range(range.clone());
     attempt(services, table, worker, |job, worker| {
-        let mut rows = ChunkRows::new(job, worker.source, range)?;
+        let mut rows = ChunkRows::new(job, worker.source, &slice)?;
         worker.sink.chunk(&table.load, chunk, &mut rows).map(|copied| (copied, copied))
     })
 }
@@ -46,12 +48,44 @@ pub fn copy_chunk(services: &Services<'_>, table: &TableWork<'_>, chunk: usize, 
 /// # Errors
 /// As [`copy_chunk`].
 pub fn copy_whole(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<'_>) -> Result<Outcome> {
-    let everything = KeyRange::everything();
+    let everything = Slice::everything();
     attempt(services, table, worker, |job, worker| {
         let count = worker.source.count(table.plan())?;
         let mut rows = ChunkRows::new(job, worker.source, &everything)?;
         let outcome = worker.sink.whole(&table.load, count, &mut rows)?;
         Ok((Copied { rows: outcome.rows, rejected: outcome.rejected }, outcome))
+    })
+}
+
+/// One try to merge the rows of a slice that is not the whole table.
+///
+/// # Errors
+/// As [`copy_chunk`].
+pub fn merge(
+    services: &Services<'_>,
+    table: &TableWork<'_>,
+    worker: &mut Worker<'_>,
+    slice: &Slice,
+) -> Result<(Merge, Census, u64)> {
+    let plan = table.plan();
+    let ranges = if let Slice::Past { ranges, .. } = slice { ranges.clone() } else { Vec::new() };
+    attempt(services, table, worker, |job, worker| {
+        let buckets = worker.source.ends(plan)?.map(|ends| Buckets::new(ends, plan.source.rows_estimated, ROWS_PER_BUCKET));
+        let before = worker.source.counts(plan, buckets)?;
+        let mut rows = ChunkRows::new(job, worker.source, slice)?;
+        // In a snapshot the source stands still; without one the rows have been drained by now.
+        let after = if plan.drains() { rows.source().counts(plan, buckets)? } else { before.clone() };
+        let part = Part { ranges: ranges.clone(), census: Census { buckets, before, after } };
+        let merged = worker.sink.increments(&table.load, &part, &mut rows)?;
+        let read = rows.read();
+        let copied = match &merged {
+            Merge::Done(outcome) => Copied { rows: read.saturating_sub(outcome.rejected), rejected: outcome.rejected },
+            Merge::Drift(_) => {
+                job.tally = Tally::default();
+                Copied::default()
+            }
+        };
+        Ok((copied, (merged, part.census, read)))
     })
 }
 

@@ -1,6 +1,7 @@
 //! Moves the rows of a plan: rounds of one snapshot group each, a pool of workers, chunk jobs, finishes.
 
 pub mod chunk; // one chunk from the source into COPY; the only place that retries
+pub mod increments; // a table by what is past its watermark; what differs is mended
 pub mod queue; // the jobs of a round
 pub mod round; // one snapshot group: workers, guard, what is left for the next round
 mod rows; // the rows of one attempt: streamed, drained, or kept apart
@@ -26,6 +27,8 @@ pub struct Services<'a> {
     pub run: &'a RunIdentity,
     /// Identity of the source server and database.
     pub source_identity: &'a str,
+    /// The source's clock minus the warehouse's, microseconds.
+    pub ahead: i64,
     /// Running, draining, aborting.
     pub cancel: &'a Cancel,
     /// Deadlines of PostgreSQL waits.

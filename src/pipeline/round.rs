@@ -3,6 +3,7 @@
 
 use super::Services;
 use super::chunk::{self, Worker};
+use super::increments;
 use super::queue::{Job, Queue};
 use super::table::{End, TableResult, TableWork};
 use crate::catalog::TargetTable;
@@ -10,6 +11,7 @@ use crate::config::Strategy;
 use crate::conn::mysql::MysqlConn;
 use crate::error::{Error, Kind, Result, Retry};
 use crate::key::KeyRange;
+use crate::plan::watermark::Clock;
 use crate::plan::{Action, Plan, TablePlan};
 use crate::sink::postgres::{PostgresSink, leftovers};
 use crate::sink::{Load, Sink};
@@ -93,6 +95,7 @@ fn open_group(services: &Services<'_>, waiting: &[TablePlan]) -> Result<Group> {
         workers: services.limits.workers,
         lock_wait: services.limits.snapshot_lock_wait,
         row_bytes_max: services.limits.row_bytes_max,
+        watermarks: waiting.iter().any(|table| table.increments.is_some()).then_some(services.ahead),
     };
     let until = Instant::now() + services.limits.server_down_wait;
     loop {
@@ -130,10 +133,13 @@ fn one_round(
     targets: &BTreeMap<String, TargetTable>,
     group: Group,
 ) -> Result<(Vec<TableResult>, Vec<String>)> {
-    let Group { kind, readers, guard, missing, .. } = group;
+    let Group { kind, readers, guard, missing, clock, .. } = group;
     let hold = Hold::new(guard);
-    let works: Vec<TableWork<'_>> =
-        tables.iter().enumerate().map(|(i, table)| work(services, round, kind, targets, (table, i), hold.clone())).collect();
+    let works: Vec<TableWork<'_>> = tables
+        .iter()
+        .enumerate()
+        .map(|(i, table)| work(services, round, (kind, clock), targets, (table, i), hold.clone()))
+        .collect();
     for (name, error) in missing {
         fail(services, works.iter().find(|w| w.plan().name() == name), error);
     }
@@ -163,7 +169,7 @@ fn one_round(
 fn work<'a>(
     services: &'a Services<'_>,
     round: u32,
-    kind: SnapshotKind,
+    (kind, clock): (SnapshotKind, Option<Clock>),
     targets: &'a BTreeMap<String, TargetTable>,
     (table, index): (&'a TablePlan, usize),
     hold: Hold,
@@ -183,6 +189,7 @@ fn work<'a>(
         snapshot: snapshot.word(),
         source_identity: services.source_identity,
         fingerprint: table.fingerprint(),
+        clock,
         nullable: Mutex::new(existing.map(|target| nullable_already(table, target)).unwrap_or_default()),
     };
     let jobs = if table.is_single() { 1 } else { table.chunks.len() + 1 };
@@ -286,7 +293,11 @@ impl Shared<'_> {
         table.stands_still()?;
         match job {
             Job::Whole { .. } => {
-                let outcome = chunk::copy_whole(self.services, table, worker)?;
+                let since = table.plan().increments.as_ref().and_then(|increments| increments.since.as_deref());
+                let outcome = match since {
+                    Some(condition) => increments::load(self.services, table, worker, condition)?,
+                    None => chunk::copy_whole(self.services, table, worker)?,
+                };
                 table.end(End::Loaded(outcome));
                 self.loaded(table, outcome.rows);
             }
@@ -368,6 +379,7 @@ fn not_reached(table: &TablePlan) -> TableResult {
         elapsed: Duration::ZERO,
         rejected: 0,
         values: Vec::new(),
+        heal: None,
         snapshot: SnapshotKind::Statement.word(),
         rounds: 0,
         strategy: table.strategy,

@@ -11,8 +11,7 @@ use crate::config::Policy;
 use crate::conn::classify::{self, RowRefusal};
 use crate::encode::{EncodeError, Fate, RowWriter};
 use crate::error::{Doing, Error, Kind, Result};
-use crate::key::KeyRange;
-use crate::plan::TablePlan;
+use crate::plan::{Slice, TablePlan};
 use crate::sink::Rows;
 use crate::source::Source;
 use crate::track::quarantine::{Reject, hexadecimal};
@@ -29,8 +28,9 @@ const BLOCK_BYTES: usize = 128 * 1024;
 pub(super) struct ChunkRows<'j, 'a> {
     job: &'j mut Job<'a>,
     source: &'j mut dyn Source,
-    range: &'j KeyRange,
+    slice: &'j Slice,
     kept: Option<Kept>,
+    read: u64,
 }
 
 /// Rows that have left the source: in memory up to a bound, then in a temporary file.
@@ -49,13 +49,23 @@ struct Apart {
 }
 
 impl<'j, 'a> ChunkRows<'j, 'a> {
-    /// The rows of a range; drains them first when the plan or the attempt asks for it.
-    pub fn new(job: &'j mut Job<'a>, source: &'j mut dyn Source, range: &'j KeyRange) -> Result<Self> {
-        let mut rows = Self { job, source, range, kept: None };
+    /// The rows of a slice; drains them first when the plan or the attempt asks for it.
+    pub fn new(job: &'j mut Job<'a>, source: &'j mut dyn Source, slice: &'j Slice) -> Result<Self> {
+        let mut rows = Self { job, source, slice, kept: None, read: 0 };
         if rows.job.plan.drains() || rows.job.apart {
             rows.drain()?;
         }
         Ok(rows)
+    }
+
+    /// The reader, between two reads.
+    pub fn source(&mut self) -> &mut dyn Source {
+        self.source
+    }
+
+    /// Rows that the source gave.
+    pub const fn read(&self) -> u64 {
+        self.read
     }
 
     fn drain(&mut self) -> Result<()> {
@@ -77,7 +87,7 @@ impl<'j, 'a> ChunkRows<'j, 'a> {
         let (stopped_by, rejects, most) = (&mut job.stopped_by, &mut job.rejects, job.table.rejects_left());
         let raw = job.services.limits.quarantine_raw;
         let mut written = 0;
-        let read = self.source.read(plan, self.range, &mut |row: &Row<'_>| {
+        let read = self.source.read(plan, self.slice, &mut |row: &Row<'_>| {
             let fate = match row.too_long {
                 Some(_) => Fate::Rejected { column: usize::MAX, fault: Fault::TooLong },
                 None => writer.row(row.cells).map_err(|error| stop(plan, error, stopped_by))?,
@@ -104,6 +114,7 @@ impl<'j, 'a> ChunkRows<'j, 'a> {
         job.bytes = writer.sink().bytes;
         job.tally = writer.tally().clone();
         job.services.progress.add(read, 0);
+        self.read = read;
         Ok(written)
     }
 }

@@ -28,7 +28,21 @@ pub struct TableWork<'a> {
     tally: Mutex<Tally>,
     started: Mutex<Option<Instant>>,
     announced: AtomicBool,
+    heal: Mutex<Option<Heal>>,
     end: Mutex<Option<(End, Instant)>>,
+}
+
+/// What a run mended because the counts of both sides differed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heal {
+    /// Rows of the source.
+    pub source: u64,
+    /// Rows that the target had with the increments.
+    pub target: u64,
+    /// Rows that were inserted, updated and deleted in the end.
+    pub rows: u64,
+    /// By what: key ranges or a full load.
+    pub via: String,
 }
 
 /// How a table ended in this round.
@@ -57,6 +71,8 @@ pub struct TableResult {
     pub rejected: u64,
     /// What policies did to values: column name, fault, what was done, how often.
     pub values: Vec<(String, Fault, Done, u64)>,
+    /// What differed beyond the increments, and was mended.
+    pub heal: Option<Heal>,
     /// Snapshot kind word.
     pub snapshot: &'static str,
     /// Rounds it took, 1 when all went well.
@@ -86,6 +102,7 @@ impl<'a> TableWork<'a> {
             tally: Mutex::new(Tally::new(columns)),
             started: Mutex::new(None),
             announced: AtomicBool::new(false),
+            heal: Mutex::new(None),
             end: Mutex::new(None),
         }
     }
@@ -141,6 +158,11 @@ impl<'a> TableWork<'a> {
         self.rows_rejected.fetch_add(copied.rejected, Ordering::SeqCst);
         self.bytes.fetch_add(bytes, Ordering::SeqCst);
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).add(tally);
+    }
+
+    /// Counts differed, and were mended.
+    pub fn healed(&self, heal: Heal) {
+        *self.heal.lock().unwrap_or_else(PoisonError::into_inner) = Some(heal);
     }
 
     /// Rows that may still be rejected.
@@ -199,6 +221,7 @@ impl<'a> TableWork<'a> {
                 .iter()
                 .filter_map(|(index, fault, done, count)| columns.get(index).map(|c| (c.name.clone(), fault, done, count)))
                 .collect(),
+            heal: self.heal.into_inner().unwrap_or_else(PoisonError::into_inner),
             snapshot: self.load.snapshot,
             rounds: self.load.round + 1,
             strategy: self.load.plan.strategy,

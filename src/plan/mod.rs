@@ -1,6 +1,9 @@
 //! Pure decisions: what is done with each table, by which strategy, in which chunks and order. No I/O.
 
+pub mod buckets; // where counts of both sides are compared
+pub mod census; // whether both sides counted the same, and what is read again when not
 pub mod chunks; // where a table is cut
+pub mod increments; // whether a table can be loaded by what is new, and by which columns
 pub mod strategy; // one worker or many, merge or first load, and why
 pub mod watermark; // from where the next run reads, and why no row can appear below
 
@@ -10,6 +13,7 @@ use crate::error::Error;
 use crate::key::KeyRange;
 use crate::name::{TableName, quote_postgres};
 use crate::value::Fault;
+use watermark::{Clock, Incremental, Lookback, Watermark};
 
 /// What a run will do, table by table, in the order it begins them.
 #[derive(Debug, Default)]
@@ -48,6 +52,52 @@ pub struct TablePlan {
     pub reason: String,
     /// Half-open key ranges; their sum is the table.
     pub chunks: Vec<KeyRange>,
+    /// How new and changed rows are told from the others; none where every run reads all rows.
+    pub increments: Option<Increments>,
+}
+
+/// How new and changed rows of a table are told from the others, and from where this run reads.
+#[derive(Debug, Clone)]
+pub struct Increments {
+    /// Columns that the watermark is kept for.
+    pub columns: Vec<Incremental>,
+    /// How far below the safe point reading begins.
+    pub lookback: Lookback,
+    /// What the last success left; its counters go on.
+    pub last: Option<Watermark>,
+    /// The rows this run reads, as a condition in the source's SQL; none for all of them.
+    pub since: Option<String>,
+}
+
+impl Increments {
+    /// The watermark after a success in a snapshot of this clock; none when the clock does not tell.
+    #[must_use]
+    pub fn next(&self, clock: &Clock, counter: Option<u64>) -> Option<Watermark> {
+        let counter = counter.map(|counter| i64::try_from(counter).unwrap_or(i64::MAX));
+        watermark::next(&self.columns, clock, counter, self.lookback, self.last.as_ref())
+    }
+}
+
+/// Rows of a table that one read gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Slice {
+    /// Those of a key range.
+    Range(KeyRange),
+    /// Those past the watermark, and those of key ranges that are to be mended.
+    Past {
+        /// In the source's SQL.
+        condition: String,
+        /// Key ranges; may be empty.
+        ranges: Vec<KeyRange>,
+    },
+}
+
+impl Slice {
+    /// The whole table.
+    #[must_use]
+    pub const fn everything() -> Self {
+        Self::Range(KeyRange::everything())
+    }
 }
 
 impl TablePlan {

@@ -29,6 +29,8 @@ pub struct Clock {
     pub stayed: Option<i64>,
     /// Other sessions can be seen; without the PROCESS privilege the servers show our own ones only, without a word.
     pub sees_everyone: bool,
+    /// How far a source that is a replica itself is behind; 0 for one that is none, nothing when it does not say.
+    pub lag: Option<i64>,
     /// Wall clock minus UTC of the server's own zone; around a clock change the smaller of both values.
     pub zone: i64,
     /// Source clock minus warehouse clock: shows a clock that was set.
@@ -49,6 +51,10 @@ impl Clock {
         }
         if !self.sees_everyone {
             age = age.max(lookback);
+        }
+        // What a replica applies carries the clock of its own source.
+        if let Some(lag) = self.lag.filter(|lag| *lag > 0) {
+            age = age.saturating_add(lag).max(lag.saturating_add(lookback));
         }
         self.now.saturating_sub(age).saturating_sub(MARGIN)
     }
@@ -133,7 +139,8 @@ pub struct Lookback {
     pub keys: i64,
 }
 
-/// The watermark after a success whose snapshot was opened at `clock`. `counter` is the table's `AUTO_INCREMENT` value,
+/// The watermark after a success whose snapshot was opened at `clock`; none for a replica that does not say how far it is
+/// behind. `counter` is the table's `AUTO_INCREMENT` value,
 /// read before the clock; `last` what the success before this one left.
 #[must_use]
 pub fn next(
@@ -142,8 +149,9 @@ pub fn next(
     counter: Option<i64>,
     lookback: Lookback,
     last: Option<&Watermark>,
-) -> Watermark {
-    let point = clock.safe_point(lookback.unknown).saturating_sub(lookback.always);
+) -> Option<Watermark> {
+    clock.lag?;
+    let point = clock.safe_point(lookback.unknown);
     let mut counters: Vec<(i64, i64)> = last.map(|last| last.counters.clone()).unwrap_or_default();
     let marks = columns
         .iter()
@@ -162,7 +170,7 @@ pub fn next(
         counters.push((clock.now, counter));
         counters.drain(..counters.len().saturating_sub(HISTORY_MAX));
     }
-    Watermark { marks, now: clock.now, ahead: clock.ahead, counters }
+    Some(Watermark { marks, now: clock.now, ahead: clock.ahead, counters })
 }
 
 /// The number below which no row can still appear. Numbers are handed out before COMMIT; those of a transaction that is
@@ -172,16 +180,12 @@ fn safe_number(clock: &Clock, counter: Option<i64>, lookback: Lookback, history:
     let far = counter.saturating_sub(lookback.keys).max(0);
     let age = match (clock.sees_everyone, clock.stayed) {
         (false, _) => return far,
-        (true, None) if clock.oldest_statement == 0 => return counter.saturating_sub(lookback_keys_always(lookback)),
+        _ if clock.lag != Some(0) => return far,
+        (true, None) if clock.oldest_statement == 0 => return counter,
         (true, stayed) => stayed.map_or(0, |age| age.saturating_add(lookback.unknown)).max(clock.oldest_statement),
     };
     let begin = clock.now.saturating_sub(age).saturating_sub(MARGIN);
     history.iter().rev().find(|(at, _)| *at < begin).map_or(far, |(_, number)| (*number).min(counter))
-}
-
-/// A table whose application writes an own clock may write own numbers, too.
-const fn lookback_keys_always(lookback: Lookback) -> i64 {
-    if lookback.always > 0 { lookback.keys } else { 0 }
 }
 
 /// Why a stored watermark cannot be read from.
@@ -193,14 +197,20 @@ pub enum Void {
     ClockBehind(i64),
 }
 
-/// The marks to read from, when the stored watermark fits these columns and the source's clock.
+/// The marks to read from, when the stored watermark fits these columns and the clocks: the source's, and by how much it
+/// is ahead of the warehouse's.
 ///
 /// A clock that was set since then (against the warehouse's) has written some moments twice or not at all: reading begins
 /// earlier by as much.
 ///
 /// # Errors
 /// Why it does not fit: the whole table is read then.
-pub fn from(stored: &Watermark, columns: &[Incremental], now: i64, ahead: i64) -> Result<Vec<Mark>, Void> {
+pub fn from(
+    stored: &Watermark,
+    columns: &[Incremental],
+    lookback: Lookback,
+    (now, ahead): (i64, i64),
+) -> Result<Vec<Mark>, Void> {
     let fits = |(mark, column): (&Mark, &Incremental)| {
         mark.column == column.column && mark.declared == column.declared && mark.scale == column.scale
     };
@@ -211,9 +221,11 @@ pub fn from(stored: &Watermark, columns: &[Incremental], now: i64, ahead: i64) -
         return Err(Void::ClockBehind(stored.now - now));
     }
     let step = ahead.saturating_sub(stored.ahead).saturating_abs();
-    let back = if step > CLOCK_TOLERANCE { step } else { 0 };
+    let back = lookback.always.saturating_add(if step > CLOCK_TOLERANCE { step } else { 0 });
+    // Who writes an own clock may write own numbers, too.
+    let keys = if lookback.always > 0 { lookback.keys } else { 0 };
     let earlier = |mark: &Mark| match mark.scale {
-        Scale::Counter => mark.clone(),
+        Scale::Counter => Mark { value: mark.value.saturating_sub(keys), ..mark.clone() },
         _ => Mark { value: mark.value.saturating_sub(back), ..mark.clone() },
     };
     Ok(stored.marks.iter().map(earlier).collect())

@@ -67,6 +67,7 @@ fn look(writers: &[Writer], server: Server, now: i64, sees_everyone: bool) -> Lo
             oldest_statement: running.map(|w| age(w.fixed)).max().filter(|_| sees_everyone).unwrap_or(0),
             stayed: stayed.map(|w| age(w.begun)).max().filter(|_| sees_everyone),
             sees_everyone,
+            lag: Some(0),
             zone: server.zone,
             ahead: server.clock(now) - now,
         },
@@ -110,9 +111,9 @@ proptest! {
         let server = Server { at, step, zone: 0 };
         let columns = [column("updated_at", "timestamp(6)", Scale::Instant)];
         let (one, two) = (look(&writers, server, first, true), look(&writers, server, first + gap, true));
-        let stored = next(&columns, &one.clock, None, LOOKBACK, None);
+        let stored = next(&columns, &one.clock, None, LOOKBACK, None).unwrap();
         let steps_small = step.abs() <= CLOCK_TOLERANCE;
-        if let Ok(marks) = from(&stored, &columns, two.clock.now, two.clock.ahead) && !steps_small {
+        if let Ok(marks) = from(&stored, &columns, LOOKBACK, (two.clock.now, two.clock.ahead)) && !steps_small {
             let later: Vec<Writer> = writers.iter().copied().filter(|w| w.committed <= two.snapshot).collect();
             prop_assert!(!missed(&later, server, marks[0].value, one.snapshot, false));
         }
@@ -129,7 +130,7 @@ proptest! {
             now += gap;
             let seen = look(&order, STILL, now, true);
             let counter = 1 + order.iter().filter(|w| w.begun <= now).count() as i64;
-            let mark = next(&columns, &seen.clock, Some(counter), LOOKBACK, last.as_ref());
+            let mark = next(&columns, &seen.clock, Some(counter), LOOKBACK, last.as_ref()).unwrap();
             let number = mark.marks[0].value;
             for (at, writer) in order.iter().enumerate() {
                 prop_assert!(writer.committed <= seen.snapshot || at as i64 + 1 >= number, "{writer:?} {number}");
@@ -143,9 +144,9 @@ proptest! {
     fn an_hour_that_the_wall_clock_shows_twice_is_read(now in 0..4 * HOUR, change in 0..8 * HOUR, after in 0..4 * HOUR) {
         let zone = |at: i64| if at < change { 2 * HOUR } else { HOUR };
         // What the look at the server computes: the smaller offset within a day on either side.
-        let clock = Clock { now, zone: HOUR, sees_everyone: true, ..Clock::default() };
+        let clock = Clock { now, zone: HOUR, sees_everyone: true, lag: Some(0), ..Clock::default() };
         let columns = [column("at", "datetime", Scale::Wall)];
-        let mark = next(&columns, &clock, None, LOOKBACK, None);
+        let mark = next(&columns, &clock, None, LOOKBACK, None).unwrap();
         let written = now + after;
         prop_assert!(written + zone(written) >= mark.marks[0].value);
     }
@@ -192,7 +193,7 @@ fn more_than_loses_ties() {
     let second = |micros: i64| micros.div_euclid(SECOND) * SECOND;
     let (run, written) = (10 * SECOND + 300_000, 10 * SECOND + 700_000);
     assert!(second(written) <= second(run), "`>` does not read it");
-    let point = Clock { now: run, sees_everyone: true, ..Clock::default() }.safe_point(HOUR);
+    let point = Clock { now: run, sees_everyone: true, lag: Some(0), ..Clock::default() }.safe_point(HOUR);
     assert!(second(written) >= second(point), "`>=` the safe point does");
 }
 
@@ -237,12 +238,12 @@ fn null_is_never_left_out() {
 #[test]
 fn a_watermark_of_other_columns_or_of_a_later_clock_is_void() {
     let columns = [column("a", "timestamp", Scale::Instant)];
-    let stored = next(&columns, &Clock { now: 1000 * SECOND, ..Clock::default() }, None, LOOKBACK, None);
-    assert!(from(&stored, &columns, 1000 * SECOND, 0).is_ok());
-    assert_eq!(from(&stored, &[column("b", "timestamp", Scale::Instant)], 2000 * SECOND, 0), Err(Void::Columns));
-    assert_eq!(from(&stored, &[column("a", "datetime", Scale::Wall)], 2000 * SECOND, 0), Err(Void::Columns));
-    assert_eq!(from(&stored, &[], 2000 * SECOND, 0), Err(Void::Columns));
-    assert_eq!(from(&stored, &columns, 999 * SECOND, 0), Err(Void::ClockBehind(SECOND)));
+    let stored = next(&columns, &Clock { now: 1000 * SECOND, lag: Some(0), ..Clock::default() }, None, LOOKBACK, None).unwrap();
+    assert!(from(&stored, &columns, LOOKBACK, (1000 * SECOND, 0)).is_ok());
+    assert_eq!(from(&stored, &[column("b", "timestamp", Scale::Instant)], LOOKBACK, (2000 * SECOND, 0)), Err(Void::Columns));
+    assert_eq!(from(&stored, &[column("a", "datetime", Scale::Wall)], LOOKBACK, (2000 * SECOND, 0)), Err(Void::Columns));
+    assert_eq!(from(&stored, &[], LOOKBACK, (2000 * SECOND, 0)), Err(Void::Columns));
+    assert_eq!(from(&stored, &columns, LOOKBACK, (999 * SECOND, 0)), Err(Void::ClockBehind(SECOND)));
 }
 
 #[test]
@@ -252,4 +253,15 @@ fn only_clocks_and_counters_carry_a_watermark() {
     assert_eq!(Scale::of("int(11)", ColumnType::Int32, true), Some(Scale::Counter));
     assert_eq!(Scale::of("int(11)", ColumnType::Int32, false), None);
     assert_eq!(Scale::of("varchar(255)", ColumnType::Text, false), None);
+}
+
+/// What a replica applies carries older clocks; one that does not say how far it is behind gets no watermark.
+#[test]
+fn a_replica_lowers_the_point_by_its_lag() {
+    let columns = [column("at", "timestamp", Scale::Instant)];
+    let clock = |lag| Clock { now: 100 * HOUR, sees_everyone: true, lag, ..Clock::default() };
+    let point = |lag| next(&columns, &clock(lag), None, LOOKBACK, None).map(|mark| mark.marks[0].value);
+    assert_eq!(point(Some(0)), Some(100 * HOUR - MARGIN));
+    assert_eq!(point(Some(5 * SECOND)), Some(99 * HOUR - 5 * SECOND - MARGIN));
+    assert_eq!(point(None), None);
 }

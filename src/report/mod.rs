@@ -82,6 +82,8 @@ pub struct Totals {
     pub bytes: u64,
     /// Source rows that are in the quarantine, not in the warehouse.
     pub rejected: u64,
+    /// Tables whose counts differed beyond their increments, and were mended.
+    pub healed: u64,
     /// Values that became NULL by policy.
     pub nulled: u64,
     /// Values that lost bytes by policy.
@@ -129,12 +131,27 @@ pub struct TableReport {
     pub rounds: u32,
     /// Source rows that are in the quarantine.
     pub rejected: u64,
+    /// What differed beyond the increments, and was mended.
+    pub healed: Option<Healed>,
     /// What policies did to values.
     pub values: Vec<ValueCount>,
     /// Names that PostgreSQL cannot keep.
     pub renamed: Vec<Renamed>,
     /// Why it failed.
     pub error: Option<ErrorReport>,
+}
+
+/// A table whose counts differed beyond its increments, and was mended in the same run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Healed {
+    /// Rows of the source.
+    pub source: u64,
+    /// Rows that the target had with the increments merged.
+    pub target: u64,
+    /// Rows that were inserted, updated and deleted in the end, the increments included.
+    pub rows: u64,
+    /// By what: key ranges or a full load.
+    pub via: String,
 }
 
 /// What became of an index, a foreign key, a sequence or a default.
@@ -287,6 +304,7 @@ impl RunReport {
             totals.deleted += table.deleted;
             totals.bytes += table.bytes;
             totals.rejected += table.rejected;
+            totals.healed += u64::from(table.healed.is_some());
             for value in &table.values {
                 match value.done {
                     "strip" => totals.stripped += value.count,

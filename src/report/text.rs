@@ -36,6 +36,14 @@ pub fn summary(report: &RunReport) -> String {
     for table in &report.tables {
         table.values.iter().for_each(|value| push(&mut out, &value_line(&table.table, value)));
         table.renamed.iter().for_each(|name| push(&mut out, &renamed_line(&table.table, name)));
+        if let Some(healed) = &table.healed {
+            let (source, target, rows) = (number(healed.source), number(healed.target), number(healed.rows));
+            let line = format!(
+                "{}: the source had {source} rows, the target {target}; {rows} rows mended via {}",
+                table.table, healed.via
+            );
+            push(&mut out, &line);
+        }
         if table.rejected > 0 {
             let rows = number(table.rejected);
             push(&mut out, &format!("{}: {rows} rows rejected, see etl_quarantine.rejected_row", table.table));
@@ -125,6 +133,7 @@ fn totals(report: &RunReport) -> String {
         (t.inserted, "inserted"),
         (t.updated, "updated"),
         (t.deleted, "deleted"),
+        (t.healed, "tables mended"),
         (t.rejected, "rejected"),
         (t.kept, "tables kept from the interrupted run"),
         (t.failed, "tables failed"),

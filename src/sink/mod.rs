@@ -4,9 +4,12 @@ pub mod postgres; // PostgreSQL: staging, COPY, merge by content
 
 use crate::catalog::TargetTable;
 use crate::conn::classify::RowRefusal;
-use crate::error::Result;
+use crate::error::{Doing, Kind, Result};
+use crate::key::KeyRange;
 use crate::name::TableName;
 use crate::plan::TablePlan;
+use crate::plan::census::{Census, Drift};
+use crate::plan::watermark::Clock;
 use crate::track::RunIdentity;
 use crate::track::quarantine::Reject;
 use std::collections::BTreeSet;
@@ -33,11 +36,30 @@ pub struct Load<'a> {
     pub source_identity: &'a str,
     /// Fingerprint of columns, types and filter, for the state row.
     pub fingerprint: String,
+    /// The source's clock when the snapshot opened; none when no table of the run keeps a watermark.
+    pub clock: Option<Clock>,
     /// Columns whose NOT NULL was given up, because a policy puts NULL into them.
     pub nullable: Mutex<BTreeSet<usize>>,
 }
 
 impl Load<'_> {
+    /// What this load leaves for the next run to begin from: the columns, and the watermark as JSON. None for a table that
+    /// keeps no watermark.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`] when it cannot be written as JSON.
+    pub fn watermark(&self) -> Result<Option<(String, String)>> {
+        let source = &self.plan.source;
+        let increments = self.plan.increments.as_ref().zip(self.clock.as_ref());
+        let Some(watermark) = increments.and_then(|(increments, clock)| increments.next(clock, source.counter)) else {
+            return Ok(None);
+        };
+        let columns: Vec<&str> = watermark.marks.iter().map(|mark| mark.column.as_str()).collect();
+        let json = serde_json::to_string(&watermark);
+        let json = json.doing(Kind::Internal, || format!("writing the watermark of table {}", source.name.table))?;
+        Ok(Some((columns.join(", "), json)))
+    }
+
     /// The columns that are nullable by now.
     #[must_use]
     pub fn nullable(&self) -> BTreeSet<usize> {
@@ -56,6 +78,24 @@ pub struct Proof {
     pub rows_copied: u64,
     /// Rows that went to the quarantine.
     pub rows_rejected: u64,
+}
+
+/// What a merge of increments is proved by.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// Key ranges that are read whole.
+    pub ranges: Vec<KeyRange>,
+    /// What the source counted.
+    pub census: Census,
+}
+
+/// What became of increments.
+#[derive(Debug)]
+pub enum Merge {
+    /// They are in, and the counts of the whole table agree.
+    Done(Outcome),
+    /// The table differs from the source beyond them; nothing was changed.
+    Drift(Drift),
 }
 
 /// What the finish did to the target.
@@ -134,6 +174,14 @@ pub trait Sink: Send {
     /// # Errors
     /// As for `chunk` and `finish`.
     fn whole(&mut self, load: &Load<'_>, source_count: Option<u64>, rows: &mut dyn Rows) -> Result<Outcome>;
+
+    /// Merges rows past the watermark and rows of ranges into the table, together with its state row, when the counts of the
+    /// whole table agree afterwards. `ranges` are those that `rows` holds whole: what the source does not have any more is
+    /// deleted there.
+    ///
+    /// # Errors
+    /// As for `whole`.
+    fn increments(&mut self, load: &Load<'_>, part: &Part, rows: &mut dyn Rows) -> Result<Merge>;
 
     /// Gives up NOT NULL of a column of the shadow table.
     ///

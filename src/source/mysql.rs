@@ -3,13 +3,14 @@
 //! The binary protocol costs a third of the text protocol's CPU and keeps FLOAT exact. Every read stands between a
 //! savepoint and its rollback, which gives the table's metadata lock back without leaving the snapshot.
 
-use super::{EachRow, Source};
+use super::{EachRow, Source, counts};
 use crate::conn::classify;
 use crate::conn::mysql::MysqlConn;
 use crate::error::{Error, Kind, Result};
 use crate::key::{KeyRange, KeyValue};
 use crate::name::quote_mysql;
-use crate::plan::TablePlan;
+use crate::plan::buckets::{Buckets, Counts};
+use crate::plan::{Slice, TablePlan};
 use crate::value::{Cell, ColumnType, DateTime, Row, Time};
 use mysql::prelude::Queryable;
 use mysql::{Params, Value};
@@ -88,18 +89,18 @@ fn keeps_connection(error: &Error) -> bool {
 }
 
 impl Source for MysqlSource {
-    fn read(&mut self, table: &TablePlan, range: &KeyRange, each: &mut EachRow<'_>) -> Result<u64> {
+    fn read(&mut self, table: &TablePlan, slice: &Slice, each: &mut EachRow<'_>) -> Result<u64> {
         let Some((long_rows, lengths)) = self.long_rows.clone().zip(Lengths::of(table)) else {
-            let query = select(table, range, None);
+            let query = select(table, slice, None);
             return self.reader.in_savepoint(table.name(), |conn| Ok(stream(conn, table, query, u64::MAX, each)?.0));
         };
         let bytes_max = long_rows.bytes_max;
-        let query = select(table, range, Some(lengths.short()));
+        let query = select(table, slice, Some(lengths.short()));
         let (read, long) = self.reader.in_savepoint(table.name(), |conn| stream(conn, table, query, bytes_max, each))?;
         if long == 0 {
             return Ok(read);
         }
-        let query = select(table, range, Some(lengths.long(bytes_max)));
+        let query = select(table, slice, Some(lengths.long(bytes_max)));
         let mut lane = long_rows.lane.lock().unwrap_or_else(PoisonError::into_inner);
         let (more, _) = lane.in_savepoint(table.name(), |conn| stream(conn, table, query, bytes_max, each))?;
         if more != long {
@@ -122,6 +123,14 @@ impl Source for MysqlSource {
             let count: Option<u64> = conn.conn.query_first(&sql).map_err(|e| classify::mysql(&e, &doing))?;
             count.map(Some).ok_or_else(|| Error::new(Kind::Internal, format!("{doing}: no answer")))
         })
+    }
+
+    fn ends(&mut self, table: &TablePlan) -> Result<Option<(i128, i128)>> {
+        self.reader.in_savepoint(table.name(), |conn| counts::ends(conn, &table.source))
+    }
+
+    fn counts(&mut self, table: &TablePlan, buckets: Option<Buckets>) -> Result<Counts> {
+        self.reader.in_savepoint(table.name(), |conn| counts::counts(conn, &table.source, table.filter.as_deref(), buckets))
     }
 
     fn is_lost(&self) -> bool {
@@ -177,8 +186,8 @@ struct Query {
     measured: bool,
 }
 
-/// The statement of a range. Columns are always named: `SELECT *` leaves invisible ones out.
-fn select(table: &TablePlan, range: &KeyRange, part: Option<Part>) -> Query {
+/// The statement of a slice. Columns are always named: `SELECT *` leaves invisible ones out.
+fn select(table: &TablePlan, slice: &Slice, part: Option<Part>) -> Query {
     let source = &table.source;
     let guard = part.as_ref().and_then(|part| part.guard.as_deref());
     let mut columns: Vec<String> = source
@@ -193,13 +202,25 @@ fn select(table: &TablePlan, range: &KeyRange, part: Option<Part>) -> Query {
     let mut sql = format!("SELECT {} FROM {}", columns.join(", "), source.name.mysql());
     let mut conditions = Vec::new();
     let mut values = Vec::new();
-    if let Some((condition, keys)) = key_condition(table, range) {
-        // Left to itself the optimizer scans the whole table for a wide range, once per chunk.
-        if let Some(index) = &source.key_index {
-            sql.push_str(&format!(" FORCE INDEX ({})", quote_mysql(index)));
+    match slice {
+        Slice::Range(range) => {
+            if let Some((condition, keys)) = key_condition(table, range) {
+                // Left to itself the optimizer scans the whole table for a wide range, once per chunk.
+                if let Some(index) = &source.key_index {
+                    sql.push_str(&format!(" FORCE INDEX ({})", quote_mysql(index)));
+                }
+                conditions.push(condition);
+                values = keys;
+            }
         }
-        conditions.push(condition);
-        values = keys;
+        Slice::Past { condition, ranges } => {
+            let mut parts = vec![condition.clone()];
+            for (range, keys) in ranges.iter().filter_map(|range| key_condition(table, range)) {
+                parts.push(format!("({range})"));
+                values.extend(keys);
+            }
+            conditions.push(format!("({})", parts.join(" OR ")));
+        }
     }
     conditions.extend(table.filter.as_ref().map(|filter| format!("({filter})")));
     let measured = part.is_some();

@@ -4,6 +4,7 @@
 //! both servers offer to make several connections agree. Where the lock cannot be had, a weaker kind is named, and the
 //! plan then reads every such table through one connection.
 
+use super::clock;
 use super::guard::Guard;
 use super::mysql::{LongRows, MysqlSource};
 use crate::cancel::Cancel;
@@ -12,6 +13,7 @@ use crate::config::Endpoint;
 use crate::conn::mysql::MysqlConn;
 use crate::error::{Error, Kind, Result};
 use crate::name::TableName;
+use crate::plan::watermark::Clock;
 use std::fmt;
 use std::time::Duration;
 
@@ -56,6 +58,8 @@ pub struct Group {
     pub readers: Vec<MysqlSource>,
     /// Holds the metadata locks.
     pub guard: Guard,
+    /// The source's clock before the snapshot, when watermarks are kept.
+    pub clock: Option<Clock>,
     /// Tables that were gone when the guard touched them, and why.
     pub missing: Vec<(String, Error)>,
     /// Why the kind is weaker than it could be, and what the guard cannot see.
@@ -71,6 +75,8 @@ pub struct GroupLimits {
     pub lock_wait: Duration,
     /// Longest row that is read, bytes.
     pub row_bytes_max: u64,
+    /// Watermarks are kept: the source's clock minus the warehouse's, microseconds.
+    pub watermarks: Option<i64>,
 }
 
 /// Opens the readers and the guard.
@@ -89,6 +95,11 @@ pub fn open(endpoint: &Endpoint, limits: &GroupLimits, tables: &[&SourceTable], 
     let mut guard = Guard::connect(endpoint)?;
     let transactional = tables.iter().any(|table| table.transactional);
     let mut locker = MysqlConn::connect(endpoint)?;
+    // Before the lock, and long before the snapshot: the safe point is what was true then.
+    let clock = match limits.watermarks {
+        Some(ahead) => Some(clock::observe(&mut locker, transactional, ahead, cancel)?),
+        None => None,
+    };
     let (mut kind, mut why) = (SnapshotKind::Statement, None);
     if transactional {
         (kind, why) = match lock(&mut locker, limits.lock_wait, cancel)? {
@@ -107,7 +118,7 @@ pub fn open(endpoint: &Endpoint, limits: &GroupLimits, tables: &[&SourceTable], 
     let lane = if has_lane { readers.pop() } else { None };
     let long_rows = lane.map(|conn| LongRows::new(conn, limits.row_bytes_max));
     let readers = readers.into_iter().map(|conn| MysqlSource::new(conn, long_rows.clone())).collect();
-    Ok(Group { kind, readers, guard, missing, warnings })
+    Ok(Group { kind, readers, guard, clock, missing, warnings })
 }
 
 /// Tables that are not what the plan saw: altered, swapped or made anew between its look at the catalog and the moment

@@ -21,6 +21,12 @@ pub struct TableState {
     pub target_oid: i64,
     /// `pg_class.relfilenode` of the target: another one after TRUNCATE.
     pub target_relfilenode: i64,
+    /// Source rows that are in the quarantine.
+    pub rejected: i64,
+    /// Server identity and database of the source.
+    pub source_identity: String,
+    /// From where the next run may read, as JSON of `plan::watermark::Watermark`.
+    pub watermark: Option<String>,
 }
 
 /// A success about to be written.
@@ -42,6 +48,8 @@ pub struct NewState<'a> {
     pub rejected: u64,
     /// Quoted name of the target, for its oid.
     pub target: &'a str,
+    /// From where the next run may read: the columns, and the watermark as JSON.
+    pub watermark: Option<(String, String)>,
 }
 
 /// Opens a transaction that writes data, with the fence: it gives one row, or none when another run took over.
@@ -59,6 +67,7 @@ pub fn begin(run: &RunIdentity) -> String {
 /// The upsert of a state row, for the finish transaction.
 #[must_use]
 pub fn upsert(run: &RunIdentity, state: &NewState<'_>) -> String {
+    let quoted = |text: Option<&String>| text.map_or("NULL".to_owned(), |text| literal_postgres(text));
     let values: Vec<String> = [
         &run.job,
         state.table,
@@ -77,7 +86,9 @@ pub fn upsert(run: &RunIdentity, state: &NewState<'_>) -> String {
         values = values.join(", "),
         rows = state.rows,
         rejected = state.rejected,
-        target = literal_postgres(state.target)
+        target = literal_postgres(state.target),
+        watermark_column = quoted(state.watermark.as_ref().map(|w| &w.0)),
+        watermark = quoted(state.watermark.as_ref().map(|w| &w.1)),
     )
 }
 
@@ -92,28 +103,29 @@ pub fn finished(run: &RunIdentity, table: &str) -> String {
     )
 }
 
-/// The state rows that one sync has written so far, by table.
+/// The state rows of a job, by table.
 ///
 /// # Errors
 /// The classified server error.
-pub fn of_sync(conn: &mut PostgresConn, job: &str, sync_id: &str) -> Result<BTreeMap<String, TableState>> {
-    let sql = "SELECT table_name, run_id, sync_id, rows, fingerprint, target_oid, target_relfilenode FROM etl_sync.etl_table_state \
-               WHERE job = $1 AND sync_id = $2";
-    let rows = conn.rows(sql, &[&job, &sync_id], "reading the state of the tables")?;
-    Ok(rows
-        .iter()
-        .map(|row| {
-            let state = TableState {
-                run_id: row.get(1),
-                sync_id: row.get(2),
-                rows: row.get(3),
-                fingerprint: row.get(4),
-                target_oid: row.get(5),
-                target_relfilenode: row.get(6),
-            };
-            (row.get(0), state)
-        })
-        .collect())
+pub fn of_job(conn: &mut PostgresConn, job: &str) -> Result<BTreeMap<String, TableState>> {
+    let sql = "SELECT table_name, run_id, sync_id, rows, fingerprint, target_oid, target_relfilenode, rejected, source_identity, \
+               watermark::text FROM etl_sync.etl_table_state WHERE job = $1";
+    let rows = conn.rows(sql, &[&job], "reading the state of the tables")?;
+    Ok(rows.iter().map(|row| (row.get(0), table_state(row))).collect())
+}
+
+fn table_state(row: &postgres::Row) -> TableState {
+    TableState {
+        run_id: row.get(1),
+        sync_id: row.get(2),
+        rows: row.get(3),
+        fingerprint: row.get(4),
+        target_oid: row.get(5),
+        target_relfilenode: row.get(6),
+        rejected: row.get(7),
+        source_identity: row.get(8),
+        watermark: row.get(9),
+    }
 }
 
 /// First statement of a chunk's transaction: fails on the unique key when the chunk is in already.

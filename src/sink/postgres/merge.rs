@@ -8,6 +8,7 @@ use crate::catalog::ddl::{self, Difference};
 use crate::catalog::{KeyKind, TargetTable};
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
+use crate::key::{KeyRange, KeyValue};
 use crate::name::{literal_postgres, quote_postgres};
 use crate::sink::{Load, Outcome, Proof};
 use std::collections::BTreeSet;
@@ -22,6 +23,47 @@ const WORK_MEM: &str = "64MB";
 /// error.
 pub fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &Proof, doing: &str) -> Result<Outcome> {
     let target = load.plan.target.postgres();
+    let existing = begin(conn, load, staging, proof.rows_copied, doing)?;
+    let differences = if is_keyed(load, existing) { by_key(load, staging, &target) } else { by_image(load, staging, &target) };
+    let total = format!("SELECT count(*) FROM ONLY {target}");
+    let ([deleted, updated, inserted], rows) = change(conn, load, existing, (staging, &differences, &total), doing)?;
+    if rows != proof.rows_copied {
+        let text = format!("{doing}: staging holds {} rows, the table {rows} after the merge", proof.rows_copied);
+        return Err(Error::new(Kind::Proof, text));
+    }
+    Ok(Outcome { rows, inserted, updated, deleted, ..Outcome::default() })
+}
+
+/// Makes the target hold the rows of `staging`, and inside `ranges` no others; every other row stays. None when rows
+/// cannot be told by their key on this target. `rows` of the outcome are not counted.
+///
+/// # Errors
+/// As [`install`].
+pub fn add(
+    conn: &mut PostgresConn,
+    load: &Load<'_>,
+    staging: &str,
+    ranges: &[KeyRange],
+    copied: u64,
+    doing: &str,
+) -> Result<Option<Outcome>> {
+    let target = load.plan.target.postgres();
+    let existing = begin(conn, load, staging, copied, doing)?;
+    if !is_keyed(load, existing) {
+        return Ok(None);
+    }
+    let differences = past(load, staging, &target, ranges);
+    let held = format!("SELECT count(*) FROM {staging} s JOIN ONLY {target} t ON {}", same_key(load));
+    let ([deleted, updated, inserted], rows) = change(conn, load, existing, (staging, &differences, &held), doing)?;
+    if rows != copied {
+        return Err(Error::new(Kind::Proof, format!("{doing}: {copied} rows were to be merged, the table holds {rows} of them")));
+    }
+    Ok(Some(Outcome { inserted, updated, deleted, ..Outcome::default() }))
+}
+
+/// Locks the target, adapts its columns and looks whether staging holds what was copied.
+fn begin<'a>(conn: &mut PostgresConn, load: &Load<'a>, staging: &str, copied: u64, doing: &str) -> Result<&'a TargetTable> {
+    let target = load.plan.target.postgres();
     let Some(existing) = load.existing else {
         return Err(Error::new(Kind::Internal, format!("{doing}: a refresh without a target")));
     };
@@ -33,28 +75,28 @@ pub fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &
     }
     sql.push_str(&format!("SELECT count(*) FROM {staging};"));
     let held = count(first(&run(conn, &sql, doing)?.rows), doing)?;
-    if held != proof.rows_copied {
-        return Err(Error::new(Kind::Proof, format!("{doing}: {} rows were copied, staging holds {held}", proof.rows_copied)));
+    if held != copied {
+        return Err(Error::new(Kind::Proof, format!("{doing}: {copied} rows were copied, staging holds {held}")));
     }
-    let differences = if is_keyed(load, existing) { by_key(load, staging, &target) } else { by_image(load, staging, &target) };
+    Ok(existing)
+}
+
+/// Finds what differs and changes it; returns rows deleted, updated and inserted, and the answer to `total`.
+fn change(
+    conn: &mut PostgresConn,
+    load: &Load<'_>,
+    existing: &TargetTable,
+    (staging, differences, total): (&str, &str, &str),
+    doing: &str,
+) -> Result<([u64; 3], u64)> {
     let found =
         run(conn, &format!("SET LOCAL work_mem = '{WORK_MEM}'; CREATE TEMP TABLE diff ON COMMIT DROP AS {differences}"), doing)?;
-    let total = format!("SELECT count(*) FROM ONLY {target}");
-    let (changes, rows) = match found.touched.last() {
-        Some(0) => ([0; 3], count(first(&run(conn, &total, doing)?.rows), doing)?),
-        _ => {
-            let (answers, replaced) = write(conn, load, existing, (staging, &target), &total, doing)?;
-            (
-                changes(&answers, replaced, doing)?,
-                count(answers.rows.last().and_then(|row| row.first()).map_or("", String::as_str), doing)?,
-            )
-        }
-    };
-    if rows != held {
-        return Err(Error::new(Kind::Proof, format!("{doing}: staging holds {held} rows, the table {rows} after the merge")));
+    if found.touched.last() == Some(&0) {
+        return Ok(([0; 3], count(first(&run(conn, total, doing)?.rows), doing)?));
     }
-    let [deleted, updated, inserted] = changes;
-    Ok(Outcome { rows, inserted, updated, deleted, ..Outcome::default() })
+    let (answers, replaced) = write(conn, load, existing, (staging, &load.plan.target.postgres()), total, doing)?;
+    let rows = count(answers.rows.last().and_then(|row| row.first()).map_or("", String::as_str), doing)?;
+    Ok((changes(&answers, replaced, doing)?, rows))
 }
 
 /// Rows deleted, updated and inserted, when they are as many as differed: a trigger or a rule may swallow a write.
@@ -114,17 +156,54 @@ fn adapt(load: &Load<'_>, existing: &TargetTable, target: &str) -> String {
 /// `*<>` compares images, so it sees -0, 1.0 against 1.00, and types without an equality. The casts keep PostgreSQL from
 /// taking it apart into a comparison per column.
 fn by_key(load: &Load<'_>, staging: &str, target: &str) -> String {
-    let names: Vec<String> = load.plan.source.key_columns().map(|c| quote_postgres(&c.target)).collect();
-    let same: Vec<String> = names.iter().map(|name| format!("s.{name} = t.{name}")).collect();
-    let missing: Vec<String> = names.iter().take(1).map(|name| format!("s.{name} IS NULL OR t.{name} IS NULL")).collect();
+    let key = load.plan.source.key_columns().take(1).map(|c| quote_postgres(&c.target));
+    let missing: Vec<String> = key.map(|name| format!("s.{name} IS NULL OR t.{name} IS NULL")).collect();
     format!(
         "SELECT t.ctid AS place, s.ctid AS fresh FROM {staging} s FULL JOIN ONLY {target} t ON {} \
          WHERE {} OR ROW({})::record *<> ROW({})::record",
-        same.join(" AND "),
+        same_key(load),
         missing.join(" OR "),
         row(load, "s."),
         row(load, "t."),
     )
+}
+
+fn same_key(load: &Load<'_>) -> String {
+    let names = load.plan.source.key_columns().map(|c| quote_postgres(&c.target));
+    names.map(|name| format!("s.{name} = t.{name}")).collect::<Vec<_>>().join(" AND ")
+}
+
+/// As [`by_key`] for staging that holds a part of the table: what it does not hold is only gone inside `ranges`.
+fn past(load: &Load<'_>, staging: &str, target: &str, ranges: &[KeyRange]) -> String {
+    let key = load.plan.source.key_columns().next().map(|c| quote_postgres(&c.target)).unwrap_or_default();
+    let changed = format!(
+        "SELECT t.ctid AS place, s.ctid AS fresh FROM {staging} s LEFT JOIN ONLY {target} t ON {} \
+         WHERE t.{key} IS NULL OR ROW({})::record *<> ROW({})::record",
+        same_key(load),
+        row(load, "s."),
+        row(load, "t."),
+    );
+    if ranges.is_empty() {
+        return changed;
+    }
+    let inside: Vec<String> = ranges.iter().map(|range| format!("({})", bounds(&format!("t.{key}"), range))).collect();
+    format!(
+        "{changed} UNION ALL SELECT t.ctid, NULL FROM ONLY {target} t WHERE ({}) \
+         AND NOT EXISTS (SELECT 1 FROM {staging} s WHERE {})",
+        inside.join(" OR "),
+        same_key(load)
+    )
+}
+
+/// A range of an integer key; no range in SQL is made of any other key, because servers order strings differently.
+fn bounds(key: &str, range: &KeyRange) -> String {
+    let bound = |sign: &str, end: &Option<Vec<KeyValue>>| match end.as_deref() {
+        Some([KeyValue::Int(value)]) => Some(format!("{key} {sign} {value}")),
+        Some([KeyValue::UInt(value)]) => Some(format!("{key} {sign} {value}")),
+        _ => None,
+    };
+    let both: Vec<String> = bound(">=", &range.low).into_iter().chain(bound("<", &range.high)).collect();
+    if both.is_empty() { "true".into() } else { both.join(" AND ") }
 }
 
 /// Without a key rows are told apart by their whole text image and by how often it occurs.

@@ -1,12 +1,14 @@
 //! The PostgreSQL sink: a worker's connection, and the order of the statements in each transaction.
 
 pub mod copy; // COPY … FROM STDIN, and the search for a row that it refuses
+pub mod counts; // rows of a target and of its quarantine, by buckets of the key
 pub mod definitions; // indexes, foreign keys, defaults, sequences: single statements
 pub mod finish; // first load: shadow to table
+pub mod increments; // refresh by what is past the watermark, proved by counts of the whole table
 pub mod leftovers; // what dead runs left in the warehouse
 pub mod merge; // refresh: staging into the table, by content
 
-use super::{Copied, Load, Outcome, Proof, Rows, Sink};
+use super::{Copied, Load, Merge, Outcome, Part, Proof, Rows, Sink};
 use crate::catalog::ddl::{self, CreateOptions};
 use crate::config::Endpoint;
 use crate::conn::classify;
@@ -191,6 +193,26 @@ impl Sink for PostgresSink {
         })
     }
 
+    fn increments(&mut self, load: &Load<'_>, part: &Part, rows: &mut dyn Rows) -> Result<Merge> {
+        let doing = doing(load, "merging increments of");
+        let staging = format!("pg_temp.{}", quote_postgres(&load.staging.table));
+        let create = create_staging(load, true);
+        self.with(|conn| {
+            if let Some(Copied { rows, rejected }) = begin(conn, load.run, &state::finished(load.run, load.plan.name()), &doing)?
+            {
+                return Ok(Merge::Done(Outcome { rows, rejected, ..Outcome::default() }));
+            }
+            conn.batch(&create, &doing)?;
+            let copied = copy::copy_in(conn, load, &staging, rows)?;
+            keep(conn, load, rows.rejects(), &doing)?;
+            let (outcome, drift) = increments::install(conn, load, (part, &staging), (copied, rows.rejects()), &doing)?;
+            match drift {
+                None => commit(conn, load, outcome, "SELECT 1", &doing).map(Merge::Done),
+                Some(drift) => conn.batch("ROLLBACK", &doing).map(|()| Merge::Drift(drift)),
+            }
+        })
+    }
+
     fn make_nullable(&mut self, load: &Load<'_>, column: usize) -> Result<()> {
         let Some(name) = load.plan.source.columns.get(column).map(|c| c.target.as_str()) else {
             return Err(Error::new(Kind::Internal, "NULL by policy in a column that the plan does not have"));
@@ -249,6 +271,7 @@ fn commit(conn: &mut PostgresConn, load: &Load<'_>, outcome: Outcome, more: &str
         source_identity: load.source_identity,
         rejected: outcome.rejected,
         target: &target,
+        watermark: load.watermark()?,
     };
     let mut sql = format!("{}; {more}; ", state::upsert(load.run, &new));
     sql.push_str(&quarantine::clear_older(load.run, load.round, load.plan.name()));

@@ -175,6 +175,7 @@ mod tests {
             comment: String::new(),
             rows_estimated: 0,
             bytes_estimated: 0,
+            counter: None,
             columns,
             key: Vec::new(),
             key_kind: KeyKind::None,

@@ -1,0 +1,146 @@
+//! From the watermark of the last success to the rows that this run reads, or to the reason for reading all.
+
+use crate::catalog::TargetTable;
+use crate::config::TableRule;
+use crate::conn::mysql::MysqlConn;
+use crate::conn::postgres::PostgresConn;
+use crate::error::{Error, Kind, Result};
+use crate::plan::increments::{self, Choice};
+use crate::plan::watermark::{self, Incremental, Join, Lookback, Mark, SECOND, Scale, Void, Watermark};
+use crate::plan::{Action, Increments, TablePlan};
+use crate::source::clock;
+use crate::track::state::TableState;
+use std::collections::BTreeSet;
+
+/// What a watermark has to fit.
+#[derive(Debug, Clone, Copy)]
+pub struct Since<'a> {
+    /// The source's clock, UTC, microseconds since 1970.
+    pub now: i64,
+    /// The source's clock minus the warehouse's.
+    pub ahead: i64,
+    /// Server and database that are read.
+    pub source_identity: &'a str,
+    /// Read every table whole.
+    pub full: bool,
+}
+
+/// Reads both clocks.
+///
+/// # Errors
+/// The classified error of either server.
+pub fn clocks(source: &mut MysqlConn, warehouse: &mut PostgresConn) -> Result<(i64, i64)> {
+    let now = clock::now(source)?;
+    let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+    let rows = warehouse.rows(sql, &[], "reading the warehouse's clock")?;
+    let Some(row) = rows.first() else {
+        return Err(Error::new(Kind::Internal, "reading the warehouse's clock: no row"));
+    };
+    Ok((now, now - row.get::<_, i64>(0)))
+}
+
+/// Decides whether the table keeps a watermark, and whether this run reads from the last one. Both go into the reason.
+///
+/// # Errors
+/// [`Kind::Config`] for a lookback over columns that cannot be compared with a date.
+pub fn apply(
+    plan: &mut TablePlan,
+    rule: &TableRule,
+    existing: Option<&TargetTable>,
+    state: Option<&TableState>,
+    since: Since<'_>,
+) -> Result<()> {
+    let (columns, join, unused) = match increments::choose(&plan.source, rule) {
+        Choice::Increments { columns, join, unused } => (columns, join, unused),
+        Choice::Full(why) => {
+            if rule.primary_incremental_column.is_some() || rule.incremental_columns.is_some() {
+                plan.reason = format!("{}; all rows: {why}", plan.reason);
+            }
+            return Ok(());
+        }
+    };
+    for why in unused {
+        log::warn!("table {}: incremental column {why}", plan.name());
+    }
+    let names = columns.iter().map(|c| c.column.as_str()).collect::<Vec<_>>().join(", ");
+    let lookback = increments::lookback(rule);
+    let (from, reason) = match usable(plan, existing, state, (&columns, lookback), since) {
+        Ok((watermark, marks)) => (Some((watermark, marks)), format!("increments by {names}")),
+        Err(why) => (None, format!("{}; watermark {names}; all rows: {why}", plan.reason)),
+    };
+    plan.reason = reason;
+    let text = match &from {
+        Some((_, marks)) => Some(condition(plan, rule, &columns, marks, join, since)?),
+        None => None,
+    };
+    plan.increments = Some(Increments { columns, lookback, last: from.map(|(watermark, _)| watermark), since: text });
+    Ok(())
+}
+
+/// The stored watermark, when it is one of this table, this source and these columns.
+fn usable(
+    plan: &TablePlan,
+    existing: Option<&TargetTable>,
+    state: Option<&TableState>,
+    (columns, lookback): (&[Incremental], Lookback),
+    since: Since<'_>,
+) -> Result<(Watermark, Vec<Mark>), String> {
+    let Some((existing, state)) = existing.zip(state).filter(|_| plan.action == Action::Refresh) else {
+        return Err("nothing was loaded before".into());
+    };
+    if since.full {
+        return Err("--full".into());
+    }
+    let Some(text) = &state.watermark else { return Err("the last load left no watermark".into()) };
+    let watermark: Watermark =
+        serde_json::from_str(text).map_err(|_| "the watermark of the last load is of another version".to_owned())?;
+    if state.source_identity != since.source_identity {
+        return Err("the last load was from another source".into());
+    }
+    if state.target_oid != i64::from(existing.oid) {
+        return Err("the target is not the table that was loaded".into());
+    }
+    if state.fingerprint != plan.fingerprint() {
+        return Err("columns, types, policies or filter changed".into());
+    }
+    if state.rejected > 0 {
+        return Err("rows are in quarantine".into());
+    }
+    let key: BTreeSet<&str> = plan.source.key_columns().map(|c| c.target.as_str()).collect();
+    let is_key = |names: &Vec<String>| names.iter().map(String::as_str).collect::<BTreeSet<_>>() == key;
+    if !std::iter::once(&existing.primary_key).chain(&existing.unique).any(is_key) {
+        return Err("the target does not keep the key unique".into());
+    }
+    match watermark::from(&watermark, columns, lookback, (since.now, since.ahead)) {
+        Ok(marks) => Ok((watermark, marks)),
+        Err(Void::Columns) => Err("other incremental columns than in the last load".into()),
+        Err(Void::ClockBehind(by)) => Err(format!("the source's clock is {} s behind the last load's", by / SECOND)),
+    }
+}
+
+/// Rows past the marks, and rows whose business date lies in the window of `lookback_resync`.
+fn condition(
+    plan: &TablePlan,
+    rule: &TableRule,
+    columns: &[Incremental],
+    marks: &[Mark],
+    join: Join,
+    since: Since<'_>,
+) -> Result<String> {
+    let mut parts = vec![watermark::condition(marks, columns, join)];
+    if let Some(window) = &rule.lookback {
+        for name in &window.columns {
+            let column = plan.source.column(name).and_then(|index| plan.source.columns.get(index));
+            let scale = column.and_then(|c| Scale::of(&c.declared, c.ty, false));
+            if scale.is_none() {
+                let text = format!("table {}: lookback_resync: {name} is not copied, or no date", plan.name());
+                return Err(Error::new(Kind::Config, text));
+            }
+            let days = i64::try_from(window.window_days).unwrap_or(i64::MAX / (86_400 * SECOND));
+            let value = since.now.saturating_sub(days.saturating_add(1).saturating_mul(86_400 * SECOND));
+            let mark = Mark { column: name.clone(), declared: "date".into(), scale: Scale::Day, value };
+            parts.push(watermark::condition(&[mark], &[], Join::Or));
+        }
+    }
+    Ok(parts.join(" OR "))
+}
