@@ -117,7 +117,7 @@ fn join_small(pieces: &[Piece], rows_per_chunk: u64) -> Vec<i128> {
 }
 
 /// The narrowest key value that holds the number; boundaries lie between two existing keys, so one of both fits.
-fn integer_value(number: i128) -> KeyValue {
+pub(super) fn integer_value(number: i128) -> KeyValue {
     match i64::try_from(number) {
         Ok(signed) => KeyValue::Int(signed),
         Err(_) => KeyValue::UInt(u64::try_from(number).unwrap_or(u64::MAX)),

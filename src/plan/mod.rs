@@ -1,5 +1,6 @@
 //! Pure decisions: what is done with each table, by which strategy, in which chunks and order. No I/O.
 
+pub mod buckets; // where counts of both sides are compared
 pub mod chunks; // where a table is cut
 pub mod strategy; // one worker or many, merge or first load, and why
 

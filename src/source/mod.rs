@@ -1,6 +1,7 @@
 //! Where rows come from. One trait; a new source is a file here, a configuration variant and a match arm.
 
 pub mod boundaries; // asks the server where a table's chunks may be cut
+pub mod counts; // counts rows, by buckets of the key
 pub mod guard; // holds the planned tables in place during the run
 pub mod mysql; // MySQL and MariaDB over the binary protocol
 pub mod probe; // counts the values that a run would not take as they are

@@ -1,6 +1,7 @@
 //! The PostgreSQL sink: a worker's connection, and the order of the statements in each transaction.
 
 pub mod copy; // COPY … FROM STDIN, and the search for a row that it refuses
+pub mod counts; // rows of a target and of its quarantine, by buckets of the key
 pub mod definitions; // indexes, foreign keys, defaults, sequences: single statements
 pub mod finish; // first load: shadow to table
 pub mod leftovers; // what dead runs left in the warehouse
