@@ -15,3 +15,4 @@ pub mod status; // what the last runs left
 pub mod sync; // the main job: a run from start to end
 mod telling; // columns for people: types, rules, policies, names
 mod typing; // types and policies of columns
+pub mod verify; // whether both sides hold the same rows
