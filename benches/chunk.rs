@@ -5,6 +5,7 @@
 #![allow(clippy::print_stderr)]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use etl_sync::app::increments::Since;
 use etl_sync::app::planning::{self, Inputs};
 use etl_sync::cancel::Cancel;
 use etl_sync::catalog;
@@ -18,8 +19,8 @@ use etl_sync::error::{Error, Kind, Result};
 use etl_sync::pipeline::chunk::{Worker, copy_chunk};
 use etl_sync::pipeline::table::TableWork;
 use etl_sync::pipeline::{Limits, Services};
-use etl_sync::plan::TablePlan;
 use etl_sync::plan::chunks::ChunkGoal;
+use etl_sync::plan::{Slice, TablePlan};
 use etl_sync::retry::Retries;
 use etl_sync::sink::postgres::{PostgresSink, leftovers};
 use etl_sync::sink::{Load, Sink};
@@ -79,6 +80,7 @@ fn measure(c: &mut Criterion) -> Result<()> {
         warehouse: &config.warehouse,
         run: lock.identity(),
         source_identity: "bench",
+        ahead: 0,
         cancel: &cancel,
         watchdog: &watchdog,
         tracker: &tracker,
@@ -102,7 +104,15 @@ fn measure(c: &mut Criterion) -> Result<()> {
 /// The plan of the biggest table, cut into chunks of one size.
 fn biggest_table(config: &Config, conn: &mut MysqlConn) -> Result<TablePlan> {
     let catalog = catalog::mysql::read(&mut conn.conn, &config.source.database)?;
-    let inputs = Inputs { config, catalog, targets: &BTreeMap::new(), tables: &[], done: &BTreeMap::new() };
+    let inputs = Inputs {
+        config,
+        catalog,
+        targets: &BTreeMap::new(),
+        tables: &[],
+        states: &BTreeMap::new(),
+        resumes: None,
+        since: Since { now: 0, ahead: 0, source_identity: "bench", full: true },
+    };
     let mut tables = planning::plan(conn, inputs)?.tables;
     tables.sort_by_key(|table| table.source.bytes_estimated);
     let Some(mut table) = tables.pop() else { return Err(Error::new(Kind::Config, "the source has no table to copy")) };
@@ -113,6 +123,7 @@ fn biggest_table(config: &Config, conn: &mut MysqlConn) -> Result<TablePlan> {
 
 fn steps(c: &mut Criterion, services: &Services<'_>, plan: &TablePlan, source: &mut MysqlSource) -> Result<()> {
     let Some(range) = plan.chunks.first() else { return Err(Error::new(Kind::Internal, "a plan without chunks")) };
+    let range = &Slice::Range(range.clone());
     let rows = source.read(plan, range, &mut |_| Ok(()))?;
     let mut sink = PostgresSink::new(services.warehouse, &services.run.run_id, services.watchdog);
     let mut failed = None;
@@ -158,7 +169,7 @@ fn encoded(plan: &TablePlan, source: &mut MysqlSource) -> Result<u64> {
     let nothing = BTreeSet::new();
     let columns = plan.source.columns.iter().enumerate().map(|(i, c)| Target::of(c, is_not_null(i, c, &nothing))).collect();
     let mut out = RowWriter::new(&Format::Binary, columns, io::sink());
-    source.read(plan, range, &mut |row| Ok(out.row(row.cells).map(drop)?))
+    source.read(plan, &Slice::Range(range.clone()), &mut |row| Ok(out.row(row.cells).map(drop)?))
 }
 
 /// The job as a worker does it; the staging table is made before and dropped after, outside the measured time.
@@ -172,6 +183,7 @@ fn copied(services: &Services<'_>, plan: &TablePlan, source: &mut MysqlSource, s
         snapshot: "shared",
         source_identity: services.source_identity,
         fingerprint: plan.fingerprint(),
+        clock: None,
         nullable: Mutex::default(),
     };
     sink.prepare(&load)?;

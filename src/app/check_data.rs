@@ -3,8 +3,9 @@
 use super::planning::{self, Selected};
 use super::telling;
 use crate::cancel::Cancel;
-use crate::config::{Config, Deadlines, Endpoint};
+use crate::config::{Config, Endpoint};
 use crate::conn::mysql::MysqlConn;
+use crate::conn::sessions;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::report::ErrorReport;
 use crate::report::data::{AtLeastMost, DataReport, FoundValues, TableData};
@@ -45,7 +46,7 @@ struct Shared<'a> {
 /// [`Kind::Config`] for names that do not exist; the classified error of the source.
 pub fn check(config: &Config, tables: &[String], cancel: &Cancel) -> Result<DataReport> {
     let started = Instant::now();
-    let endpoint = patient(&config.source);
+    let endpoint = config.source.patient();
     let mut source = MysqlConn::connect(&endpoint)?;
     let (selected, refused) = planning::selected(&mut source, config, tables)?;
     let mut report = DataReport {
@@ -85,14 +86,6 @@ pub fn check(config: &Config, tables: &[String], cancel: &Cancel) -> Result<Data
     report.seconds = started.elapsed().as_secs_f64();
     let stopped = cancel.is_stopping().then(|| u8::try_from(cancel.signal()).map_or(70, |signal| signal.saturating_add(128)));
     Ok(report.judged(stopped))
-}
-
-/// An aggregate query gives no byte until its end, so only the deadline of the statement counts.
-fn patient(endpoint: &Endpoint) -> Endpoint {
-    let Deadlines { stall, statement, .. } = endpoint.deadlines;
-    // The server ends the statement first, and says so.
-    let stall = stall.max(statement + Duration::from_secs(30));
-    Endpoint { deadlines: Deadlines { stall, ..endpoint.deadlines }, ..endpoint.clone() }
 }
 
 /// Runs every query, by up to so many connections; the first one is there already.
@@ -169,24 +162,9 @@ fn ask(shared: &Shared<'_>, worker: usize, source: &mut MysqlConn, asked: &Asked
     answer
 }
 
-/// A query goes on at the server when its client goes away, so it is ended there.
 fn end_queries(shared: &Shared<'_>) {
     let running: Vec<u64> = lock(&shared.running).iter().filter_map(|id| *id).collect();
-    if running.is_empty() {
-        return;
-    }
-    let kill = |conn: &mut MysqlConn| {
-        for id in &running {
-            // A query that has just ended by itself is no error.
-            if let Err(error) = conn.execute(&format!("KILL QUERY {id}"), "ending a query") {
-                log::debug!("{error}");
-            }
-        }
-    };
-    match MysqlConn::connect(shared.endpoint) {
-        Ok(mut conn) => kill(&mut conn),
-        Err(error) => log::warn!("a query at the source cannot be ended: {error}"),
-    }
+    sessions::end_queries(shared.endpoint, &running);
 }
 
 fn told(shared: &Shared<'_>, asked: &Asked, answer: Result<Answer>, length: Duration) -> TableData {

@@ -8,7 +8,7 @@ mod check_warehouse; // the PostgreSQL side of it
 pub mod ddl; // the target's DDL and the rules behind it
 pub mod definitions; // indexes, foreign keys, defaults and sequences, when asked for
 pub mod grants; // MySQL's SHOW GRANTS as data
-mod increments; // from a stored watermark to the rows that a run reads
+pub mod increments; // from a stored watermark to the rows that a run reads
 pub mod planning; // from two catalogs and the configuration to a plan
 pub mod preview; // what a run would do
 pub mod space; // disk space of a warehouse on this machine
@@ -16,3 +16,4 @@ pub mod status; // what the last runs left
 pub mod sync; // the main job: a run from start to end
 mod telling; // columns for people: types, rules, policies, names
 mod typing; // types and policies of columns
+pub mod verify; // whether both sides hold the same rows

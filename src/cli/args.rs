@@ -21,9 +21,10 @@ Examples:
   etl-sync ddl --tables patient                the target's DDL and the rule behind each column; touches nothing
   etl-sync check                               connections, TLS, privileges, limits
   etl-sync check --data                        which values a run would null, strip, reject or fail on
+  etl-sync verify                              whether both sides hold the same rows; touches nothing
 
 Exit codes:
-  0 synced   1 a table failed   2 usage or configuration   3 synced, but incomplete
+  0 synced, equal   1 a table failed or differs   2 usage or configuration   3 incomplete or not proven
   4 stopped at --until   69 server unreachable   70 fault of etl-sync   75 another run
   77 refused by a server   130, 143 stopped by SIGINT, SIGTERM
 
@@ -117,6 +118,10 @@ pub enum Command {
     Check(CheckArgs),
     /// Show the last run, its lock, and each table's last success; reads only
     Status,
+    /// Compare both sides, read-only: rows per key range, those in quarantine included
+    Verify(VerifyArgs),
+    /// Report tables that lack rows in the warehouse, by severity; the data of `verify`
+    Audit(AuditArgs),
     /// Print the JSON Schema of a configuration file, for editors
     Schema {
         /// Which file
@@ -187,6 +192,36 @@ pub struct CheckArgs {
         help_heading = "Work"
     )]
     pub tables: Vec<String>,
+}
+
+/// Arguments of `verify`.
+#[derive(Args, Clone)]
+pub struct VerifyArgs {
+    /// How deep to look: counts, ledger or rows; only counts is built
+    #[arg(long, value_name = "DEPTH", default_value = "counts", hide_possible_values = true, help_heading = "Work")]
+    pub depth: Depth,
+    /// Only these tables or views, by exact name [default: all configured]
+    #[arg(long, value_name = "TABLE", num_args = 1.., value_delimiter = ',', help_heading = "Work")]
+    pub tables: Vec<String>,
+}
+
+/// Arguments of `audit`.
+#[derive(Args, Clone, Default)]
+pub struct AuditArgs {
+    /// Only these tables or views, by exact name [default: all configured]
+    #[arg(long, value_name = "TABLE", num_args = 1.., value_delimiter = ',', help_heading = "Work")]
+    pub tables: Vec<String>,
+}
+
+/// How deep `verify` looks.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Depth {
+    /// Rows per key range.
+    Counts,
+    /// Digests that runs have left.
+    Ledger,
+    /// Every row.
+    Rows,
 }
 
 /// Which configuration file.

@@ -13,6 +13,7 @@ mod settings; // flags to configuration
 mod signals; // first drains, second aborts
 mod until; // --until
 mod usage; // a wrong command line or configuration
+mod verify; // what is around `verify` and `audit`
 
 use crate::app;
 use crate::config::Config;
@@ -64,6 +65,8 @@ pub fn main() -> ExitCode {
             output.document(&report, || report::status::text(&report));
             Ok(0)
         }),
+        Command::Verify(args) => verify::verify(&global, &args, output),
+        Command::Audit(args) => verify::audit(&global, &args.tables, output),
         Command::Schema { file } => schema(file),
         Command::Completions { shell } => completions(shell),
         Command::Man { dir } => man(&dir, output),

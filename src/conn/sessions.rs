@@ -4,6 +4,7 @@
 //! statement that holds a character beyond the basic plane.
 
 use super::mysql::MysqlConn;
+use crate::config::Endpoint;
 use crate::error::{Error, Kind, Result};
 use mysql::{Row, from_value_opt};
 
@@ -36,6 +37,24 @@ impl MysqlConn {
         let rows = self.rows(sql, "reading the list of sessions")?;
         let sessions: Option<Vec<Session>> = rows.into_iter().map(session).collect();
         sessions.ok_or_else(|| Error::new(Kind::Internal, format!("{}: {sql} has other columns than expected", self.what())))
+    }
+}
+
+/// Ends the statements of these sessions, by server-side id: a statement goes on at the server when its client goes away.
+pub fn end_queries(endpoint: &Endpoint, ids: &[u64]) {
+    if ids.is_empty() {
+        return;
+    }
+    match MysqlConn::connect(endpoint) {
+        Ok(mut conn) => {
+            for id in ids {
+                // A query that has just ended by itself is no error.
+                if let Err(error) = conn.execute(&format!("KILL QUERY {id}"), "ending a query") {
+                    log::debug!("{error}");
+                }
+            }
+        }
+        Err(error) => log::warn!("a query at the source cannot be ended: {error}"),
     }
 }
 

@@ -1,4 +1,5 @@
 //! Generated transaction histories: no row may become visible below the point that an earlier run has stored.
+#![allow(clippy::unwrap_used, clippy::cast_possible_wrap, clippy::as_conversions)]
 
 use super::*;
 use proptest::prelude::*;

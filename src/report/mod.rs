@@ -1,5 +1,6 @@
 //! What a run was, as data: one document that text and JSON are made from. Holds no cell value and no password.
 
+pub mod audit; // what `verify` found, weighed
 pub mod check; // what `check` found
 pub mod columns; // a column for people
 pub mod data; // what `check --data` found
@@ -8,6 +9,7 @@ pub mod plan; // what a run would do
 pub mod status; // what the last runs left
 pub mod store; // result documents on disk
 pub mod text; // the summary table
+pub mod verify; // whether both sides hold the same rows
 
 use crate::error::Error;
 use chrono::{SecondsFormat, Utc};

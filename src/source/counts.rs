@@ -37,7 +37,9 @@ pub fn sql(table: &SourceTable, filter: Option<&str>, buckets: Option<Buckets>) 
     let condition = filter.map(|filter| format!(" WHERE ({filter})")).unwrap_or_default();
     let rest = format!("COUNT(*) FROM {}{condition}", table.name.mysql());
     match key(table).zip(buckets) {
-        Some((key, buckets)) => format!("SELECT {key} DIV {} AS bucket, {rest} GROUP BY bucket", buckets.width()),
+        // MySQL refuses to divide the smallest BIGINT by 1 (error 1690), though the result is that number.
+        Some((key, buckets)) if buckets.width() == 1 => format!("SELECT {key}, {rest} GROUP BY 1"),
+        Some((key, buckets)) => format!("SELECT {key} DIV {}, {rest} GROUP BY 1", buckets.width()),
         None => format!("SELECT NULL, {rest}"),
     }
 }

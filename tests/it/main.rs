@@ -31,4 +31,5 @@ mod stranger; // a listener in a server's place, for tls
 mod tidy; // the rules of the source tree
 mod tls; // certificates, plain servers, and every kind of password
 mod types; // every value case, by value and through COPY
+mod verify; // `verify` and `audit` find what was changed by hand, and nothing else
 mod writer; // the live application

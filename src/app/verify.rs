@@ -1,0 +1,210 @@
+//! `verify` and `audit`: whether the warehouse holds what the source holds. Takes no lock, writes nothing, and needs no right
+//! but SELECT on either side.
+
+use super::planning::{self, Selected};
+use crate::cancel::Cancel;
+use crate::catalog::{self, TargetKind, TargetTable};
+use crate::config::Config;
+use crate::conn::mysql::MysqlConn;
+use crate::conn::postgres::PostgresConn;
+use crate::conn::watchdog::Watchdog;
+use crate::error::{Error, Kind, Result};
+use crate::name::{TableName, quote_postgres};
+use crate::report::verify::{RangeReport, TableVerified, VerifyReport};
+use crate::report::{self, ErrorReport};
+use crate::sink::postgres::counts as warehouse_counts;
+use crate::verify::look::{Look, Question, Range, Verdict, Without};
+use crate::verify::{self, Seen, Services};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Compares these tables, all when empty, by counts per key range.
+///
+/// # Errors
+/// [`Kind::Config`] for names that do not exist; the classified error of a server that cannot be asked at all.
+pub fn verify(config: &Config, tables: &[String], cancel: &Cancel, watchdog: &Watchdog) -> Result<VerifyReport> {
+    let started = Instant::now();
+    let started_at = report::now();
+    let endpoint = config.source.patient();
+    let mut source = MysqlConn::connect(&endpoint)?;
+    let (selected, refused) = planning::selected(&mut source, config, tables)?;
+    let mut warehouse = PostgresConn::connect(&config.warehouse, "etl-sync/verify", watchdog)?;
+    warehouse.batch("SET default_transaction_read_only = on", "making the session read-only")?;
+    let targets = planning::targets(config, &mut warehouse)?;
+    let known = Known::read(&mut warehouse, &config.warehouse_schema)?;
+    let named: Vec<&str> = selected.iter().map(|t| t.source.name.table.as_str()).collect();
+    let gone = if tables.is_empty() { known.not_in(&named) } else { Vec::new() };
+    let mut all = gone_tables((&mut source, &mut warehouse), config, &targets, gone)?;
+    drop((source, warehouse));
+
+    let (mut questions, mut odd) = (Vec::new(), refused);
+    for table in selected {
+        let name = table.source.name.table.clone();
+        match question(table, &targets) {
+            Ok(question) => questions.push(question),
+            Err(error) => odd.push((name, error)),
+        }
+    }
+    let services = Services {
+        source: &endpoint,
+        warehouse: &config.warehouse,
+        job: &config.warehouse_schema,
+        quarantine: known.quarantine,
+        workers: config.settings.parallel,
+        cancel,
+        watchdog,
+    };
+    let (seen, lost) = verify::verify(&services, &questions);
+    all.extend(questions.iter().zip(&seen).map(|(question, seen)| told(config, question, seen)));
+    all.extend(odd.iter().map(|(name, error)| unproven(config, name, error)));
+    all.iter_mut().for_each(|table| table.last_success = known.last_success.get(&table.table).cloned());
+    all.sort_by(|a, b| a.table.cmp(&b.table));
+    let report = VerifyReport {
+        started_at,
+        seconds: started.elapsed().as_secs_f64(),
+        source: config.source.to_string(),
+        warehouse: config.warehouse.to_string(),
+        schema: config.warehouse_schema.clone(),
+        depth: "counts",
+        parallel: config.settings.parallel,
+        tables: all,
+        warnings: config.warnings.iter().cloned().chain(known.warning(config)).collect(),
+        error: lost.as_ref().map(ErrorReport::from),
+        ..VerifyReport::default()
+    };
+    let stopped = cancel.is_stopping().then(|| u8::try_from(cancel.signal()).map_or(70, |signal| signal.saturating_add(128)));
+    Ok(report.judged(lost.map(|error| error.kind().policy().exit), stopped))
+}
+
+/// What our own tables say, as far as this role may read them.
+struct Known {
+    quarantine: Without,
+    /// Tables that were ever synced, and when.
+    last_success: BTreeMap<String, String>,
+}
+
+impl Known {
+    fn read(conn: &mut PostgresConn, schema: &str) -> Result<Self> {
+        let rows = conn.rows(include_str!("verify_known.sql"), &[], "looking for our own tables")?;
+        let readable: BTreeMap<String, bool> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let state = readable.get("etl_sync.etl_table_state").copied();
+        let quarantine = match readable.get("etl_quarantine.rejected_row") {
+            None => Without::Quarantine,
+            Some(_) if readable.values().all(|may| *may) && readable.len() == 3 => Without::Nothing,
+            Some(_) => Without::Right,
+        };
+        let mut known = Self { quarantine, last_success: BTreeMap::new() };
+        if state == Some(true) {
+            let sql = "SELECT table_name, to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
+                       FROM etl_sync.etl_table_state WHERE job = $1";
+            let rows = conn.rows(sql, &[&schema], "reading when tables were synced")?;
+            known.last_success = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        }
+        Ok(known)
+    }
+
+    /// Tables that were synced and are not among these.
+    fn not_in(&self, names: &[&str]) -> Vec<String> {
+        self.last_success.keys().filter(|name| !names.contains(&name.as_str())).cloned().collect()
+    }
+
+    fn warning(&self, config: &Config) -> Option<String> {
+        let role = quote_postgres(&config.warehouse.user);
+        (self.quarantine == Without::Right).then(|| {
+            format!(
+                "rows in quarantine cannot be counted; GRANT USAGE ON SCHEMA etl_sync, etl_quarantine TO {role}; GRANT SELECT ON \
+                 etl_sync.job, etl_sync.etl_table_state, etl_quarantine.rejected_row TO {role}"
+            )
+        })
+    }
+}
+
+/// Of tables that were synced and are not selected, those whose source does not exist any more while the target does.
+fn gone_tables(
+    (source, warehouse): (&mut MysqlConn, &mut PostgresConn),
+    config: &Config,
+    targets: &BTreeMap<String, TargetTable>,
+    mut names: Vec<String>,
+) -> Result<Vec<TableVerified>> {
+    names.retain(|name| targets.contains_key(&catalog::names::table(name)));
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let there = catalog::mysql::read(&mut source.conn, &config.source.database)?;
+    let tables = there.tables.iter().map(|t| &t.name).chain(there.refused.iter().map(|r| &r.name)).chain(&there.views);
+    let tables: Vec<&str> = tables.map(|name| name.table.as_str()).collect();
+    names.retain(|name| !tables.contains(&name.as_str()));
+    let mut gone = Vec::new();
+    for name in names {
+        let target = TableName::new(config.warehouse_schema.clone(), catalog::names::table(&name));
+        let sql = format!("SELECT NULL, count(*) FROM {}", target.postgres());
+        let blank = TableVerified { status: "source_gone", ..blank(config, &name) };
+        gone.push(match warehouse_counts::counts(warehouse, &sql, &format!("counting {target}")) {
+            Ok(counts) => TableVerified { target_rows: Some(counts.rows), ..blank },
+            Err(error) if error.kind() == Kind::Refused => TableVerified { error: Some(ErrorReport::from(&error)), ..blank },
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(gone)
+}
+
+fn question(table: Selected, targets: &BTreeMap<String, TargetTable>) -> Result<Question> {
+    let Selected { source, target, filter } = table;
+    let existing = targets.get(&target.table);
+    if existing.is_some_and(|existing| existing.kind != TargetKind::Table) {
+        let text = format!("table {}: its target {target} is not an ordinary table", source.name.table);
+        return Err(Error::new(Kind::Changed, text).hint("rename or drop it in the warehouse"));
+    }
+    Ok(Question { source, target: existing.map(|_| target), filter })
+}
+
+fn blank(config: &Config, table: &str) -> TableVerified {
+    TableVerified {
+        table: table.to_owned(),
+        target: format!("{}.{}", config.warehouse_schema, catalog::names::table(table)),
+        status: "not_reached",
+        compared_by: "total",
+        ..TableVerified::default()
+    }
+}
+
+fn unproven(config: &Config, table: &str, error: &Error) -> TableVerified {
+    TableVerified { status: "unproven", error: Some(ErrorReport::from(error)), ..blank(config, table) }
+}
+
+fn told(config: &Config, question: &Question, seen: &Seen) -> TableVerified {
+    let name = &question.source.name.table;
+    let report = match &seen.end {
+        None => blank(config, name),
+        Some(Err(error)) => unproven(config, name, error),
+        Some(Ok((look, verdict))) => looked(blank(config, name), look, *verdict),
+    };
+    TableVerified { seconds: seconds(seen.elapsed), ..report }
+}
+
+fn looked(report: TableVerified, look: &Look, verdict: Verdict) -> TableVerified {
+    TableVerified {
+        status: match verdict {
+            Verdict::Equal => "equal",
+            Verdict::InFlight => "in_flight",
+            Verdict::Different => "different",
+            Verdict::Missing => "missing",
+            Verdict::Unproven => "unproven",
+        },
+        source_rows: Some(look.source),
+        target_rows: look.target,
+        quarantined_rows: look.rejected,
+        compared_by: if look.by_range { "ranges" } else { "total" },
+        ranges: look.ranges.iter().map(range).collect(),
+        ..report
+    }
+}
+
+const fn range(range: &Range) -> RangeReport {
+    RangeReport { from: range.from, below: range.below, source_rows: range.source, target_rows: range.target }
+}
+
+/// Whole milliseconds are all that is meant.
+fn seconds(elapsed: Duration) -> f64 {
+    (elapsed.as_secs_f64() * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,271 @@
+//! What `verify` found, as data and as text. Key ranges are multiples of a width, never keys of rows.
+
+use super::plan::length;
+use super::text::number;
+use super::{ErrorReport, SCHEMA_VERSION};
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+/// Ranges of one table shown as text.
+const RANGES_SHOWN: usize = 8;
+
+/// Tables shown as text.
+const TABLES_SHOWN: usize = 60;
+
+/// The whole answer.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct VerifyReport {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The program's version.
+    pub program: String,
+    /// `equal`, `different`, `incomplete` (something could not be proven), `failed` (a server went away), `stopped`.
+    pub status: &'static str,
+    /// What the process exits with.
+    pub exit_code: u8,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// From start to end.
+    pub seconds: f64,
+    /// Source, without password.
+    pub source: String,
+    /// Warehouse, without password.
+    pub warehouse: String,
+    /// Target schema.
+    pub schema: String,
+    /// How deep it was looked: `counts`.
+    pub depth: &'static str,
+    /// Looks at the same time.
+    pub parallel: usize,
+    /// Sums over the tables.
+    pub totals: VerifyTotals,
+    /// Tables by name.
+    pub tables: Vec<TableVerified>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+    /// Why tables were not reached.
+    pub error: Option<ErrorReport>,
+}
+
+/// Sums over the tables.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct VerifyTotals {
+    /// All tables.
+    pub tables: u64,
+    /// Equal at the first or the second look.
+    pub equal: u64,
+    /// Of those, equal at the second look only.
+    pub in_flight: u64,
+    /// Different, missing and without source.
+    pub different: u64,
+    /// Not proven and not reached.
+    pub unproven: u64,
+    /// Rows of the source.
+    pub source_rows: u64,
+    /// Rows of the warehouse.
+    pub target_rows: u64,
+    /// Source rows in quarantine.
+    pub quarantined_rows: u64,
+}
+
+/// One table.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct TableVerified {
+    /// Source table.
+    pub table: String,
+    /// Target table, schema included.
+    pub target: String,
+    /// `equal`, `in_flight` (equal at the second look), `different`, `missing` (in the warehouse), `source_gone`,
+    /// `unproven`, `not_reached`.
+    pub status: &'static str,
+    /// Rows of the source under its filter.
+    pub source_rows: Option<u64>,
+    /// Rows of the target.
+    pub target_rows: Option<u64>,
+    /// Source rows that are in quarantine instead of the target.
+    pub quarantined_rows: Option<u64>,
+    /// `ranges` of the key, or one `total`.
+    pub compared_by: &'static str,
+    /// Ranges that differ, in key order.
+    pub ranges: Vec<RangeReport>,
+    /// End of the last run that brought the table up to date, RFC 3339, UTC; none when it is not known.
+    pub last_success: Option<String>,
+    /// Length of its looks.
+    pub seconds: f64,
+    /// Why it could not be compared.
+    pub error: Option<ErrorReport>,
+}
+
+/// A range of the key that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RangeReport {
+    /// First key; none when it is below every 64-bit number.
+    pub from: Option<i128>,
+    /// First key beyond; none when it is above every 64-bit number.
+    pub below: Option<i128>,
+    /// Rows of the source.
+    pub source_rows: u64,
+    /// Rows of the target, those in quarantine included.
+    pub target_rows: u64,
+}
+
+impl TableVerified {
+    /// It is in the warehouse as it is on the source, as far as was looked.
+    #[must_use]
+    pub fn is_equal(&self) -> bool {
+        matches!(self.status, "equal" | "in_flight")
+    }
+
+    /// It is known to differ.
+    #[must_use]
+    pub fn is_different(&self) -> bool {
+        matches!(self.status, "different" | "missing" | "source_gone")
+    }
+}
+
+impl VerifyReport {
+    /// Sums up, and decides status and exit code. `failed` is the exit code of what kept tables from being reached,
+    /// `stopped` that of a signal.
+    #[must_use]
+    pub fn judged(mut self, failed: Option<u8>, stopped: Option<u8>) -> Self {
+        let mut totals = VerifyTotals::default();
+        for table in &self.tables {
+            totals.tables += 1;
+            totals.equal += u64::from(table.is_equal());
+            totals.in_flight += u64::from(table.status == "in_flight");
+            totals.different += u64::from(table.is_different());
+            totals.unproven += u64::from(!table.is_equal() && !table.is_different());
+            totals.source_rows += table.source_rows.unwrap_or(0);
+            totals.target_rows += table.target_rows.unwrap_or(0);
+            totals.quarantined_rows += table.quarantined_rows.unwrap_or(0);
+        }
+        (self.status, self.exit_code) = match (stopped, failed) {
+            (Some(code), _) => ("stopped", code),
+            (None, Some(code)) => ("failed", code),
+            (None, None) if totals.different > 0 => ("different", 1),
+            (None, None) if totals.unproven > 0 => ("incomplete", 3),
+            (None, None) => ("equal", 0),
+        };
+        self.schema_version = SCHEMA_VERSION;
+        self.program = env!("CARGO_PKG_VERSION").into();
+        self.totals = totals;
+        self
+    }
+}
+
+/// The answer as text.
+#[must_use]
+pub fn text(report: &VerifyReport) -> String {
+    let mut lines = Vec::new();
+    let told: Vec<&TableVerified> = report.tables.iter().filter(|t| t.status != "equal").collect();
+    if !told.is_empty() {
+        lines.push(table(told.iter().copied().take(TABLES_SHOWN)));
+    }
+    for one in told.iter().take(TABLES_SHOWN) {
+        ranges(one, &mut lines);
+        lines.extend(one.error.iter().map(|error| format!("{}: {}\n  → {}", one.table, error.message, error.hint)));
+    }
+    if told.len() > TABLES_SHOWN {
+        lines.push(format!("and {} more tables (--json lists all)", told.len() - TABLES_SHOWN));
+    }
+    lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.extend(report.error.iter().map(|error| format!("error: {}\n  → {}", error.message, error.hint)));
+    lines.push(totals(report));
+    lines.join("\n") + "\n"
+}
+
+fn rows(count: Option<u64>) -> String {
+    count.map_or_else(|| "?".into(), number)
+}
+
+fn table<'a>(tables: impl Iterator<Item = &'a TableVerified>) -> String {
+    let mut out = Table::new();
+    out.load_style(presets::NOTHING);
+    out.set_header(["table", "source", "warehouse", "quarantined", "last success", "status"]);
+    for t in tables {
+        out.add_row([
+            t.table.clone(),
+            rows(t.source_rows),
+            rows(t.target_rows),
+            rows(t.quarantined_rows),
+            t.last_success.clone().unwrap_or_else(|| "unknown".into()),
+            t.status.to_owned(),
+        ]);
+    }
+    for column in 1..4 {
+        if let Some(column) = out.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    out.to_string()
+}
+
+fn ranges(table: &TableVerified, lines: &mut Vec<String>) {
+    for range in table.ranges.iter().take(RANGES_SHOWN) {
+        let from = range.from.map_or_else(|| "the first".into(), |from| from.to_string());
+        let to = range.below.map_or_else(|| "the last".into(), |below| (below - 1).to_string());
+        let (source, target) = (number(range.source_rows), number(range.target_rows));
+        lines.push(format!("{}: keys from {from} to {to}: {source} rows at the source, {target} in the warehouse", table.table));
+    }
+    if table.ranges.len() > RANGES_SHOWN {
+        lines.push(format!("{}: and {} more ranges (--json lists all)", table.table, table.ranges.len() - RANGES_SHOWN));
+    }
+}
+
+fn totals(report: &VerifyReport) -> String {
+    let t = &report.totals;
+    let mut out = format!(
+        "{}: {} of {} tables equal by {} in {}, {} rows at the source, {} in the warehouse",
+        report.status,
+        number(t.equal),
+        number(t.tables),
+        report.depth,
+        length(report.seconds),
+        number(t.source_rows),
+        number(t.target_rows)
+    );
+    for (count, words) in [
+        (t.quarantined_rows, "quarantined"),
+        (t.in_flight, "tables in flight at the first look"),
+        (t.different, "tables different"),
+        (t.unproven, "tables not proven"),
+    ] {
+        if count > 0 {
+            out.push_str(&format!(", {} {words}", number(count)));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(statuses: &[&'static str]) -> (&'static str, u8) {
+        let tables = statuses.iter().map(|status| TableVerified { status, ..TableVerified::default() }).collect();
+        let report = VerifyReport { tables, ..VerifyReport::default() }.judged(None, None);
+        (report.status, report.exit_code)
+    }
+
+    #[test]
+    fn a_difference_weighs_more_than_a_doubt() {
+        assert_eq!(code(&[]), ("equal", 0));
+        assert_eq!(code(&["equal", "in_flight"]), ("equal", 0));
+        assert_eq!(code(&["equal", "unproven"]), ("incomplete", 3));
+        assert_eq!(code(&["unproven", "different"]), ("different", 1));
+        assert_eq!(code(&["missing"]), ("different", 1));
+        assert_eq!(code(&["source_gone"]), ("different", 1));
+    }
+
+    #[test]
+    fn ends_that_no_key_reaches_have_no_number() {
+        let range = |from, below| RangeReport { from, below, source_rows: 2, target_rows: 1 };
+        let ranges_of = vec![range(None, Some(-5)), range(Some(i128::from(i64::MAX)), None)];
+        let report = TableVerified { table: "t".into(), ranges: ranges_of, ..TableVerified::default() };
+        let mut lines = Vec::new();
+        ranges(&report, &mut lines);
+        assert_eq!(lines[0], "t: keys from the first to -6: 2 rows at the source, 1 in the warehouse");
+        assert_eq!(lines[1], "t: keys from 9223372036854775807 to the last: 2 rows at the source, 1 in the warehouse");
+        assert!(super::super::json(&report).contains("\"from\": 9223372036854775807"));
+    }
+}

@@ -1,0 +1,219 @@
+//! One look at one table: the rows of both sides by ranges of the key, and what they mean.
+
+use crate::catalog::SourceTable;
+use crate::conn::mysql::MysqlConn;
+use crate::conn::postgres::PostgresConn;
+use crate::error::Result;
+use crate::name::TableName;
+use crate::plan::buckets::{self, Buckets, Counts};
+use crate::sink::postgres::counts as warehouse_counts;
+use crate::source::counts as source_counts;
+
+/// Rows of a range that is compared. Fine ranges find more and cost the servers nothing: there are at most
+/// [`buckets::BUCKETS_MAX`] of them.
+const ROWS_PER_RANGE: u64 = 1_000;
+
+/// A table that is to be compared.
+#[derive(Debug)]
+pub struct Question {
+    /// The source table, as a run copies it.
+    pub source: SourceTable,
+    /// Its target; none when the warehouse does not have it.
+    pub target: Option<TableName>,
+    /// Row filter on the source.
+    pub filter: Option<String>,
+}
+
+/// What stands in the way of counting rows in quarantine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Without {
+    /// Nothing.
+    Nothing,
+    /// There is no quarantine: no row was ever rejected.
+    Quarantine,
+    /// This role may not read it.
+    Right,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Rows of the source under the filter.
+    pub source: u64,
+    /// Rows of the target; none when there is no such table.
+    pub target: Option<u64>,
+    /// Source rows that are in quarantine instead of the target; none when this role may not count them.
+    pub rejected: Option<u64>,
+    /// Ranges that differ.
+    pub ranges: Vec<Range>,
+    /// Rows were compared by ranges of the key, not only as one total.
+    pub by_range: bool,
+}
+
+/// A range of the key whose rows are not as many on both sides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Range {
+    /// First key; none when it is below every 64-bit number.
+    pub from: Option<i128>,
+    /// First key beyond; none when it is above every 64-bit number.
+    pub below: Option<i128>,
+    /// Rows of the source.
+    pub source: u64,
+    /// Rows of the target, those in quarantine included.
+    pub target: u64,
+}
+
+/// What a look means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Source rows = target rows + rows in quarantine, in every range.
+    Equal,
+    /// They were not at first, and are now.
+    InFlight,
+    /// They are not.
+    Different,
+    /// The warehouse does not have the table.
+    Missing,
+    /// The rows in quarantine could not be counted, and they decide.
+    Unproven,
+}
+
+impl Look {
+    /// What it means, by itself.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let Some(target) = self.target else { return Verdict::Missing };
+        match self.rejected {
+            Some(rejected) if self.ranges.is_empty() && target.checked_add(rejected) == Some(self.source) => Verdict::Equal,
+            Some(_) => Verdict::Different,
+            // Rows in quarantine can only make up for rows that the target lacks.
+            None if target > self.source || self.ranges.iter().any(|range| range.target > range.source) => Verdict::Different,
+            None => Verdict::Unproven,
+        }
+    }
+}
+
+/// Looks at a table, in a transaction of its own on either side. `rows` may be an estimate.
+///
+/// # Errors
+/// The classified error of a server; then the connections are of no use any more.
+pub fn look(
+    (source, warehouse): (&mut MysqlConn, &mut PostgresConn),
+    question: &Question,
+    (job, quarantine): (&str, Without),
+    rows: u64,
+) -> Result<Look> {
+    let doing = format!("comparing table {}", question.source.name.table);
+    source.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", &doing)?;
+    let look = match &question.target {
+        Some(target) => {
+            warehouse.batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", &doing)?;
+            let look = compare((source, warehouse), question, target, (job, quarantine), rows)?;
+            warehouse.batch("ROLLBACK", &doing)?;
+            look
+        }
+        None => {
+            let counts = source_counts::counts(source, &question.source, question.filter.as_deref(), None)?;
+            Look { source: counts.rows, ..Look::default() }
+        }
+    };
+    source.execute("ROLLBACK", &doing)?;
+    Ok(look)
+}
+
+fn compare(
+    (source, warehouse): (&mut MysqlConn, &mut PostgresConn),
+    question: &Question,
+    target: &TableName,
+    (job, quarantine): (&str, Without),
+    rows: u64,
+) -> Result<Look> {
+    let table = &question.source;
+    let doing = format!("counting {target}");
+    // Of both sides: keys that only one of them has must not make a bucket each.
+    let ends = [source_counts::ends(source, table)?, warehouse_counts::ends(warehouse, table, target)?];
+    let ends = ends.into_iter().reduce(|a, b| match (a, b) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        (a, b) => a.or(b),
+    });
+    let buckets = ends.and_then(|ends| ends).map(|ends| Buckets::new(ends, rows, ROWS_PER_RANGE));
+    let there = source_counts::counts(source, table, question.filter.as_deref(), buckets)?;
+    let here = warehouse_counts::counts(warehouse, &warehouse_counts::target_sql(table, target, buckets), &doing)?;
+    let rejected = match quarantine {
+        Without::Nothing => {
+            Some(warehouse_counts::counts(warehouse, &warehouse_counts::rejected_sql(job, table, buckets), &doing)?)
+        }
+        Without::Quarantine => Some(Counts::default()),
+        Without::Right => None,
+    };
+    Ok(seen(&there, &here, rejected.as_ref(), buckets))
+}
+
+fn seen(source: &Counts, target: &Counts, rejected: Option<&Counts>, buckets: Option<Buckets>) -> Look {
+    let mut accounted = target.clone();
+    if let Some(rejected) = rejected {
+        accounted.add(rejected);
+    }
+    // A key that a policy made NULL is in no range: then only the total says anything.
+    let whole = |counts: &Counts| counts.buckets.values().sum::<u64>() == counts.rows;
+    let buckets = buckets.filter(|_| whole(source) && whole(&accounted));
+    let ranges = buckets.map(|buckets| {
+        let found = buckets::differing(&source.buckets, &accounted.buckets);
+        found.into_iter().map(|one| range(buckets, one)).collect()
+    });
+    Look {
+        source: source.rows,
+        target: Some(target.rows),
+        rejected: rejected.map(|counts| counts.rows),
+        by_range: ranges.is_some(),
+        ranges: ranges.unwrap_or_default(),
+    }
+}
+
+fn range(buckets: Buckets, one: buckets::Difference) -> Range {
+    let (from, below) = buckets.ends(one.bucket);
+    let from = Some(from).filter(|from| *from > i128::from(i64::MIN));
+    let below = Some(below).filter(|below| *below <= i128::from(u64::MAX));
+    Range { from, below, source: one.source, target: one.target }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(pairs: &[(i128, u64)]) -> Counts {
+        Counts { rows: pairs.iter().map(|pair| pair.1).sum(), buckets: pairs.iter().copied().collect() }
+    }
+
+    fn verdict(source: &Counts, target: &Counts, rejected: Option<&Counts>) -> Verdict {
+        seen(source, target, rejected, Some(Buckets::new((0, 99), 10, 1))).verdict()
+    }
+
+    #[test]
+    fn rows_in_quarantine_make_up_for_missing_ones_in_their_range_only() {
+        let source = counts(&[(0, 5), (1, 5)]);
+        let none = counts(&[]);
+        assert_eq!(verdict(&source, &source, Some(&none)), Verdict::Equal);
+        assert_eq!(verdict(&source, &counts(&[(0, 4), (1, 5)]), Some(&counts(&[(0, 1)]))), Verdict::Equal);
+        assert_eq!(verdict(&source, &counts(&[(0, 4), (1, 5)]), Some(&counts(&[(1, 1)]))), Verdict::Different);
+        assert_eq!(verdict(&source, &counts(&[(0, 4), (1, 6)]), Some(&none)), Verdict::Different);
+        assert_eq!(verdict(&source, &source, Some(&counts(&[(1, 1)]))), Verdict::Different);
+    }
+
+    #[test]
+    fn without_a_look_into_the_quarantine_only_surplus_rows_prove_anything() {
+        let source = counts(&[(0, 5), (1, 5)]);
+        assert_eq!(verdict(&source, &source, None), Verdict::Unproven);
+        assert_eq!(verdict(&source, &counts(&[(0, 4), (1, 5)]), None), Verdict::Unproven);
+        assert_eq!(verdict(&source, &counts(&[(0, 3), (1, 6)]), None), Verdict::Different);
+        assert_eq!(verdict(&source, &counts(&[(0, 6), (1, 5)]), None), Verdict::Different);
+    }
+
+    #[test]
+    fn keys_that_became_null_leave_the_total() {
+        let source = counts(&[(0, 5), (1, 5)]);
+        let target = Counts { rows: 10, ..counts(&[(0, 5), (1, 4)]) };
+        let look = seen(&source, &target, Some(&counts(&[])), Some(Buckets::new((0, 99), 10, 1)));
+        assert!(!look.by_range && look.verdict() == Verdict::Equal);
+    }
+}

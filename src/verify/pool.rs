@@ -1,0 +1,150 @@
+//! The looks of many tables: a pool of workers, each with one connection to either side.
+
+use super::Services;
+use super::look::{self, Look, Question};
+use crate::conn::mysql::MysqlConn;
+use crate::conn::postgres::PostgresConn;
+use crate::conn::sessions;
+use crate::error::{Doing, Error, Kind, Result};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Name of our sessions in `pg_stat_activity`.
+const APPLICATION: &str = "etl-sync/verify";
+
+/// How often it is looked whether the counts are to be ended.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How often a count that goes on after a request to stop is ended again.
+const KILL_EVERY: Duration = Duration::from_secs(1);
+
+/// One table of a pass.
+pub(super) struct Answer {
+    /// Index of its question.
+    pub table: usize,
+    /// What was seen.
+    pub look: Result<Look>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// What a pass over tables gave.
+#[derive(Default)]
+pub(super) struct Pass {
+    /// One per table that was reached.
+    pub seen: Vec<Answer>,
+    /// Why tables were not reached; none when all were, or on request.
+    pub lost: Option<Error>,
+}
+
+/// What the workers share.
+struct Shared<'a> {
+    services: &'a Services<'a>,
+    questions: &'a [Question],
+    /// Index and rows, in the order in which they are looked at.
+    wanted: &'a [(usize, u64)],
+    next: AtomicUsize,
+    seen: Mutex<Vec<Answer>>,
+    lost: Mutex<Option<Error>>,
+    /// Server-side ids of the source connections that count, by worker.
+    running: Mutex<BTreeMap<usize, u64>>,
+}
+
+type Connections = (MysqlConn, PostgresConn);
+
+/// Looks at the wanted tables, once each.
+pub(super) fn look_at(services: &Services<'_>, questions: &[Question], wanted: &[(usize, u64)]) -> Pass {
+    let shared = Shared {
+        services,
+        questions,
+        wanted,
+        next: AtomicUsize::new(0),
+        seen: Mutex::default(),
+        lost: Mutex::default(),
+        running: Mutex::default(),
+    };
+    let workers = services.workers.min(wanted.len()).max(1);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(workers).thread_name(|i| format!("verify-{i}")).build();
+    let pool = match pool.doing(Kind::Internal, || "starting the worker threads") {
+        Ok(pool) => pool,
+        Err(error) => return Pass { seen: Vec::new(), lost: Some(error) },
+    };
+    // Every worker holds a sender; it ends when the last of them has ended.
+    let (sender, ended) = crossbeam::channel::bounded::<()>(0);
+    pool.in_place_scope(|scope| {
+        for worker in 0..workers {
+            let (shared, sender) = (&shared, sender.clone());
+            scope.spawn(move |_| {
+                shared.work(worker);
+                drop(sender);
+            });
+        }
+        drop(sender);
+        let mut killed: Option<Instant> = None;
+        while ended.recv_timeout(LOOK_EVERY) == Err(crossbeam::channel::RecvTimeoutError::Timeout) {
+            if services.cancel.is_stopping() && killed.is_none_or(|at| at.elapsed() >= KILL_EVERY) {
+                let ids: Vec<u64> = lock(&shared.running).values().copied().collect();
+                sessions::end_queries(services.source, &ids);
+                killed = Some(Instant::now());
+            }
+        }
+    });
+    let seen = shared.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let lost = shared.lost.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // Others may have done the work of a worker that could not connect.
+    let lost = lost.filter(|_| seen.len() < wanted.len() && !services.cancel.is_stopping());
+    Pass { seen, lost }
+}
+
+impl Shared<'_> {
+    /// Takes table after table until none is left, a stop is asked for, or a server lets nobody in.
+    fn work(&self, worker: usize) {
+        let mut connections: Option<Connections> = None;
+        while !self.services.cancel.is_stopping() && self.next.load(Ordering::SeqCst) < self.wanted.len() {
+            let mut pair = match connections.take().map_or_else(|| self.connect(), Ok) {
+                Ok(pair) => pair,
+                Err(error) => {
+                    log::warn!("{error}");
+                    lock(&self.lost).get_or_insert(error);
+                    return;
+                }
+            };
+            let taken = self.wanted.get(self.next.fetch_add(1, Ordering::SeqCst));
+            let Some((table, question, rows)) = taken.and_then(|(i, rows)| Some((*i, self.questions.get(*i)?, *rows))) else {
+                return;
+            };
+            let started = Instant::now();
+            lock(&self.running).insert(worker, u64::from(pair.0.conn.connection_id()));
+            let look = self.look(&mut pair, question, rows);
+            lock(&self.running).remove(&worker);
+            if self.services.cancel.is_stopping() && look.is_err() {
+                return;
+            }
+            // After an error nobody knows what state the connections are in.
+            connections = look.is_ok().then_some(pair);
+            lock(&self.seen).push(Answer { table, look, elapsed: started.elapsed() });
+        }
+    }
+
+    fn connect(&self) -> Result<Connections> {
+        let source = MysqlConn::connect(self.services.source)?;
+        Ok((source, PostgresConn::connect(self.services.warehouse, APPLICATION, self.services.watchdog)?))
+    }
+
+    /// A panic inside a look is that table's failure, not the process's end.
+    fn look(&self, pair: &mut Connections, question: &Question, rows: u64) -> Result<Look> {
+        // Asked after the id is known to whoever ends counts: a request to stop is never missed.
+        self.services.cancel.check()?;
+        let quarantine = (self.services.job, self.services.quarantine);
+        let looked = catch_unwind(AssertUnwindSafe(|| look::look((&mut pair.0, &mut pair.1), question, quarantine, rows)));
+        let table = &question.source.name.table;
+        looked.unwrap_or_else(|_| Err(Error::new(Kind::Internal, format!("comparing table {table}: a worker panicked"))))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
