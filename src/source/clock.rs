@@ -104,8 +104,7 @@ fn lag(conn: &mut MysqlConn) -> Result<Option<i64>> {
         let seconds = ["Seconds_Behind_Source", "Seconds_Behind_Master"]
             .iter()
             .find_map(|name| row.get::<Option<String>, _>(*name))
-            .flatten()
-            .and_then(|text| text.parse::<i64>().ok());
+            .and_then(|text| text?.parse::<i64>().ok());
         most = most.zip(seconds).map(|(most, seconds)| most.max((seconds + 1) * SECOND));
     }
     Ok(most)
