@@ -34,6 +34,8 @@ pub struct SyncOptions {
     pub tables: Vec<String>,
     /// Load every table, also those that an interrupted run has finished.
     pub full: bool,
+    /// Tables may lose more rows than the configuration allows.
+    pub accept_deletes: bool,
 }
 
 /// A run in the making: what the report needs whatever happens.
@@ -156,7 +158,7 @@ impl<'a> Run<'a> {
             watchdog: self.watchdog,
             tracker: &tracker,
             progress: self.progress,
-            limits: limits(config),
+            limits: limits(config, self.options),
         };
         let moved = pipeline::round::run(&services, plan, &targets);
         drop(tracker);
@@ -227,7 +229,7 @@ impl<'a> Run<'a> {
     }
 }
 
-fn limits(config: &Config) -> Limits {
+fn limits(config: &Config, options: &SyncOptions) -> Limits {
     let settings = &config.settings;
     Limits {
         workers: settings.parallel,
@@ -239,6 +241,9 @@ fn limits(config: &Config) -> Limits {
         rejected_rows_max: settings.rejected_rows_max,
         quarantine_raw: settings.quarantine_raw,
         row_bytes_max: settings.row_bytes_max,
+        transaction_wait: settings.transaction_wait,
+        verify: settings.verify,
+        deletes_percent_max: if options.accept_deletes { 100 } else { settings.deletes_percent_max },
     }
 }
 

@@ -148,6 +148,9 @@ pub struct RunArgs {
     /// Load every table, also those that an interrupted run has finished
     #[arg(long, help_heading = "Work")]
     pub full: bool,
+    /// Let tables lose more rows than deletes_percent_max allows, this once
+    #[arg(long, help_heading = "Work")]
+    pub accept_deletes: bool,
     /// Show the plan and stop; the same as `plan`
     #[arg(long, help_heading = "Work")]
     pub dry_run: bool,

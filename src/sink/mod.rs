@@ -38,6 +38,8 @@ pub struct Load<'a> {
     pub fingerprint: String,
     /// The source's clock when the snapshot opened; none when no table of the run keeps a watermark.
     pub clock: Option<Clock>,
+    /// Percent of the target's rows that may be deleted.
+    pub deletes_percent_max: u64,
     /// Columns whose NOT NULL was given up, because a policy puts NULL into them.
     pub nullable: Mutex<BTreeSet<usize>>,
 }
@@ -85,8 +87,8 @@ pub struct Proof {
 pub struct Part {
     /// Key ranges that are read whole.
     pub ranges: Vec<KeyRange>,
-    /// What the source counted.
-    pub census: Census,
+    /// What the source counted; none when counts are switched off.
+    pub census: Option<Census>,
 }
 
 /// What became of increments.

@@ -33,3 +33,4 @@ mod tls; // certificates, plain servers, and every kind of password
 mod types; // every value case, by value and through COPY
 mod verify; // `verify` and `audit` find what was changed by hand, and nothing else
 mod writer; // the live application
+mod year; // nights of a living database, equal after each

@@ -16,6 +16,9 @@ use std::collections::BTreeSet;
 /// Memory per join of a merge: with PostgreSQL's default of 4 MB the joins of a large table spill many times over.
 const WORK_MEM: &str = "64MB";
 
+/// Rows that any run may delete from any table.
+const DELETES_FREE: u64 = 1000;
+
 /// Makes the target hold exactly the rows of `staging` (a quoted name), inside the open transaction.
 ///
 /// # Errors
@@ -94,9 +97,28 @@ fn change(
     if found.touched.last() == Some(&0) {
         return Ok(([0; 3], count(first(&run(conn, total, doing)?.rows), doing)?));
     }
+    guard(conn, load, doing)?;
     let (answers, replaced) = write(conn, load, existing, (staging, &load.plan.target.postgres()), total, doing)?;
     let rows = count(answers.rows.last().and_then(|row| row.first()).map_or("", String::as_str), doing)?;
     Ok((changes(&answers, replaced, doing)?, rows))
+}
+
+/// Refuses to delete most of a table: an empty or wrong source looks just like that.
+fn guard(conn: &mut PostgresConn, load: &Load<'_>, doing: &str) -> Result<()> {
+    // Without a key a changed row is one that goes and one that comes.
+    let come = if load.plan.source.key.is_empty() { "count(*) FILTER (WHERE place IS NULL)" } else { "0" };
+    let sql = format!("SELECT greatest(0, count(*) FILTER (WHERE fresh IS NULL) - {come}) FROM pg_temp.diff");
+    let gone = count(first(&run(conn, &sql, doing)?.rows), doing)?;
+    if gone <= DELETES_FREE || load.deletes_percent_max >= 100 {
+        return Ok(());
+    }
+    let total = format!("SELECT count(*) FROM ONLY {}", load.plan.target.postgres());
+    let rows = count(first(&run(conn, &total, doing)?.rows), doing)?;
+    if gone.saturating_mul(100) <= rows.saturating_mul(load.deletes_percent_max) {
+        return Ok(());
+    }
+    let text = format!("{doing}: {gone} of {rows} rows would be deleted, more than deletes_percent_max allows");
+    Err(Error::new(Kind::Guarded, text))
 }
 
 /// Rows deleted, updated and inserted, when they are as many as differed: a trigger or a rule may swallow a write.
