@@ -76,7 +76,7 @@ impl World {
     /// What the application does between two nights.
     fn day(&mut self) {
         for _ in 0..6 + self.random.below(10) {
-            let (table, ..) = CLOCKED[self.random.below(3) as usize];
+            let (table, ..) = CLOCKED[usize::try_from(self.random.below(3)).unwrap()];
             let n = self.random.below(1000);
             // Row 1 belongs to the transaction that commits late.
             let some = format!("id > 1 AND id % {} = {}", 3 + self.random.below(9), self.random.below(3));
@@ -103,7 +103,7 @@ impl World {
         }
         if self.random.below(20) == 0 && self.columns < 4 {
             self.columns += 1;
-            let (table, ..) = CLOCKED[self.random.below(3) as usize];
+            let (table, ..) = CLOCKED[usize::try_from(self.random.below(3)).unwrap()];
             self.sql(&format!("ALTER TABLE {table} ADD COLUMN added{} INT DEFAULT {}", self.columns, self.columns));
         }
     }
