@@ -2,6 +2,7 @@
 
 use super::typing;
 use crate::catalog::ddl::{self, Difference};
+use crate::catalog::loaded_at::LoadedAt;
 use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetKind, TargetTable};
 use crate::config::{ColumnSelection, Config, Problems, TableRule};
 use crate::conn::mysql::MysqlConn;
@@ -172,7 +173,9 @@ fn one(
     let goal = goal(config, &table, &rule);
     let facts = Facts { action, splitter: strategy::splitter(&table), chunks_wanted: goal.chunks(), configured: rule.strategy };
     let (strategy, reason) = strategy::choose(facts);
-    let mut plan = TablePlan { source: table, target, filter, action, strategy, reason, chunks: vec![KeyRange::everything()] };
+    let loaded_at = LoadedAt::decide(config.settings.loaded_at, &table, existing);
+    let chunks = vec![KeyRange::everything()];
+    let mut plan = TablePlan { source: table, target, filter, action, strategy, reason, chunks, loaded_at };
     // Done counts only for the same columns in the same table with the same storage.
     let same = |state: &&TableState| {
         let storage = (state.target_oid, state.target_relfilenode);

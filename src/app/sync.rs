@@ -125,6 +125,7 @@ impl<'a> Run<'a> {
         space::check(&plan, config.settings.parallel, &config.warehouse, &mut warehouse)?;
         drop(warehouse);
         let definitions = self.definitions(source, &plan, run, &targets)?;
+        report.warnings.extend(plan.without_loaded_at());
 
         let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run)?;
         self.announce(&plan, &tracker);

@@ -3,6 +3,7 @@
 pub mod chunks; // where a table is cut
 pub mod strategy; // one worker or many, merge or first load, and why
 
+use crate::catalog::loaded_at::{self, LoadedAt};
 use crate::catalog::{Column, SourceTable, names};
 use crate::config::Strategy;
 use crate::error::Error;
@@ -47,6 +48,8 @@ pub struct TablePlan {
     pub reason: String,
     /// Half-open key ranges; their sum is the table.
     pub chunks: Vec<KeyRange>,
+    /// Whether the target has the column `_loaded_at`.
+    pub loaded_at: LoadedAt,
 }
 
 impl TablePlan {
@@ -85,6 +88,13 @@ impl TablePlan {
 }
 
 impl Plan {
+    /// One line per reason why tables are without `_loaded_at` although it was wanted.
+    #[must_use]
+    pub fn without_loaded_at(&self) -> Vec<String> {
+        let all = self.tables.iter().chain(self.kept.iter().map(|(table, _)| table));
+        loaded_at::left_out(all.map(|table| (table.name(), table.loaded_at)))
+    }
+
     /// Biggest tables first: the last table to end should be a small one.
     pub fn order(&mut self) {
         self.tables.sort_by(|a, b| (b.source.bytes_estimated, &a.source.name).cmp(&(a.source.bytes_estimated, &b.source.name)));

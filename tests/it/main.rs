@@ -16,6 +16,7 @@ mod differential; // the same rows in two ways
 mod faults; // servers that stall and die, a program that is killed
 mod fuzz; // mutated inputs for every parser, and what is written and read back
 mod hosts; // the servers of the environment, and a private set that may be killed
+mod loaded_at; // the time when a row was written
 mod nightly; // the batch script
 mod notes; // lines for the closing summary
 mod program; // the program as a process

@@ -4,6 +4,7 @@ pub mod copy; // COPY … FROM STDIN, and the search for a row that it refuses
 pub mod definitions; // indexes, foreign keys, defaults, sequences: single statements
 pub mod finish; // first load: shadow to table
 pub mod leftovers; // what dead runs left in the warehouse
+mod loaded_at; // when a row version was written
 pub mod merge; // refresh: staging into the table, by content
 
 use super::{Copied, Load, Outcome, Proof, Rows, Sink};
@@ -120,10 +121,12 @@ fn create_staging(load: &Load<'_>, temporary: bool) -> String {
     let nullable = load.nullable();
     let all: BTreeSet<usize>;
     let options = match load.plan.action {
-        Action::FirstLoad => CreateOptions { logged: true, temporary: false, nullable: &nullable },
+        Action::FirstLoad => {
+            CreateOptions { logged: true, temporary: false, nullable: &nullable, loaded_at: load.plan.loaded_at.is_kept() }
+        }
         Action::Refresh => {
             all = (0..load.plan.source.columns.len()).collect();
-            CreateOptions { logged: false, temporary, nullable: &all }
+            CreateOptions { logged: false, temporary, nullable: &all, loaded_at: false }
         }
     };
     let create = ddl::create_table(&load.staging, &load.plan.source, options);
