@@ -14,7 +14,7 @@ use crate::plan::chunks::ChunkGoal;
 use crate::plan::strategy::{self, Facts};
 use crate::plan::{Action, Plan, TablePlan};
 use crate::source::boundaries;
-use crate::track::schema::LOAD_STATUS;
+use crate::track::schema::{LOAD_STATUS, TRANSFORM_STATUS};
 use crate::track::state::TableState;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -196,8 +196,8 @@ fn one(
 fn shape(config: &Config, mut source: SourceTable) -> Result<(Selected, TableRule)> {
     let rule = config.tables.rule(&source.name.table);
     let target = TableName::new(config.warehouse_schema.clone(), catalog::names::table(&source.name.table));
-    if target.table == LOAD_STATUS {
-        return Err(Error::new(Kind::Config, format!("table {LOAD_STATUS}: the name is taken by our own status table")));
+    if [LOAD_STATUS, TRANSFORM_STATUS].contains(&target.table.as_str()) {
+        return Err(Error::new(Kind::Config, format!("table {}: the name is taken by our own status table", target.table)));
     }
     apply_columns(&mut source, &rule)?;
     catalog::names::check_columns(&source)?;

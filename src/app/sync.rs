@@ -3,7 +3,7 @@
 use super::capacity;
 use super::definitions::Definitions;
 use super::planning::{self, Inputs};
-use super::space;
+use super::{space, tracking};
 use crate::cancel::Cancel;
 use crate::catalog::{self, TargetTable};
 use crate::config::Config;
@@ -120,6 +120,7 @@ impl<'a> Run<'a> {
         leftovers::drop_all(&mut warehouse, run)?;
         let done = self.done(&mut warehouse, run, last)?;
         let targets = planning::targets(config, &mut warehouse)?;
+        let configured = tracking::configured(config, &catalog, &self.options.tables);
         let inputs = Inputs { config, catalog, targets: &targets, tables: &self.options.tables, done: &done };
         let plan = planning::plan(source, inputs)?;
         space::check(&plan, config.settings.parallel, &config.warehouse, &mut warehouse)?;
@@ -127,7 +128,7 @@ impl<'a> Run<'a> {
         let definitions = self.definitions(source, &plan, run, &targets)?;
         report.warnings.extend(plan.without_loaded_at());
 
-        let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run)?;
+        let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run, configured)?;
         self.announce(&plan, &tracker);
         let facts: BTreeMap<String, _> =
             plan.tables.iter().map(|t| (t.name().to_owned(), (t.target.clone(), t.renamed()))).collect();
@@ -189,9 +190,6 @@ impl<'a> Run<'a> {
     fn announce(&self, plan: &Plan, tracker: &crate::track::writer::Tracker) {
         let bytes = plan.tables.iter().map(|t| t.source.bytes_estimated).sum();
         self.progress.plan(u64::try_from(plan.tables.len()).unwrap_or(u64::MAX), bytes);
-        for table in &plan.tables {
-            tracker.send(Event::Planned { table: table.name().to_owned() });
-        }
         for (table, error) in &plan.refused {
             log::error!("table {table} is not copied: {error}");
             tracker.send(Event::Failed { table: table.clone() });

@@ -20,6 +20,7 @@ Examples:
   etl-sync plan                                what a run would do; touches nothing
   etl-sync ddl --tables patient                the target's DDL and the rule behind each column; touches nothing
   etl-sync check                               connections, TLS, privileges, limits
+  etl-sync tracking init                       a record in the status tables for every configured table
   etl-sync check --data                        which values a run would null, strip, reject or fail on
 
 Exit codes:
@@ -117,6 +118,12 @@ pub enum Command {
     Check(CheckArgs),
     /// Show the last run, its lock, and each table's last success; reads only
     Status,
+    /// Status tables in the warehouse, for people and dbt
+    Tracking {
+        /// What to do with them
+        #[command(subcommand)]
+        command: TrackingCommand,
+    },
     /// Print the JSON Schema of a configuration file, for editors
     Schema {
         /// Which file
@@ -187,6 +194,13 @@ pub struct CheckArgs {
         help_heading = "Work"
     )]
     pub tables: Vec<String>,
+}
+
+/// What to do with the status tables.
+#[derive(Subcommand, Clone, Copy)]
+pub enum TrackingCommand {
+    /// Make the tables and a record `pending` for each configured table that has none; loads nothing, changes no other record
+    Init,
 }
 
 /// Which configuration file.

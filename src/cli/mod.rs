@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::conn::watchdog::Watchdog;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::report::{self, ErrorReport, Failure};
-use args::{Cli, Command, Global, PlanArgs, RunArgs, SchemaFile};
+use args::{Cli, Command, Global, PlanArgs, RunArgs, SchemaFile, TrackingCommand};
 use clap::{CommandFactory, FromArgMatches};
 use output::Output;
 use std::path::Path;
@@ -62,6 +62,11 @@ pub fn main() -> ExitCode {
         Command::Status => with_config(&global, output, |config, watchdog| {
             let report = app::status::status(config, watchdog)?;
             output.document(&report, || report::status::text(&report));
+            Ok(0)
+        }),
+        Command::Tracking { command: TrackingCommand::Init } => with_config(&global, output, |config, watchdog| {
+            let report = app::tracking::init(config, watchdog)?;
+            output.document(&report, || report::tracking::text(&report));
             Ok(0)
         }),
         Command::Schema { file } => schema(file),

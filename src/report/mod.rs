@@ -8,6 +8,7 @@ pub mod plan; // what a run would do
 pub mod status; // what the last runs left
 pub mod store; // result documents on disk
 pub mod text; // the summary table
+pub mod tracking; // what the status tables got
 
 use crate::error::Error;
 use chrono::{SecondsFormat, Utc};

@@ -224,7 +224,7 @@ fn dump(sandbox: &Sandbox, queries: Option<&str>) -> String {
     let tables = "SELECT format('%I', relname), relname::text, coalesce((SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) \
                   FROM pg_attribute a WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attname <> $2), '') \
                   FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
-                  WHERE nspname = $1 AND relkind = 'r' AND relname <> 'etl_load_status' ORDER BY relname COLLATE \"C\"";
+                  WHERE nspname = $1 AND relkind = 'r' AND relname NOT IN ('etl_load_status', 'etl_transform_status') ORDER BY relname COLLATE \"C\"";
     let tables = client.query(tables, &[&crate::sandbox::SCHEMA, &STAMP]).expect("the catalog can be read");
     let mut out = String::new();
     for row in tables {

@@ -30,5 +30,6 @@ mod source_text; // Rust source with comments or strings blanked out, for tidy
 mod stranger; // a listener in a server's place, for tls
 mod tidy; // the rules of the source tree
 mod tls; // certificates, plain servers, and every kind of password
+mod tracking; // records of the status tables, and that they decide nothing
 mod types; // every value case, by value and through COPY
 mod writer; // the live application
