@@ -3,6 +3,7 @@
 use super::increments::{self, Since};
 use super::typing;
 use crate::catalog::ddl::{self, Difference};
+use crate::catalog::loaded_at::LoadedAt;
 use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetKind, TargetTable};
 use crate::config::{ColumnSelection, Config, Problems, TableRule};
 use crate::conn::mysql::MysqlConn;
@@ -14,7 +15,7 @@ use crate::plan::chunks::ChunkGoal;
 use crate::plan::strategy::{self, Facts};
 use crate::plan::{Action, Plan, TablePlan};
 use crate::source::boundaries;
-use crate::track::schema::LOAD_STATUS;
+use crate::track::schema::{LOAD_STATUS, TRANSFORM_STATUS};
 use crate::track::state::TableState;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -186,8 +187,9 @@ fn one(
     let goal = goal(config, &table, &rule);
     let facts = Facts { action, splitter: strategy::splitter(&table), chunks_wanted: goal.chunks(), configured: rule.strategy };
     let (strategy, reason) = strategy::choose(facts);
+    let loaded_at = LoadedAt::decide(config.settings.loaded_at, &table, existing);
     let chunks = vec![KeyRange::everything()];
-    let mut plan = TablePlan { source: table, target, filter, action, strategy, reason, chunks, increments: None };
+    let mut plan = TablePlan { source: table, target, filter, action, strategy, reason, chunks, increments: None, loaded_at };
     // Done counts only for the same columns in the same table with the same storage.
     let same = |state: &&TableState| {
         let storage = (state.target_oid, state.target_relfilenode);
@@ -211,8 +213,8 @@ fn one(
 fn shape(config: &Config, mut source: SourceTable) -> Result<(Selected, TableRule)> {
     let rule = config.tables.rule(&source.name.table);
     let target = TableName::new(config.warehouse_schema.clone(), catalog::names::table(&source.name.table));
-    if target.table == LOAD_STATUS {
-        return Err(Error::new(Kind::Config, format!("table {LOAD_STATUS}: the name is taken by our own status table")));
+    if [LOAD_STATUS, TRANSFORM_STATUS].contains(&target.table.as_str()) {
+        return Err(Error::new(Kind::Config, format!("table {}: the name is taken by our own status table", target.table)));
     }
     apply_columns(&mut source, &rule)?;
     catalog::names::check_columns(&source)?;

@@ -4,7 +4,7 @@ use super::capacity;
 use super::definitions::Definitions;
 use super::increments::{self, Since};
 use super::planning::{self, Inputs};
-use super::space;
+use super::{space, tracking};
 use crate::cancel::Cancel;
 use crate::catalog::{self, TargetTable};
 use crate::config::Config;
@@ -124,6 +124,7 @@ impl<'a> Run<'a> {
         let states = state::of_job(&mut warehouse, &run.job)?;
         let (now, ahead) = increments::clocks(source, &mut warehouse)?;
         let targets = planning::targets(config, &mut warehouse)?;
+        let configured = tracking::configured(config, &catalog, &self.options.tables);
         let inputs = Inputs {
             config,
             catalog,
@@ -137,8 +138,9 @@ impl<'a> Run<'a> {
         space::check(&plan, config.settings.parallel, &config.warehouse, &mut warehouse)?;
         drop(warehouse);
         let definitions = self.definitions(source, &plan, run, &targets)?;
+        report.warnings.extend(plan.without_loaded_at());
 
-        let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run)?;
+        let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run, configured)?;
         self.announce(&plan, &tracker);
         let facts: BTreeMap<String, _> =
             plan.tables.iter().map(|t| (t.name().to_owned(), (t.target.clone(), t.renamed()))).collect();
@@ -188,9 +190,6 @@ impl<'a> Run<'a> {
     fn announce(&self, plan: &Plan, tracker: &crate::track::writer::Tracker) {
         let bytes = plan.tables.iter().map(|t| t.source.bytes_estimated).sum();
         self.progress.plan(u64::try_from(plan.tables.len()).unwrap_or(u64::MAX), bytes);
-        for table in &plan.tables {
-            tracker.send(Event::Planned { table: table.name().to_owned() });
-        }
         for (table, error) in &plan.refused {
             log::error!("table {table} is not copied: {error}");
             tracker.send(Event::Failed { table: table.clone() });

@@ -20,6 +20,7 @@ Examples:
   etl-sync plan                                what a run would do; touches nothing
   etl-sync ddl --tables patient                the target's DDL and the rule behind each column; touches nothing
   etl-sync check                               connections, TLS, privileges, limits
+  etl-sync tracking init                       a record in the status tables for every configured table
   etl-sync check --data                        which values a run would null, strip, reject or fail on
   etl-sync verify                              whether both sides hold the same rows; touches nothing
 
@@ -122,6 +123,12 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Report tables that lack rows in the warehouse, by severity; the data of `verify`
     Audit(AuditArgs),
+    /// Status tables in the warehouse, for people and dbt
+    Tracking {
+        /// What to do with them
+        #[command(subcommand)]
+        command: TrackingCommand,
+    },
     /// Print the JSON Schema of a configuration file, for editors
     Schema {
         /// Which file
@@ -225,6 +232,13 @@ pub enum Depth {
     Ledger,
     /// Every row.
     Rows,
+}
+
+/// What to do with the status tables.
+#[derive(Subcommand, Clone, Copy)]
+pub enum TrackingCommand {
+    /// Make the tables and a record `pending` for each configured table that has none; loads nothing, changes no other record
+    Init,
 }
 
 /// Which configuration file.

@@ -124,6 +124,8 @@ pub(super) struct General {
     pub sequences: Option<bool>,
     /// Whether columns get their defaults, those that PostgreSQL can have. Default false.
     pub defaults: Option<bool>,
+    /// Whether target tables get a column `_loaded_at`: when this version of the row was written. Default true.
+    pub loaded_at: Option<bool>,
     /// Directory for files between runs. Default: $STATE_DIRECTORY, then $XDG_STATE_HOME/etl-sync, then ~/.local/state/etl-sync.
     pub state_dir: Option<String>,
     /// Whether a source server or database that differs from the last run's is accepted. Default false.
@@ -213,6 +215,8 @@ pub struct Settings {
     pub sequences: bool,
     /// Whether columns get their defaults.
     pub defaults: bool,
+    /// Whether target tables have a column `_loaded_at`.
+    pub loaded_at: bool,
 }
 
 impl Settings {
@@ -243,6 +247,7 @@ impl Settings {
             foreign_keys: false,
             sequences: false,
             defaults: false,
+            loaded_at: true,
         }
     }
 
@@ -271,6 +276,7 @@ impl Settings {
         self.foreign_keys = layer.foreign_keys.unwrap_or(self.foreign_keys);
         self.sequences = layer.sequences.unwrap_or(self.sequences);
         self.defaults = layer.defaults.unwrap_or(self.defaults);
+        self.loaded_at = layer.loaded_at.unwrap_or(self.loaded_at);
         set(&mut self.row_bytes_max, layer.row_mb_max.map(|mb| mb * MIB));
         self
     }

@@ -339,7 +339,7 @@ impl Shared<'_> {
 
     fn loaded(&self, table: &TableWork<'_>, rows: u64) {
         self.services.progress.table_done();
-        self.services.tracker.send(Event::Loaded { table: table.plan().name().to_owned(), rows });
+        self.services.tracker.send(Event::Loaded { table: table.plan().name().to_owned(), rows, watermark: None });
         log::debug!("table {}: {rows} rows", table.plan().name());
     }
 }

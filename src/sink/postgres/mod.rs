@@ -6,6 +6,7 @@ pub mod definitions; // indexes, foreign keys, defaults, sequences: single state
 pub mod finish; // first load: shadow to table
 pub mod increments; // refresh by what is past the watermark, proved by counts of the whole table
 pub mod leftovers; // what dead runs left in the warehouse
+mod loaded_at; // when a row version was written
 pub mod merge; // refresh: staging into the table, by content
 
 use super::{Copied, Load, Merge, Outcome, Part, Proof, Rows, Sink};
@@ -122,10 +123,12 @@ fn create_staging(load: &Load<'_>, temporary: bool) -> String {
     let nullable = load.nullable();
     let all: BTreeSet<usize>;
     let options = match load.plan.action {
-        Action::FirstLoad => CreateOptions { logged: true, temporary: false, nullable: &nullable },
+        Action::FirstLoad => {
+            CreateOptions { logged: true, temporary: false, nullable: &nullable, loaded_at: load.plan.loaded_at.is_kept() }
+        }
         Action::Refresh => {
             all = (0..load.plan.source.columns.len()).collect();
-            CreateOptions { logged: false, temporary, nullable: &all }
+            CreateOptions { logged: false, temporary, nullable: &all, loaded_at: false }
         }
     };
     let create = ddl::create_table(&load.staging, &load.plan.source, options);
