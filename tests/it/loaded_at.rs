@@ -59,7 +59,7 @@ fn rows(sandbox: &Sandbox) -> (Vec<String>, i64) {
 #[test]
 fn its_arrival_rewrites_nothing_and_a_rerun_writes_nothing() {
     let sandbox = Sandbox::new("stamped");
-    sandbox.source_sql(&["CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t SELECT seq, seq FROM seq_1_to_12"]);
+    sandbox.source_sql(&["CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1, 1), (2, 2), (3, 3), (7, 7)"]);
     sandbox.run_with("ETL_SYNC_LOADED_AT", "false", &[]).expect(0);
     sandbox.warehouse().batch_execute("ALTER TABLE t ADD COLUMN _loaded_at timestamptz").unwrap();
     let before = rows(&sandbox);

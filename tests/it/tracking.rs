@@ -174,45 +174,45 @@ fn a_failing_attempt_changes_the_status_word_alone() {
 #[test]
 fn records_decide_nothing() {
     let sandbox = Sandbox::new("decide");
+    let rows = |table: &str| format!("INSERT INTO {table} VALUES (1, '1999-01-01'), (7, '1999-01-07'), (50, '1999-02-19')");
     sandbox.source_sql(&[
-        "CREATE TABLE t (id INT PRIMARY KEY, changed DATETIME NOT NULL)",
-        "INSERT INTO t SELECT seq, '1999-01-01' + INTERVAL seq DAY FROM seq_1_to_50",
+        "CREATE TABLE by_key (id INT PRIMARY KEY, changed DATETIME NOT NULL)",
+        "CREATE TABLE by_time (id INT PRIMARY KEY, changed DATETIME NOT NULL)",
+        &rows("by_key"),
+        &rows("by_time"),
     ]);
-    sandbox.config("tables.yml", "tables:\n  t: { primary_incremental_column: id, incremental_columns: [id, changed] }\n");
+    let rules = "tables:\n  by_key: { primary_incremental_column: id, incremental_columns: [id] }\n  \
+                 by_time: { primary_incremental_column: changed, incremental_columns: [changed] }\n";
+    sandbox.config("tables.yml", rules);
     told(&sandbox, &["tracking", "init"]).expect(0);
     // A first time that hides older rows, a success that never was, a date for an integer key, and a watermark far ahead.
     let lies = [
         "last_loaded = '2024-01-01'",
-        "last_loaded = '2099-01-01', load_status = 'success', rows_loaded = 50, last_primary_value = '50', primary_column_name = 'id'",
-        "last_primary_value = '2026-01-01 00:00:00', primary_column_name = 'id'",
+        "last_loaded = '2099-01-01', load_status = 'success', rows_loaded = 3, last_primary_value = '50', primary_column_name = 'id'",
+        "last_primary_value = '2099-01-01 00:00:00', primary_column_name = 'id'",
         "last_primary_value = '999999999', primary_column_name = 'changed', load_status = 'success'",
         "load_status = 'failed', last_primary_value = NULL, primary_column_name = 'no such column'",
     ];
-    let mut rows = 50;
     for (number, lie) in lies.iter().enumerate() {
-        sandbox
-            .warehouse()
-            .batch_execute(&format!(
-                "UPDATE etl_load_status SET {lie}; UPDATE etl_transform_status SET \
-            transformation_status = 'failed', last_transformed = '2099-01-01'"
-            ))
-            .unwrap();
+        let transform = "transformation_status = 'failed', last_transformed = '2099-01-01'";
+        let sql = format!("UPDATE etl_load_status SET {lie}; UPDATE etl_transform_status SET {transform}");
+        sandbox.warehouse().batch_execute(&sql).unwrap();
         if number > 0 {
-            // An old row among them.
-            rows += 1;
             sandbox.source_sql(&[
-                &format!("INSERT INTO t VALUES (-{number}, '1990-01-01')"),
-                "UPDATE t SET changed = '1998-01-01' WHERE id = 7",
+                &format!("INSERT INTO by_key VALUES ({}, NOW())", 50 + number),
+                &format!("INSERT INTO by_time VALUES ({}, NOW())", 50 + number),
+                "UPDATE by_time SET changed = NOW() WHERE id = 7",
             ]);
         }
         sandbox.sync(&[]);
         sandbox.assert_equal(&[]);
-        assert_eq!(sandbox.count("SELECT count(*) FROM t"), rows, "{lie}");
+        assert_eq!(sandbox.count("SELECT count(*) FROM by_key"), 3 + i64::try_from(number).unwrap(), "{lie}");
     }
     // Without the tables themselves, too.
     sandbox.warehouse().batch_execute("DROP TABLE etl_load_status, etl_transform_status").unwrap();
     assert_eq!(sandbox.sync(&[]).written(), (0, 0, 0));
-    assert_eq!(ask(&sandbox, "SELECT table_name, load_status, rows_loaded FROM etl_load_status"), ["t success 54"]);
+    let records = "SELECT table_name, load_status, rows_loaded FROM etl_load_status ORDER BY 1";
+    assert_eq!(ask(&sandbox, records), ["by_key success 7", "by_time success 7"]);
 }
 
 #[test]
