@@ -339,7 +339,8 @@ impl Shared<'_> {
 
     fn loaded(&self, table: &TableWork<'_>, rows: u64) {
         self.services.progress.table_done();
-        self.services.tracker.send(Event::Loaded { table: table.plan().name().to_owned(), rows, watermark: None });
+        let watermark = table.load.watermark().map(|watermark| (watermark.columns(), watermark.value));
+        self.services.tracker.send(Event::Loaded { table: table.plan().name().to_owned(), rows, watermark });
         log::debug!("table {}: {rows} rows", table.plan().name());
     }
 }

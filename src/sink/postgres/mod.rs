@@ -15,7 +15,7 @@ use crate::config::Endpoint;
 use crate::conn::classify;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Doing, Error, Kind, Result};
 use crate::name::quote_postgres;
 use crate::plan::Action;
 use crate::track::lock::application_name;
@@ -265,6 +265,11 @@ fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &Proo
 fn commit(conn: &mut PostgresConn, load: &Load<'_>, outcome: Outcome, more: &str, doing: &str) -> Result<Outcome> {
     let target = load.plan.target.postgres();
     let strategy = load.plan.strategy.to_string();
+    let watermark = load.watermark().map(|watermark| {
+        let json = serde_json::to_string(&watermark).doing(Kind::Internal, || format!("{doing}: writing the watermark"));
+        json.map(|json| (watermark.columns(), json))
+    });
+    let watermark = watermark.transpose()?;
     let new = state::NewState {
         table: load.plan.name(),
         rows: outcome.rows,
@@ -274,7 +279,7 @@ fn commit(conn: &mut PostgresConn, load: &Load<'_>, outcome: Outcome, more: &str
         source_identity: load.source_identity,
         rejected: outcome.rejected,
         target: &target,
-        watermark: load.watermark()?,
+        watermark,
     };
     let mut sql = format!("{}; {more}; ", state::upsert(load.run, &new));
     sql.push_str(&quarantine::clear_older(load.run, load.round, load.plan.name()));
