@@ -112,6 +112,7 @@ fn biggest_table(config: &Config, conn: &mut MysqlConn) -> Result<TablePlan> {
         catalog,
         targets: &BTreeMap::new(),
         tables: &[],
+        category: None,
         states: &BTreeMap::new(),
         resumes: None,
         since: Since { now: 0, ahead: 0, source_identity: "bench", full: true },

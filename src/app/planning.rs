@@ -5,7 +5,7 @@ use super::typing;
 use crate::catalog::ddl::{self, Difference};
 use crate::catalog::loaded_at::LoadedAt;
 use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetKind, TargetTable};
-use crate::config::{ColumnSelection, Config, Problems, TableRule};
+use crate::config::{Category, ColumnSelection, Config, Problems, TableRule};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
@@ -33,6 +33,8 @@ pub struct Inputs<'a> {
     pub targets: &'a BTreeMap<String, TargetTable>,
     /// Tables asked for on the command line; all when empty.
     pub tables: &'a [String],
+    /// Tables of this size class only.
+    pub category: Option<Category>,
     /// What the last success of each table left.
     pub states: &'a BTreeMap<String, TableState>,
     /// The sync that is gone on with, when the last run was interrupted.
@@ -114,10 +116,14 @@ pub fn selected(conn: &mut MysqlConn, config: &Config, asked: &[String]) -> Resu
 /// # Errors
 /// [`Kind::Config`] for names that collide; the classified error of a server.
 pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
-    let Inputs { config, catalog, targets, tables: asked, states, resumes, since } = inputs;
+    let Inputs { config, catalog, targets, tables: asked, category, states, resumes, since } = inputs;
     let mut plan = Plan::default();
-    let (wanted, refused) = select(conn, config, catalog, asked)?;
-    plan.refused = refused;
+    let (mut wanted, refused) = select(conn, config, catalog, asked)?;
+    let class =
+        |table: &SourceTable| config.tables.rule(&table.name.table).category.unwrap_or(Category::of(table.rows_estimated));
+    wanted.retain(|table| category.is_none_or(|category| class(table) == category));
+    // A table that cannot be described has no size.
+    plan.refused = if category.is_none() { refused } else { Vec::new() };
     catalog::names::check_tables(wanted.iter().map(|t| t.name.table.as_str()))?;
     for table in wanted {
         let name = table.name.table.clone();

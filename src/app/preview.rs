@@ -42,6 +42,7 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
         catalog,
         targets: &targets,
         tables,
+        category: None,
         states: &states,
         resumes: last.as_ref().map(|last| last.sync_id.as_str()),
         since: Since { now, ahead, source_identity: &identity, full },

@@ -7,7 +7,7 @@ use super::planning::{self, Inputs};
 use super::{space, tracking};
 use crate::cancel::Cancel;
 use crate::catalog::{self, TargetTable};
-use crate::config::Config;
+use crate::config::{Category, Config};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
@@ -32,6 +32,8 @@ use std::time::{Duration, Instant};
 pub struct SyncOptions {
     /// Tables by exact name; all when empty.
     pub tables: Vec<String>,
+    /// Tables of this size class only.
+    pub category: Option<Category>,
     /// Load every table, also those that an interrupted run has finished.
     pub full: bool,
     /// Tables may lose more rows than the configuration allows.
@@ -130,6 +132,7 @@ impl<'a> Run<'a> {
             catalog,
             targets: &targets,
             tables: &self.options.tables,
+            category: self.options.category,
             states: &states,
             resumes: last.map(|last| last.sync_id.as_str()),
             since: Since { now, ahead, source_identity, full: self.options.full },

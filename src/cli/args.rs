@@ -3,6 +3,7 @@
 //! Nothing here has `Debug`: a URL may hold a password.
 
 use super::until::Until;
+use crate::config::Category;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -152,7 +153,10 @@ pub struct RunArgs {
     /// Only these tables or views, by exact name [default: all configured]
     #[arg(long, value_name = "TABLE", num_args = 1.., value_delimiter = ',', help_heading = "Work")]
     pub tables: Vec<String>,
-    /// Load every table, also those that an interrupted run has finished
+    /// Only tables of this size class: tiny, small (10,000 rows), medium (100,000), large (1,000,000); that of tables.yml counts
+    #[arg(long, value_name = "CLASS", help_heading = "Work")]
+    pub category: Option<Category>,
+    /// Load every table whole, also those that an interrupted run has finished
     #[arg(long, help_heading = "Work")]
     pub full: bool,
     /// Let tables lose more rows than deletes_percent_max allows, this once
