@@ -159,3 +159,29 @@ fn a_watermark_that_does_not_fit_is_void_and_all_rows_are_read() {
     sandbox.config("tables.yml", "tables:\n  medication: { incremental_columns: [updated], extraction_strategy: full_table }\n");
     reads("full_table is configured", true);
 }
+
+/// Every command of the runbook, in its order, after the incident that it is about.
+#[test]
+fn the_runbook_mends_what_it_says() {
+    let sandbox = medication("runbook");
+    sandbox.warehouse().batch_execute("DELETE FROM medication WHERE id NOT IN (171, 1542, 1543, 1544, 1545)").unwrap();
+    let text = std::fs::read_to_string(crate::hosts::project().join("docs/runbook-stale-state.md")).unwrap();
+    let commands: Vec<&str> = text.split("```sh\n").skip(1).map(|rest| rest.lines().next().unwrap()).collect();
+    let expected = [1, 1, 0, 0, 0, 0];
+    assert_eq!(commands.len(), expected.len(), "{commands:?}");
+    for (step, (command, code)) in commands.iter().zip(expected).enumerate() {
+        let mut words = command.split_whitespace();
+        assert_eq!(words.next(), Some("etl-sync"));
+        let mut process = sandbox.command();
+        process.args(words);
+        let outcome = crate::program::Running::start(process).wait(crate::sandbox::RUN_MAX);
+        outcome.expect(code);
+        if step == 2 {
+            let told = text.split("```\n").find(|block| block.starts_with("Replication has")).unwrap();
+            for line in told.lines() {
+                outcome.says(line);
+            }
+        }
+    }
+    sandbox.assert_equal(&[]);
+}
