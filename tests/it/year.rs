@@ -28,10 +28,10 @@ const CLOCKED: [(&str, &str, &str); 3] =
     [("visit", "InnoDB", "TIMESTAMP"), ("item", "MyISAM", "DATETIME"), ("recall", "Aria", "TIMESTAMP(3)")];
 
 struct World {
+    /// A transaction that has written and not committed. It ends before the sandbox: it would block the end of the database.
+    late: Option<mysql::Conn>,
     sandbox: Sandbox,
     random: Random,
-    /// A transaction that has written and not committed.
-    late: Option<mysql::Conn>,
     columns: u64,
 }
 
