@@ -60,6 +60,8 @@ pub struct Edited {
     pub text: String,
     /// What changed, as a unified diff; empty when nothing did.
     pub diff: String,
+    /// Tables that have an entry whose [`Change::marks`] are not those that were there.
+    pub marked: Vec<String>,
     /// Tables whose entry is written in a way that cannot be changed by lines, and why.
     pub untouched: Vec<(String, String)>,
 }
@@ -162,7 +164,8 @@ impl TablesText {
         let text = self.text.as_deref().unwrap_or_default();
         let old = lines::lines(text);
         let end_of_line = if old.first().is_some_and(|line| line.ends_with("\r\n")) { "\r\n" } else { "\n" };
-        let mut work = Work { old: &old, end_of_line, edits: Vec::new(), untouched: Vec::new(), expected: Vec::new() };
+        let mut work =
+            Work { old: &old, end_of_line, edits: Vec::new(), marked: Vec::new(), untouched: Vec::new(), expected: Vec::new() };
         let (known, new): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(|change| self.has_entry(&change.table));
         let blocks = self.blocks(&old);
         for block in &blocks {
@@ -178,7 +181,7 @@ impl TablesText {
         let shown = self.shown.display().to_string();
         let before = if self.text.is_some() { shown.as_str() } else { "/dev/null" };
         let diff = lines::unified(&old, &edits, before, &shown);
-        Ok(Edited { text: edited, diff, untouched: work.untouched })
+        Ok(Edited { text: edited, diff, marked: work.marked, untouched: work.untouched })
     }
 
     /// The new text must hold the old tree with the expected entries.
@@ -250,6 +253,7 @@ struct Work<'a> {
     old: &'a [&'a str],
     end_of_line: &'static str,
     edits: Vec<Edit>,
+    marked: Vec<String>,
     untouched: Vec<(String, String)>,
     /// Every entry of the new text.
     expected: Vec<(String, Plain)>,
@@ -262,7 +266,7 @@ impl Work<'_> {
         let mut expected = old.clone();
         if let Some(change) = change {
             if let Some(marks) = &change.marks {
-                self.marks(block, marks);
+                self.marks(block, &change.table, marks);
             }
             if !change.set.is_empty() {
                 let wanted = with(&old, &change.set);
@@ -283,7 +287,7 @@ impl Work<'_> {
     }
 
     /// Our comments right above an entry.
-    fn marks(&mut self, block: &Block<'_>, wanted: &[String]) {
+    fn marks(&mut self, block: &Block<'_>, table: &str, wanted: &[String]) {
         let Some(indent) = entry::indent_of_key(self.old, block) else { return };
         let above = self.old.iter().take(block.start).rev().take_while(|line| entry::is_comment_at(line, indent)).count();
         let first = block.start - above;
@@ -294,6 +298,7 @@ impl Work<'_> {
         if there.iter().map(|(_, line)| *line).eq(wanted.iter().map(String::as_str)) {
             return;
         }
+        self.marked.push(table.to_owned());
         self.edits.extend(there.iter().map(|(at, _)| Edit { at: *at, remove: 1, add: Vec::new() }));
         self.edits.push(Edit { at: block.start, remove: 0, add: wanted });
     }
