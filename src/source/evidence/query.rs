@@ -60,12 +60,24 @@ impl Query {
             None => Sampled::Indexes,
         };
         let columns: Vec<Column> = candidates.iter().enumerate().map(|(i, c)| Column::of(table, c, i, sampled)).collect();
-        let answers: Vec<String> = columns.iter().flat_map(|column| column.answers(table, sampled)).collect();
+        let answers: Vec<[Answer; ANSWERS]> = columns.iter().map(|column| column.answers(table)).collect();
         let last: Vec<String> = columns.iter().map(|column| format!("MAX({}) AS m{}", column.good(), column.index)).collect();
+        // What indexes show stands outside: an aggregate over no row would make NULL of it.
+        let (mut inner, mut outer) = (vec!["COUNT(*) AS n".to_owned()], vec!["a.n".to_owned()]);
+        for (index, answer) in answers.iter().flat_map(|all| all.iter()).enumerate() {
+            match answer {
+                Answer::OfRows(sql) => {
+                    inner.push(format!("{sql} AS x{index}"));
+                    outer.push(format!("a.x{index}"));
+                }
+                Answer::ByIndex(sql) => outer.push(sql.clone()),
+            }
+        }
         let from = rows_of(table, candidates, sampled);
         let sql = format!(
-            "SELECT COUNT(*), {} FROM {from} AS s CROSS JOIN (SELECT {} FROM {from} AS s) AS l",
-            answers.join(", "),
+            "SELECT {} FROM (SELECT {} FROM {from} AS s CROSS JOIN (SELECT {} FROM {from} AS s) AS l) AS a",
+            outer.join(", "),
+            inner.join(", "),
             last.join(", "),
         );
         Some(Self { sql, sampled, columns: candidates.iter().map(|candidate| candidate.column.clone()).collect() })
@@ -171,24 +183,22 @@ impl Column {
     }
 
     /// SQL of each answer, in the order in which they are read.
-    fn answers(&self, table: &SourceTable, sampled: Sampled) -> [String; ANSWERS] {
-        let (name, index) = (&self.name, self.index);
-        let count = |condition: String| format!("COUNT(IF({condition}, 1, NULL))");
-        let nulls = format!("COUNT(*) - COUNT({name})");
+    fn answers(&self, table: &SourceTable) -> [Answer; ANSWERS] {
+        let (name, index, quoted) = (&self.name, self.index, &self.quoted);
+        let count = |condition: String| Answer::OfRows(format!("COUNT(IF({condition}, 1, NULL))"));
+        let nulls = Answer::OfRows(format!("COUNT(*) - COUNT({name})"));
         let ties = count(format!("{name} = l.m{index}"));
-        let none = || "NULL".to_owned();
+        let none = || Answer::OfRows("NULL".to_owned());
+        let zero = || Answer::OfRows("0".to_owned());
         let Some(clock) = &self.clock else {
-            let (table, column) = match (sampled, &self.by_index) {
-                (Sampled::No, _) | (_, None) => (None, name),
-                (_, Some(_)) => (Some(table.name.mysql()), &self.quoted),
+            let span = |largest: &str, smallest: &str| format!("CAST(LEAST({largest} - {smallest} + 1, {}) AS CHAR)", u64::MAX);
+            let wide = |value: &str| format!("CAST({value} AS DECIMAL(30))");
+            let by_index = |which: &str| format!("(SELECT {} FROM {})", wide(&format!("{which}({quoted})")), table.name.mysql());
+            let span = match self.by_index {
+                Some(_) => Answer::ByIndex(span(&by_index("MAX"), &by_index("MIN"))),
+                None => Answer::OfRows(span(&wide(&format!("MAX({name})")), &wide(&format!("MIN({name})")))),
             };
-            let end = |which: &str| match &table {
-                Some(table) => format!("(SELECT CAST({which}({column}) AS DECIMAL(30)) FROM {table})"),
-                None => format!("CAST({which}({column}) AS DECIMAL(30))"),
-            };
-            let span = format!("CAST(LEAST({} - {} + 1, {}) AS CHAR)", end("MAX"), end("MIN"), u64::MAX);
-            let below = count(format!("{name} < 1"));
-            return [nulls, below, "0".into(), "0".into(), "0".into(), none(), none(), ties, span];
+            return [nulls, count(format!("{name} < 1")), zero(), zero(), zero(), none(), none(), ties, span];
         };
         let month = |value: String| format!("DATE_FORMAT({value}, '%Y-%m')");
         let good = self.good();
@@ -198,23 +208,34 @@ impl Column {
             count(format!("YEAR({name}) BETWEEN 1 AND 1899")),
             count(format!("{name} > {clock} AND {name} <= {clock} + INTERVAL 1 YEAR")),
             count(format!("{name} > {clock} + INTERVAL 1 YEAR")),
-            month(format!("MIN({good})")),
-            month(format!("MAX({good})")),
+            Answer::OfRows(month(format!("MIN({good})"))),
+            Answer::OfRows(month(format!("MAX({good})"))),
             ties,
             none(),
         ];
         if let Some(table) = &self.by_index {
-            let (column, from) = (&self.quoted, self.from);
-            let last = format!("(SELECT MAX({column}) FROM {table} WHERE {column} >= {from} AND {column} <= {clock})");
+            let from = self.from;
+            let good = format!("{quoted} >= {from} AND {quoted} <= {clock}");
+            let end = |which: &str| format!("(SELECT {which}({quoted}) FROM {table} WHERE {good})");
             let bounded = |condition: String| {
-                format!("(SELECT COUNT(*) FROM (SELECT 1 FROM {table} WHERE {condition} LIMIT {COUNT_MAX}) AS b)")
+                Answer::ByIndex(format!(
+                    "(SELECT COUNT(*) FROM (SELECT 1 FROM {table} WHERE {condition} LIMIT {COUNT_MAX}) AS b)"
+                ))
             };
-            answers[3] = bounded(format!("{column} > {clock} AND {column} <= {clock} + INTERVAL 1 YEAR"));
-            answers[4] = bounded(format!("{column} > {clock} + INTERVAL 1 YEAR"));
-            answers[5] = month(format!("(SELECT MIN({column}) FROM {table} WHERE {column} >= {from} AND {column} <= {clock})"));
-            answers[6] = month(last.clone());
-            answers[7] = bounded(format!("{column} = {last}"));
+            answers[3] = bounded(format!("{quoted} > {clock} AND {quoted} <= {clock} + INTERVAL 1 YEAR"));
+            answers[4] = bounded(format!("{quoted} > {clock} + INTERVAL 1 YEAR"));
+            answers[5] = Answer::ByIndex(month(end("MIN")));
+            answers[6] = Answer::ByIndex(month(end("MAX")));
+            answers[7] = bounded(format!("{quoted} = {}", end("MAX")));
         }
         answers
     }
+}
+
+/// SQL of one answer.
+enum Answer {
+    /// An aggregate over the rows that are looked at.
+    OfRows(String),
+    /// What an index shows of the whole table.
+    ByIndex(String),
 }
