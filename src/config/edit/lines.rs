@@ -139,6 +139,9 @@ mod tests {
                     let start = start.parse::<usize>().unwrap() - usize::from(count != "0");
                     out.extend(old[next..start].iter().copied());
                     next = start;
+                    let (_, new) = line.split_once('+').unwrap();
+                    let (begin, count) = new.split(' ').next().unwrap().split_once(',').unwrap();
+                    assert_eq!(begin.parse::<usize>().unwrap(), out.lines().count() + usize::from(count != "0"), "{line}");
                 }
                 "+" => out.push_str(&rest(line)),
                 sign => {
