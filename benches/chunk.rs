@@ -10,7 +10,7 @@ use etl_sync::app::planning::{self, Inputs};
 use etl_sync::cancel::Cancel;
 use etl_sync::catalog;
 use etl_sync::catalog::ddl::is_not_null;
-use etl_sync::config::{self, Config, CopyFormat, Environment, Overrides};
+use etl_sync::config::{self, Config, CopyFormat, Environment, Overrides, Verify};
 use etl_sync::conn::mysql::MysqlConn;
 use etl_sync::conn::watchdog::Watchdog;
 use etl_sync::context::progress::Progress;
@@ -95,6 +95,9 @@ fn measure(c: &mut Criterion) -> Result<()> {
             rejected_rows_max: 0,
             quarantine_raw: false,
             row_bytes_max: 64 << 20,
+            transaction_wait: Duration::ZERO,
+            verify: Verify::Counts,
+            deletes_percent_max: 100,
         },
     };
     let result = steps(c, &services, &plan, &mut source);
@@ -109,6 +112,7 @@ fn biggest_table(config: &Config, conn: &mut MysqlConn) -> Result<TablePlan> {
         catalog,
         targets: &BTreeMap::new(),
         tables: &[],
+        category: None,
         states: &BTreeMap::new(),
         resumes: None,
         since: Since { now: 0, ahead: 0, source_identity: "bench", full: true },
@@ -184,6 +188,7 @@ fn copied(services: &Services<'_>, plan: &TablePlan, source: &mut MysqlSource, s
         source_identity: services.source_identity,
         fingerprint: plan.fingerprint(),
         clock: None,
+        deletes_percent_max: 100,
         nullable: Mutex::default(),
     };
     sink.prepare(&load)?;

@@ -85,7 +85,7 @@ pair() { # pair SOURCE WAREHOUSE: cases, types and log-ins on a set of these ser
   (
     export ETL_SYNC_SOURCE_SERVER=$1 ETL_SYNC_WAREHOUSE_SERVER=$2 ETL_SYNC_SERVERS_DIR=$TARGET/tmp/pair-$1-$2
     servers || exit
-    cargo test --quiet --no-fail-fast --test it -- cases types properties quoting differential on_mysql
+    cargo test --quiet --no-fail-fast --test it -- cases types tracking properties quoting differential on_mysql
     status=$?
     scripts/servers.sh down
     exit "$status"

@@ -34,6 +34,8 @@ pub enum Kind {
     RowRefused,
     /// Counts disagree, so the finish was not committed.
     Proof,
+    /// Most rows of a table would be deleted.
+    Guarded,
     /// The warehouse has no room left.
     DiskFull,
     /// More connections than a server gives us.
@@ -87,6 +89,9 @@ impl Kind {
             Self::Data => (Retry::Never, 1, "change the value at the source, or the column's type rule"),
             Self::RowRefused => (Retry::Never, 1, "change the value at the source, or the column's type rule"),
             Self::Proof => (Retry::Table, 1, "run again; if it stays, the source changes in a way the snapshot does not cover"),
+            Self::Guarded => {
+                (Retry::Never, 1, "look at the source; if the rows are meant to be gone, run once with --accept-deletes")
+            }
             Self::DiskFull => (Retry::Never, 1, "free or add disk space on the warehouse, then run again"),
             Self::Connections => (Retry::Never, 2, "lower --parallel or raise the server's connection limit"),
             Self::Locked => (Retry::Never, 75, "wait for the other run to end; `etl-sync status` shows it"),
@@ -111,6 +116,7 @@ impl Kind {
             Self::Data => "data",
             Self::RowRefused => "row_refused",
             Self::Proof => "proof",
+            Self::Guarded => "guarded",
             Self::DiskFull => "disk_full",
             Self::Connections => "connections",
             Self::Locked => "locked",

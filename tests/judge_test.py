@@ -399,6 +399,21 @@ class Shapes(PairCase):
         self.different()
         self.equal("--allow-extra-columns")
 
+    def test_the_time_of_a_row_is_no_surplus(self):
+        """Only this name and type, and only when the source has no column of that name."""
+        self.pair.warehouse('ALTER TABLE t ADD "_loaded_at" timestamptz NOT NULL DEFAULT now()')
+        self.equal()
+        self.pair.source("ALTER TABLE t ADD `_Loaded_At` TIMESTAMP NULL")
+        self.assertIn("column missing in the warehouse: _Loaded_At", self.different()[0])
+        self.pair.warehouse('ALTER TABLE t ADD "_Loaded_At" timestamptz')
+        self.assertIn("columns only in the warehouse: _loaded_at", self.different()[0])
+        self.pair.source("ALTER TABLE t DROP `_Loaded_At`")
+        self.pair.warehouse('ALTER TABLE t DROP "_Loaded_At"')
+        self.equal()
+        for other in "timestamp", "timestamptz(0)":
+            self.pair.warehouse(f"ALTER TABLE t ALTER _loaded_at TYPE {other}")
+            self.assertIn("columns only in the warehouse: _loaded_at", self.different()[0])
+
     def test_key_column_missing(self):
         self.pair.warehouse("ALTER TABLE t DROP id")
         text, report = self.different()

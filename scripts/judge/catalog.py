@@ -4,6 +4,7 @@ import dataclasses
 from judge.text import JudgeError
 
 TABLE_TYPES = ("BASE TABLE", "SYSTEM VERSIONED")
+LOADED_AT = "_loaded_at"
 
 
 @dataclasses.dataclass
@@ -165,6 +166,13 @@ def too_long(name):
     return len(name.encode()) > 63
 
 
+def row_time(columns, target):
+    """The loader's own column of the time when a row was written: no data of the source's."""
+    if any(name.lower() == LOADED_AT for name, *_ in columns):
+        return set()
+    return {LOADED_AT} if target.get(LOADED_AT) == ("timestamptz", -1) else set()
+
+
 def plan_table(name, entry, targets, names, extra_columns_ok):
     """Match one source table with its target by names."""
     columns, keys, size = entry
@@ -188,7 +196,7 @@ def plan_table(name, entry, targets, names, extra_columns_ok):
             job.columns.append(Column(column, wanted, kind, column_type,
                                       *target[wanted], charset))
             seen.add(wanted)
-    surplus = sorted(set(target) - seen)
+    surplus = sorted(set(target) - seen - row_time(columns, target))
     if surplus and not extra_columns_ok:
         job.problems.append("columns only in the warehouse: " + ", ".join(surplus))
     if not job.columns:

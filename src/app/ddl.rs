@@ -3,6 +3,7 @@
 use super::planning::{self, Selected};
 use super::telling;
 use crate::catalog::ddl::{self, comment_line};
+use crate::catalog::loaded_at::{self, LoadedAt};
 use crate::catalog::names;
 use crate::config::Config;
 use crate::conn::mysql::MysqlConn;
@@ -29,13 +30,13 @@ pub fn ddl(config: &Config, tables: &[String]) -> Result<DdlReport> {
         source: config.source.to_string(),
         schema: config.warehouse_schema.clone(),
         create_schema: format!("CREATE SCHEMA IF NOT EXISTS {}", quote_postgres(&config.warehouse_schema)),
-        tables: selected.iter().map(table).collect(),
+        tables: selected.iter().map(|selected| table(config, selected)).collect(),
         refused: telling::refused(&refused),
     };
     Ok(report.judged())
 }
 
-fn table(table: &Selected) -> TableDdl {
+fn table(config: &Config, table: &Selected) -> TableDdl {
     let Selected { source, target, filter } = table;
     let columns = telling::columns(source);
     let renamed: Vec<Renamed> = names::renamed(source, target).into_iter().map(Renamed::from).collect();
@@ -46,8 +47,13 @@ fn table(table: &Selected) -> TableDdl {
     if let Some(filter) = filter {
         sql.push_str(&format!("{}\n", comment_line(&format!("only rows with {filter}"))));
     }
-    let notes: Vec<String> = columns.iter().map(ColumnReport::note).collect();
-    sql.push_str(&ddl::create_table_told(target, source, &notes));
+    let loaded_at = LoadedAt::decide(config.settings.loaded_at, source, None);
+    for line in loaded_at::left_out([(source.name.table.as_str(), loaded_at)]) {
+        sql.push_str(&format!("{}\n", comment_line(&line)));
+    }
+    let own = loaded_at.is_kept().then(|| "when this version of the row was written".to_owned());
+    let notes: Vec<String> = columns.iter().map(ColumnReport::note).chain(own).collect();
+    sql.push_str(&ddl::create_table_told(target, source, &notes, loaded_at.is_kept()));
     if let Some(key) = ddl::add_primary_key(target, source, &BTreeSet::new()) {
         sql.push_str(&format!("{key};\n"));
     }

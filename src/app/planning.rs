@@ -3,8 +3,9 @@
 use super::increments::{self, Since};
 use super::typing;
 use crate::catalog::ddl::{self, Difference};
+use crate::catalog::loaded_at::LoadedAt;
 use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetKind, TargetTable};
-use crate::config::{ColumnSelection, Config, Problems, TableRule};
+use crate::config::{Category, ColumnSelection, Config, Problems, TableRule};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
@@ -14,7 +15,7 @@ use crate::plan::chunks::ChunkGoal;
 use crate::plan::strategy::{self, Facts};
 use crate::plan::{Action, Plan, TablePlan};
 use crate::source::boundaries;
-use crate::track::schema::LOAD_STATUS;
+use crate::track::schema::{LOAD_STATUS, TRANSFORM_STATUS};
 use crate::track::state::TableState;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +33,8 @@ pub struct Inputs<'a> {
     pub targets: &'a BTreeMap<String, TargetTable>,
     /// Tables asked for on the command line; all when empty.
     pub tables: &'a [String],
+    /// Tables of this size class only.
+    pub category: Option<Category>,
     /// What the last success of each table left.
     pub states: &'a BTreeMap<String, TableState>,
     /// The sync that is gone on with, when the last run was interrupted.
@@ -113,10 +116,14 @@ pub fn selected(conn: &mut MysqlConn, config: &Config, asked: &[String]) -> Resu
 /// # Errors
 /// [`Kind::Config`] for names that collide; the classified error of a server.
 pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
-    let Inputs { config, catalog, targets, tables: asked, states, resumes, since } = inputs;
+    let Inputs { config, catalog, targets, tables: asked, category, states, resumes, since } = inputs;
     let mut plan = Plan::default();
-    let (wanted, refused) = select(conn, config, catalog, asked)?;
-    plan.refused = refused;
+    let (mut wanted, refused) = select(conn, config, catalog, asked)?;
+    let class =
+        |table: &SourceTable| config.tables.rule(&table.name.table).category.unwrap_or(Category::of(table.rows_estimated));
+    wanted.retain(|table| category.is_none_or(|category| class(table) == category));
+    // A table that cannot be described has no size.
+    plan.refused = if category.is_none() { refused } else { Vec::new() };
     catalog::names::check_tables(wanted.iter().map(|t| t.name.table.as_str()))?;
     for table in wanted {
         let name = table.name.table.clone();
@@ -187,8 +194,9 @@ fn one(
     let goal = goal(config, &table, &rule);
     let facts = Facts { action, splitter: strategy::splitter(&table), chunks_wanted: goal.chunks(), configured: rule.strategy };
     let (strategy, reason) = strategy::choose(facts);
+    let loaded_at = LoadedAt::decide(config.settings.loaded_at, &table, existing);
     let chunks = vec![KeyRange::everything()];
-    let mut plan = TablePlan { source: table, target, filter, action, strategy, reason, chunks, increments: None };
+    let mut plan = TablePlan { source: table, target, filter, action, strategy, reason, chunks, increments: None, loaded_at };
     // Done counts only for the same columns in the same table with the same storage.
     let same = |state: &&TableState| {
         let storage = (state.target_oid, state.target_relfilenode);
@@ -215,8 +223,8 @@ fn one(
 pub(super) fn shape(config: &Config, mut source: SourceTable) -> Result<(Selected, TableRule)> {
     let rule = config.tables.rule(&source.name.table);
     let target = TableName::new(config.warehouse_schema.clone(), catalog::names::table(&source.name.table));
-    if target.table == LOAD_STATUS {
-        return Err(Error::new(Kind::Config, format!("table {LOAD_STATUS}: the name is taken by our own status table")));
+    if [LOAD_STATUS, TRANSFORM_STATUS].contains(&target.table.as_str()) {
+        return Err(Error::new(Kind::Config, format!("table {}: the name is taken by our own status table", target.table)));
     }
     apply_columns(&mut source, &rule)?;
     catalog::names::check_columns(&source)?;

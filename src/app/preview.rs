@@ -42,6 +42,7 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
         catalog,
         targets: &targets,
         tables,
+        category: None,
         states: &states,
         resumes: last.as_ref().map(|last| last.sync_id.as_str()),
         since: Since { now, ahead, source_identity: &identity, full },
@@ -65,7 +66,7 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
         bytes_estimated: plan.tables.iter().map(|t| t.source.bytes_estimated).sum(),
         seconds_predicted: plan.tables.iter().map(|t| seconds(t.source.bytes_estimated)).sum(),
         disk,
-        warnings: config.warnings.clone(),
+        warnings: config.warnings.iter().cloned().chain(plan.without_loaded_at()).collect(),
     };
     Ok(report.judged())
 }

@@ -7,11 +7,14 @@ use crate::plan::{Action, Plan};
 use crate::report::plan::Disk;
 
 /// What the model assumes; part of the plan's output.
-const HOW: &str = "1.3 x the source for first loads, 1 x for staging of refreshes in work";
+const HOW: &str = "1.3 x the source for first loads and 8 bytes per row for _loaded_at, 1 x for staging of refreshes in work";
+
+/// A timestamptz in a row.
+const LOADED_AT_BYTES: u64 = 8;
 
 /// Disk that the plan needs. The source's size is its server's estimate of data without indexes.
 ///
-/// First load: 1.3 x bytes stay (row headers and the primary key). Refresh: 1 x bytes of staging while the table is in
+/// First load: 1.3 x bytes stay (row headers and the primary key), and `_loaded_at` of every row. Refresh: 1 x bytes of staging while the table is in
 /// work; as many of the biggest as there are workers are in work at once. Rows that a refresh rewrites are not counted.
 #[must_use]
 pub fn needed(plan: &Plan, workers: usize) -> (u64, u64) {
@@ -21,7 +24,9 @@ pub fn needed(plan: &Plan, workers: usize) -> (u64, u64) {
         sizes
     };
     let first: u64 = sizes(Action::FirstLoad).iter().sum();
-    (first.saturating_mul(13) / 10, sizes(Action::Refresh).iter().take(workers).sum())
+    let stamped = plan.tables.iter().filter(|t| t.action == Action::FirstLoad && t.loaded_at.is_kept());
+    let stamps: u64 = stamped.map(|t| t.source.rows_estimated.saturating_mul(LOADED_AT_BYTES)).sum();
+    ((first.saturating_mul(13) / 10).saturating_add(stamps), sizes(Action::Refresh).iter().take(workers).sum())
 }
 
 /// Needed and free space together.

@@ -4,10 +4,10 @@ use super::capacity;
 use super::definitions::Definitions;
 use super::increments::{self, Since};
 use super::planning::{self, Inputs};
-use super::space;
+use super::{space, tracking};
 use crate::cancel::Cancel;
 use crate::catalog::{self, TargetTable};
-use crate::config::Config;
+use crate::config::{Category, Config};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
@@ -32,8 +32,12 @@ use std::time::{Duration, Instant};
 pub struct SyncOptions {
     /// Tables by exact name; all when empty.
     pub tables: Vec<String>,
+    /// Tables of this size class only.
+    pub category: Option<Category>,
     /// Load every table, also those that an interrupted run has finished.
     pub full: bool,
+    /// Tables may lose more rows than the configuration allows.
+    pub accept_deletes: bool,
 }
 
 /// A run in the making: what the report needs whatever happens.
@@ -122,11 +126,13 @@ impl<'a> Run<'a> {
         let states = state::of_job(&mut warehouse, &run.job)?;
         let (now, ahead) = increments::clocks(source, &mut warehouse)?;
         let targets = planning::targets(config, &mut warehouse)?;
+        let configured = tracking::configured(config, &catalog, &self.options.tables);
         let inputs = Inputs {
             config,
             catalog,
             targets: &targets,
             tables: &self.options.tables,
+            category: self.options.category,
             states: &states,
             resumes: last.map(|last| last.sync_id.as_str()),
             since: Since { now, ahead, source_identity, full: self.options.full },
@@ -135,8 +141,9 @@ impl<'a> Run<'a> {
         space::check(&plan, config.settings.parallel, &config.warehouse, &mut warehouse)?;
         drop(warehouse);
         let definitions = self.definitions(source, &plan, run, &targets)?;
+        report.warnings.extend(plan.without_loaded_at());
 
-        let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run)?;
+        let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run, configured)?;
         self.announce(&plan, &tracker);
         let facts: BTreeMap<String, _> =
             plan.tables.iter().map(|t| (t.name().to_owned(), (t.target.clone(), t.renamed()))).collect();
@@ -156,7 +163,7 @@ impl<'a> Run<'a> {
             watchdog: self.watchdog,
             tracker: &tracker,
             progress: self.progress,
-            limits: limits(config),
+            limits: limits(config, self.options),
         };
         let moved = pipeline::round::run(&services, plan, &targets);
         drop(tracker);
@@ -186,9 +193,6 @@ impl<'a> Run<'a> {
     fn announce(&self, plan: &Plan, tracker: &crate::track::writer::Tracker) {
         let bytes = plan.tables.iter().map(|t| t.source.bytes_estimated).sum();
         self.progress.plan(u64::try_from(plan.tables.len()).unwrap_or(u64::MAX), bytes);
-        for table in &plan.tables {
-            tracker.send(Event::Planned { table: table.name().to_owned() });
-        }
         for (table, error) in &plan.refused {
             log::error!("table {table} is not copied: {error}");
             tracker.send(Event::Failed { table: table.clone() });
@@ -227,7 +231,7 @@ impl<'a> Run<'a> {
     }
 }
 
-fn limits(config: &Config) -> Limits {
+fn limits(config: &Config, options: &SyncOptions) -> Limits {
     let settings = &config.settings;
     Limits {
         workers: settings.parallel,
@@ -239,6 +243,9 @@ fn limits(config: &Config) -> Limits {
         rejected_rows_max: settings.rejected_rows_max,
         quarantine_raw: settings.quarantine_raw,
         row_bytes_max: settings.row_bytes_max,
+        transaction_wait: settings.transaction_wait,
+        verify: settings.verify,
+        deletes_percent_max: if options.accept_deletes { 100 } else { settings.deletes_percent_max },
     }
 }
 

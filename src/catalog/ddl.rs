@@ -2,7 +2,7 @@
 //!
 //! Pure functions; nothing is executed here. Every name goes through `crate::name`, so a name may hold anything.
 
-use super::{Column, KeyKind, SourceTable, TargetColumn, TargetTable};
+use super::{Column, KeyKind, SourceTable, TargetColumn, TargetTable, loaded_at};
 use crate::name::{TableName, column_list, literal_postgres, quote_postgres};
 use crate::value::ColumnType;
 use std::collections::BTreeSet;
@@ -17,9 +17,11 @@ pub struct CreateOptions<'a> {
     pub temporary: bool,
     /// Indexes of columns whose NOT NULL is dropped, because zero dates become NULL in them.
     pub nullable: &'a BTreeSet<usize>,
+    /// With the column `_loaded_at`, as the last one.
+    pub loaded_at: bool,
 }
 
-/// CREATE TABLE with columns, types and NOT NULL; no keys, no defaults, no comments.
+/// CREATE TABLE with columns, types and NOT NULL; no keys, no defaults but that of `_loaded_at`, no comments.
 #[must_use]
 pub fn create_table(target: &TableName, table: &SourceTable, options: CreateOptions<'_>) -> String {
     let (kind, name) = match (options.temporary, options.logged) {
@@ -27,7 +29,8 @@ pub fn create_table(target: &TableName, table: &SourceTable, options: CreateOpti
         (false, true) => ("", target.postgres()),
         (false, false) => ("UNLOGGED ", target.postgres()),
     };
-    let columns: Vec<String> = column_lines(table, options.nullable).collect();
+    let own = options.loaded_at.then(|| loaded_at::DECLARATION.to_owned());
+    let columns: Vec<String> = column_lines(table, options.nullable).chain(own).collect();
     format!("CREATE {kind}TABLE {name} (\n  {}\n)", columns.join(",\n  "))
 }
 
@@ -41,9 +44,10 @@ fn column_lines<'t>(table: &'t SourceTable, nullable: &'t BTreeSet<usize>) -> im
 
 /// A first load's CREATE TABLE for people: as [`create_table`], with a comment behind each column.
 #[must_use]
-pub fn create_table_told(target: &TableName, table: &SourceTable, notes: &[String]) -> String {
+pub fn create_table_told(target: &TableName, table: &SourceTable, notes: &[String], loaded_at: bool) -> String {
     let nullable = BTreeSet::new();
-    let lines: Vec<String> = column_lines(table, &nullable).collect();
+    let own = loaded_at.then(|| loaded_at::DECLARATION.to_owned());
+    let lines: Vec<String> = column_lines(table, &nullable).chain(own).collect();
     let mut out = format!("CREATE TABLE {} (\n", target.postgres());
     for (index, line) in lines.iter().enumerate() {
         let comma = if index + 1 < lines.len() { "," } else { "" };
@@ -155,7 +159,8 @@ impl fmt::Display for Difference {
 
 /// Compares columns by name and type; order does not matter. Empty when every source row fits the target unchanged.
 ///
-/// A target column that allows NULL where the source does not is no difference: zero dates need it.
+/// A target column that allows NULL where the source does not is no difference: zero dates need it. Nor is our own column
+/// `_loaded_at`, which fills itself.
 #[must_use]
 pub fn matches(table: &SourceTable, existing: &TargetTable) -> Vec<Difference> {
     let mut out = Vec::new();
@@ -167,7 +172,7 @@ pub fn matches(table: &SourceTable, existing: &TargetTable) -> Vec<Difference> {
         }
     }
     for found in &existing.columns {
-        if !table.columns.iter().any(|column| column.target == found.name) {
+        if !loaded_at::is_ours(found) && !table.columns.iter().any(|column| column.target == found.name) {
             out.push(Difference::Dropped { column: found.name.clone(), not_null: found.not_null });
         }
     }
@@ -237,12 +242,13 @@ pub(super) mod tests {
         }
     }
 
-    fn target(table: &SourceTable) -> TargetTable {
+    pub(crate) fn target(table: &SourceTable) -> TargetTable {
         let column = |column: &Column| TargetColumn {
             name: column.name.clone(),
             format_type: format_type(column.ty),
             not_null: !column.nullable,
             generated: false,
+            has_default: false,
             comment: String::new(),
         };
         TargetTable {
@@ -259,7 +265,7 @@ pub(super) mod tests {
     }
 
     fn options(nullable: &BTreeSet<usize>) -> CreateOptions<'_> {
-        CreateOptions { logged: true, temporary: false, nullable }
+        CreateOptions { logged: true, temporary: false, nullable, loaded_at: false }
     }
 
     #[test]
@@ -274,6 +280,8 @@ pub(super) mod tests {
         assert!(sql.starts_with("CREATE UNLOGGED TABLE \"w\".") && !sql.contains("NOT NULL"), "{sql}");
         let sql = create_table(&name, &source, CreateOptions { temporary: true, ..options(&none) });
         assert!(sql.starts_with("CREATE TEMPORARY TABLE \"T\"\"1\" ("), "{sql}");
+        let sql = create_table(&name, &source, CreateOptions { loaded_at: true, ..options(&none) });
+        assert!(sql.ends_with("\"a b\" integer,\n  \"_loaded_at\" timestamptz NOT NULL DEFAULT now()\n)"), "{sql}");
     }
 
     #[test]
@@ -281,7 +289,7 @@ pub(super) mod tests {
         let name = TableName::new("w", "t");
         let notes = ["int: rule \"int\"".to_owned(), "enum('a\n); DROP')".to_owned()];
         assert_eq!(
-            create_table_told(&name, &table(&["a", "b"]), &notes),
+            create_table_told(&name, &table(&["a", "b"]), &notes, false),
             "CREATE TABLE \"w\".\"t\" (\n  \"a\" integer NOT NULL, -- int: rule \"int\"\n  \"b\" integer -- enum('a\\n); DROP')\n);\n"
         );
     }
@@ -319,6 +327,18 @@ pub(super) mod tests {
         assert_eq!(matches(&source, &existing), []);
         existing.columns.reverse();
         assert_eq!(matches(&source, &existing), []);
+        let stamp = TargetColumn {
+            name: "_loaded_at".into(),
+            format_type: "timestamp with time zone".into(),
+            not_null: true,
+            has_default: true,
+            ..existing.columns[0].clone()
+        };
+        existing.columns.push(stamp.clone());
+        assert_eq!(matches(&source, &existing), []);
+        *existing.columns.last_mut().unwrap() = TargetColumn { has_default: false, ..stamp };
+        assert_eq!(matches(&source, &existing), [Difference::Dropped { column: "_loaded_at".into(), not_null: true }]);
+        existing.columns.pop();
         existing.columns.retain(|column| column.name != "a");
         existing.columns[0].format_type = "bigint".into();
         existing.columns[1].not_null = true;

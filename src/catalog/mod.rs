@@ -7,6 +7,7 @@ pub mod cast;
 pub mod convert;
 pub mod ddl;
 pub mod definitions;
+pub mod loaded_at;
 pub mod mysql;
 pub mod names;
 pub mod postgres;
@@ -194,6 +195,8 @@ pub struct TargetColumn {
     pub not_null: bool,
     /// GENERATED ALWAYS AS (stored or virtual) or GENERATED ALWAYS AS IDENTITY: COPY cannot write it freely.
     pub generated: bool,
+    /// It has a default or an expression: a row can be written without it.
+    pub has_default: bool,
     /// The column's comment, or empty.
     pub comment: String,
 }

@@ -73,7 +73,8 @@ fn column(row: &Row) -> Result<(u32, TargetColumn), ::postgres::Error> {
         format_type: row.try_get(2)?,
         not_null: row.try_get(3)?,
         generated: row.try_get(4)?,
-        comment: row.try_get(5)?,
+        has_default: row.try_get(5)?,
+        comment: row.try_get(6)?,
     };
     Ok((row.try_get(0)?, column))
 }

@@ -1,5 +1,5 @@
 SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
-       a.attgenerated <> '' OR a.attidentity = 'a',
+       a.attgenerated <> '' OR a.attidentity = 'a', a.atthasdef,
        coalesce(col_description(a.attrelid, a.attnum), '')
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid

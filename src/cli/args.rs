@@ -3,6 +3,7 @@
 //! Nothing here has `Debug`: a URL may hold a password.
 
 use super::until::Until;
+use crate::config::Category;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ Examples:
   etl-sync discover                            incremental columns of the source, as a diff of tables.yml; --write writes it
   etl-sync ddl --tables patient                the target's DDL and the rule behind each column; touches nothing
   etl-sync check                               connections, TLS, privileges, limits
+  etl-sync tracking init                       a record in the status tables for every configured table
   etl-sync check --data                        which values a run would null, strip, reject or fail on
   etl-sync verify                              whether both sides hold the same rows; touches nothing
 
@@ -125,6 +127,12 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Report tables that lack rows in the warehouse, by severity; the data of `verify`
     Audit(AuditArgs),
+    /// Status tables in the warehouse, for people and dbt
+    Tracking {
+        /// What to do with them
+        #[command(subcommand)]
+        command: TrackingCommand,
+    },
     /// Print the JSON Schema of a configuration file, for editors
     Schema {
         /// Which file
@@ -148,9 +156,15 @@ pub struct RunArgs {
     /// Only these tables or views, by exact name [default: all configured]
     #[arg(long, value_name = "TABLE", num_args = 1.., value_delimiter = ',', help_heading = "Work")]
     pub tables: Vec<String>,
-    /// Load every table, also those that an interrupted run has finished
+    /// Only tables of this size class: tiny, small (10,000 rows), medium (100,000), large (1,000,000); that of tables.yml counts
+    #[arg(long, value_name = "CLASS", help_heading = "Work")]
+    pub category: Option<Category>,
+    /// Load every table whole, also those that an interrupted run has finished
     #[arg(long, help_heading = "Work")]
     pub full: bool,
+    /// Let tables lose more rows than deletes_percent_max allows, this once
+    #[arg(long, help_heading = "Work")]
+    pub accept_deletes: bool,
     /// Show the plan and stop; the same as `plan`
     #[arg(long, help_heading = "Work")]
     pub dry_run: bool,
@@ -248,6 +262,13 @@ pub enum Depth {
     Ledger,
     /// Every row.
     Rows,
+}
+
+/// What to do with the status tables.
+#[derive(Subcommand, Clone, Copy)]
+pub enum TrackingCommand {
+    /// Make the tables and a record `pending` for each configured table that has none; loads nothing, changes no other record
+    Init,
 }
 
 /// Which configuration file.

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::conn::watchdog::Watchdog;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::report::{self, ErrorReport, Failure};
-use args::{Cli, Command, Global, PlanArgs, RunArgs, SchemaFile};
+use args::{Cli, Command, Global, PlanArgs, RunArgs, SchemaFile, TrackingCommand};
 use clap::{CommandFactory, FromArgMatches};
 use output::Output;
 use std::path::Path;
@@ -69,6 +69,11 @@ pub fn main() -> ExitCode {
         }),
         Command::Verify(args) => verify::verify(&global, &args, output),
         Command::Audit(args) => verify::audit(&global, &args.tables, output),
+        Command::Tracking { command: TrackingCommand::Init } => with_config(&global, output, |config, watchdog| {
+            let report = app::tracking::init(config, watchdog)?;
+            output.document(&report, || report::tracking::text(&report));
+            Ok(0)
+        }),
         Command::Schema { file } => schema(file),
         Command::Completions { shell } => completions(shell),
         Command::Man { dir } => man(&dir, output),

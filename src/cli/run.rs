@@ -17,7 +17,12 @@ use std::sync::Arc;
 /// Syncs and returns the exit code; the result is written and shown.
 pub fn run(config: &Config, args: &RunArgs, global: &Global, output: Output, bars: &MultiProgress) -> u8 {
     let (cancel, watchdog, progress) = (Cancel::new(), Watchdog::new(), Arc::new(Progress::default()));
-    let options = SyncOptions { tables: args.tables.clone(), full: args.full };
+    let options = SyncOptions {
+        tables: args.tables.clone(),
+        category: args.category,
+        full: args.full,
+        accept_deletes: args.accept_deletes,
+    };
     let run = Run::new(config, &options, &cancel, &watchdog, &progress);
     let record = Record::new(config.state_dir.clone(), output, run.opening(), Arc::clone(&progress));
     // The summary shows them; a document does not show itself to whoever reads the log.

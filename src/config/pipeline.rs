@@ -98,6 +98,14 @@ pub(super) struct General {
     /// Seconds that a run waits for a server that went away. Default 60.
     #[schemars(range(min = 0, max = 86400))]
     pub server_down_wait_s: Option<u64>,
+    /// Seconds that a run with watermarks waits for transactions of the source that are open when it begins. Default 60.
+    #[schemars(range(min = 0, max = 3600))]
+    pub transaction_wait_s: Option<u64>,
+    /// What proves a table that was loaded by its increments: counts of both sides per key range, or off (nothing). Default counts.
+    pub verify: Option<Verify>,
+    /// Percent of a table's rows that one run may delete, when they are more than 1000; above it the table fails. Default 50.
+    #[schemars(range(min = 1, max = 100))]
+    pub deletes_percent_max: Option<u64>,
     /// Form of the rows on their way: csv, binary, or auto (binary wherever every column has a binary image). Default auto.
     pub copy_format: Option<CopyFormat>,
     /// Rows of one table that may go to the quarantine before the table fails. Default 1000.
@@ -116,6 +124,8 @@ pub(super) struct General {
     pub sequences: Option<bool>,
     /// Whether columns get their defaults, those that PostgreSQL can have. Default false.
     pub defaults: Option<bool>,
+    /// Whether target tables get a column `_loaded_at`: when this version of the row was written. Default true.
+    pub loaded_at: Option<bool>,
     /// Directory for files between runs. Default: $STATE_DIRECTORY, then $XDG_STATE_HOME/etl-sync, then ~/.local/state/etl-sync.
     pub state_dir: Option<String>,
     /// Whether a source server or database that differs from the last run's is accepted. Default false.
@@ -132,6 +142,16 @@ pub enum CopyFormat {
     Binary,
     /// Binary wherever every column has a binary image.
     Auto,
+}
+
+/// What proves a table that was loaded by its increments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verify {
+    /// Counts of both sides per key range; what differs is mended.
+    Counts,
+    /// Nothing: what the watermark misses, and what is deleted at the source, stays unseen.
+    Off,
 }
 
 /// Which secondary indexes a run builds.
@@ -169,6 +189,12 @@ pub struct Settings {
     pub snapshot_wait: Duration,
     /// Wait for a server that went away.
     pub server_down_wait: Duration,
+    /// Wait for transactions of the source that are open when a run with watermarks begins.
+    pub transaction_wait: Duration,
+    /// What proves a table that was loaded by its increments.
+    pub verify: Verify,
+    /// Percent of a table's rows that one run may delete.
+    pub deletes_percent_max: u64,
     /// Whether another source than last time is accepted.
     pub accept_new_source: bool,
     /// Form of the rows on their way.
@@ -189,6 +215,8 @@ pub struct Settings {
     pub sequences: bool,
     /// Whether columns get their defaults.
     pub defaults: bool,
+    /// Whether target tables have a column `_loaded_at`.
+    pub loaded_at: bool,
 }
 
 impl Settings {
@@ -206,6 +234,9 @@ impl Settings {
             resume_within: Duration::from_secs(6 * 3600),
             snapshot_wait: Duration::from_secs(2),
             server_down_wait: Duration::from_secs(60),
+            transaction_wait: Duration::from_secs(60),
+            verify: Verify::Counts,
+            deletes_percent_max: 50,
             accept_new_source: false,
             copy_format: CopyFormat::Auto,
             policies: Policies::default(),
@@ -216,6 +247,7 @@ impl Settings {
             foreign_keys: false,
             sequences: false,
             defaults: false,
+            loaded_at: true,
         }
     }
 
@@ -229,6 +261,9 @@ impl Settings {
         seconds(&mut self.resume_within, layer.resume_within_h.map(|hours| hours * 3600));
         seconds(&mut self.snapshot_wait, layer.snapshot_lock_wait_s);
         seconds(&mut self.server_down_wait, layer.server_down_wait_s);
+        seconds(&mut self.transaction_wait, layer.transaction_wait_s);
+        self.verify = layer.verify.unwrap_or(self.verify);
+        set(&mut self.deletes_percent_max, layer.deletes_percent_max);
         self.retry_wait = layer.retry_wait_ms.map_or(self.retry_wait, Duration::from_millis);
         // Both are bounded by the schema (64 and 100), so the conversions keep every value.
         self.parallel = layer.parallel.and_then(|n| usize::try_from(n).ok()).unwrap_or(self.parallel);
@@ -241,6 +276,7 @@ impl Settings {
         self.foreign_keys = layer.foreign_keys.unwrap_or(self.foreign_keys);
         self.sequences = layer.sequences.unwrap_or(self.sequences);
         self.defaults = layer.defaults.unwrap_or(self.defaults);
+        self.loaded_at = layer.loaded_at.unwrap_or(self.loaded_at);
         set(&mut self.row_bytes_max, layer.row_mb_max.map(|mb| mb * MIB));
         self
     }

@@ -256,6 +256,33 @@ pub enum Category {
     Large,
 }
 
+impl Category {
+    /// The class of a table with so many rows.
+    #[must_use]
+    pub const fn of(rows: u64) -> Self {
+        match rows {
+            1_000_000.. => Self::Large,
+            100_000.. => Self::Medium,
+            10_000.. => Self::Small,
+            _ => Self::Tiny,
+        }
+    }
+}
+
+impl std::str::FromStr for Category {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "tiny" => Ok(Self::Tiny),
+            "small" => Ok(Self::Small),
+            "medium" => Ok(Self::Medium),
+            "large" => Ok(Self::Large),
+            _ => Err("one of tiny, small, medium, large".into()),
+        }
+    }
+}
+
 /// Order among the tables (original form).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

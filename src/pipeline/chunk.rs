@@ -7,10 +7,10 @@ use super::Services;
 use super::rows::ChunkRows;
 use super::table::TableWork;
 use crate::catalog::ddl::is_not_null;
-use crate::config::CopyFormat;
+use crate::config::{CopyFormat, Verify};
 use crate::encode::{EncodeError, Format, NullToken, Tally, Target};
 use crate::error::{Error, Kind, Result, Retry};
-use crate::plan::buckets::{Buckets, ROWS_PER_BUCKET};
+use crate::plan::buckets::{Buckets, Counts, ROWS_PER_BUCKET};
 use crate::plan::census::Census;
 use crate::plan::{Slice, TablePlan};
 use crate::sink::postgres::PostgresSink;
@@ -66,16 +66,23 @@ pub fn merge(
     table: &TableWork<'_>,
     worker: &mut Worker<'_>,
     slice: &Slice,
-) -> Result<(Merge, Census, u64)> {
+) -> Result<(Merge, Option<Census>, u64)> {
     let plan = table.plan();
     let ranges = if let Slice::Past { ranges, .. } = slice { ranges.clone() } else { Vec::new() };
     attempt(services, table, worker, |job, worker| {
-        let buckets = worker.source.ends(plan)?.map(|ends| Buckets::new(ends, plan.source.rows_estimated, ROWS_PER_BUCKET));
-        let before = worker.source.counts(plan, buckets)?;
+        let counts = services.limits.verify == Verify::Counts;
+        let before = if counts { Some(count(plan, worker.source)?) } else { None };
         let mut rows = ChunkRows::new(job, worker.source, slice)?;
-        // In a snapshot the source stands still; without one the rows have been drained by now.
-        let after = if plan.drains() { rows.source().counts(plan, buckets)? } else { before.clone() };
-        let part = Part { ranges: ranges.clone(), census: Census { buckets, before, after } };
+        let census = match before {
+            // In a snapshot the source stands still; without one the rows have been drained by now.
+            Some((buckets, before)) if plan.drains() => {
+                let after = rows.source().counts(plan, buckets)?;
+                Some(Census { buckets, before, after })
+            }
+            Some((buckets, before)) => Some(Census { buckets, after: before.clone(), before }),
+            None => None,
+        };
+        let part = Part { ranges: ranges.clone(), census };
         let merged = worker.sink.increments(&table.load, &part, &mut rows)?;
         let read = rows.read();
         let copied = match &merged {
@@ -87,6 +94,11 @@ pub fn merge(
         };
         Ok((copied, (merged, part.census, read)))
     })
+}
+
+fn count(plan: &TablePlan, source: &mut dyn Source) -> Result<(Option<Buckets>, Counts)> {
+    let buckets = source.ends(plan)?.map(|ends| Buckets::new(ends, plan.source.rows_estimated, ROWS_PER_BUCKET));
+    Ok((buckets, source.counts(plan, buckets)?))
 }
 
 /// Runs the finish of a table with several chunks.

@@ -32,7 +32,7 @@ pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<
             }
             Merge::Drift(drift) => drift,
         };
-        slice = census.wider(&slice, &drift);
+        slice = census.map_or_else(Slice::everything, |census| census.wider(&slice, &drift));
         let way = match &slice {
             Slice::Past { ranges, .. } => format!("{} key ranges", ranges.len()),
             Slice::Range(_) => "a full load".to_owned(),

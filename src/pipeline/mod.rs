@@ -8,7 +8,7 @@ mod rows; // the rows of one attempt: streamed, drained, or kept apart
 pub mod table; // a table in work, and what became of it
 
 use crate::cancel::Cancel;
-use crate::config::{CopyFormat, Endpoint};
+use crate::config::{CopyFormat, Endpoint, Verify};
 use crate::conn::watchdog::Watchdog;
 use crate::context::progress::Progress;
 use crate::retry::Retries;
@@ -62,4 +62,10 @@ pub struct Limits {
     pub quarantine_raw: bool,
     /// Longest row that is read, bytes.
     pub row_bytes_max: u64,
+    /// How long transactions that are open at the begin are waited for, when watermarks are kept.
+    pub transaction_wait: Duration,
+    /// What proves increments.
+    pub verify: Verify,
+    /// Percent of a table's rows that may be deleted.
+    pub deletes_percent_max: u64,
 }

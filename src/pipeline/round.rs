@@ -18,7 +18,7 @@ use crate::sink::{Load, Sink};
 use crate::source::Source;
 use crate::source::guard::Hold;
 use crate::source::mysql::MysqlSource;
-use crate::source::snapshot::{self, Group, GroupLimits, SnapshotKind};
+use crate::source::snapshot::{self, Group, GroupLimits, SnapshotKind, Watermarks};
 use crate::track::writer::Event;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -95,7 +95,10 @@ fn open_group(services: &Services<'_>, waiting: &[TablePlan]) -> Result<Group> {
         workers: services.limits.workers,
         lock_wait: services.limits.snapshot_lock_wait,
         row_bytes_max: services.limits.row_bytes_max,
-        watermarks: waiting.iter().any(|table| table.increments.is_some()).then_some(services.ahead),
+        watermarks: waiting
+            .iter()
+            .any(|table| table.increments.is_some())
+            .then_some(Watermarks { ahead: services.ahead, wait: services.limits.transaction_wait }),
     };
     let until = Instant::now() + services.limits.server_down_wait;
     loop {
@@ -190,6 +193,7 @@ fn work<'a>(
         source_identity: services.source_identity,
         fingerprint: table.fingerprint(),
         clock,
+        deletes_percent_max: services.limits.deletes_percent_max,
         nullable: Mutex::new(existing.map(|target| nullable_already(table, target)).unwrap_or_default()),
     };
     let jobs = if table.is_single() { 1 } else { table.chunks.len() + 1 };
@@ -335,7 +339,8 @@ impl Shared<'_> {
 
     fn loaded(&self, table: &TableWork<'_>, rows: u64) {
         self.services.progress.table_done();
-        self.services.tracker.send(Event::Loaded { table: table.plan().name().to_owned(), rows });
+        let watermark = table.load.watermark().map(|watermark| (watermark.columns(), watermark.value));
+        self.services.tracker.send(Event::Loaded { table: table.plan().name().to_owned(), rows, watermark });
         log::debug!("table {}: {rows} rows", table.plan().name());
     }
 }

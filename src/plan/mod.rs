@@ -8,6 +8,7 @@ pub mod increments; // whether a table can be loaded by what is new, and by whic
 pub mod strategy; // one worker or many, merge or first load, and why
 pub mod watermark; // from where the next run reads, and why no row can appear below
 
+use crate::catalog::loaded_at::{self, LoadedAt};
 use crate::catalog::{Column, SourceTable, names};
 use crate::config::Strategy;
 use crate::error::Error;
@@ -55,6 +56,8 @@ pub struct TablePlan {
     pub chunks: Vec<KeyRange>,
     /// How new and changed rows are told from the others; none where every run reads all rows.
     pub increments: Option<Increments>,
+    /// Whether the target has the column `_loaded_at`.
+    pub loaded_at: LoadedAt,
 }
 
 /// How new and changed rows of a table are told from the others, and from where this run reads.
@@ -137,6 +140,13 @@ impl TablePlan {
 }
 
 impl Plan {
+    /// One line per reason why tables are without `_loaded_at` although it was wanted.
+    #[must_use]
+    pub fn without_loaded_at(&self) -> Vec<String> {
+        let all = self.tables.iter().chain(self.kept.iter().map(|(table, _)| table));
+        loaded_at::left_out(all.map(|table| (table.name(), table.loaded_at)))
+    }
+
     /// Biggest tables first: the last table to end should be a small one.
     pub fn order(&mut self) {
         self.tables.sort_by(|a, b| (b.source.bytes_estimated, &a.source.name).cmp(&(a.source.bytes_estimated, &b.source.name)));

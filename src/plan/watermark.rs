@@ -106,6 +106,9 @@ pub struct Mark {
 pub struct Watermark {
     /// One per incremental column, in configured order.
     pub marks: Vec<Mark>,
+    /// The marks as people read them, for the status tables.
+    #[serde(default)]
+    pub value: String,
     /// T0 of the run, UTC.
     pub now: i64,
     /// Source clock minus warehouse clock then.
@@ -113,6 +116,14 @@ pub struct Watermark {
     /// Counters of earlier runs, oldest first: pairs of T0 and the `AUTO_INCREMENT` value then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counters: Vec<(i64, i64)>,
+}
+
+impl Watermark {
+    /// The columns, for the status tables.
+    #[must_use]
+    pub fn columns(&self) -> String {
+        self.marks.iter().map(|mark| mark.column.as_str()).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A column that a watermark is kept for.
@@ -153,7 +164,7 @@ pub fn next(
     clock.lag?;
     let point = clock.safe_point(lookback.unknown);
     let mut counters: Vec<(i64, i64)> = last.map(|last| last.counters.clone()).unwrap_or_default();
-    let marks = columns
+    let marks: Vec<Mark> = columns
         .iter()
         .map(|column| Mark {
             column: column.column.clone(),
@@ -170,7 +181,8 @@ pub fn next(
         counters.push((clock.now, counter));
         counters.drain(..counters.len().saturating_sub(HISTORY_MAX));
     }
-    Some(Watermark { marks, now: clock.now, ahead: clock.ahead, counters })
+    let value = marks.iter().map(shown).collect::<Vec<_>>().join(", ");
+    Some(Watermark { marks, value, now: clock.now, ahead: clock.ahead, counters })
 }
 
 /// The number below which no row can still appear. Numbers are handed out before COMMIT; those of a transaction that is
@@ -296,8 +308,7 @@ fn moment(micros: i64) -> chrono::NaiveDateTime {
 }
 
 /// The value as people read it, for the status tables.
-#[must_use]
-pub fn shown(mark: &Mark) -> String {
+fn shown(mark: &Mark) -> String {
     match mark.scale {
         Scale::Counter => mark.value.to_string(),
         Scale::Day => moment(mark.value).format("%Y-%m-%d").to_string(),

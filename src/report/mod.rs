@@ -10,6 +10,7 @@ pub mod plan; // what a run would do
 pub mod status; // what the last runs left
 pub mod store; // result documents on disk
 pub mod text; // the summary table
+pub mod tracking; // what the status tables got
 pub mod verify; // whether both sides hold the same rows
 
 use crate::error::Error;

@@ -4,12 +4,12 @@ pub mod postgres; // PostgreSQL: staging, COPY, merge by content
 
 use crate::catalog::TargetTable;
 use crate::conn::classify::RowRefusal;
-use crate::error::{Doing, Kind, Result};
+use crate::error::Result;
 use crate::key::KeyRange;
 use crate::name::TableName;
 use crate::plan::TablePlan;
 use crate::plan::census::{Census, Drift};
-use crate::plan::watermark::Clock;
+use crate::plan::watermark::{Clock, Watermark};
 use crate::track::RunIdentity;
 use crate::track::quarantine::Reject;
 use std::collections::BTreeSet;
@@ -38,26 +38,18 @@ pub struct Load<'a> {
     pub fingerprint: String,
     /// The source's clock when the snapshot opened; none when no table of the run keeps a watermark.
     pub clock: Option<Clock>,
+    /// Percent of the target's rows that may be deleted.
+    pub deletes_percent_max: u64,
     /// Columns whose NOT NULL was given up, because a policy puts NULL into them.
     pub nullable: Mutex<BTreeSet<usize>>,
 }
 
 impl Load<'_> {
-    /// What this load leaves for the next run to begin from: the columns, and the watermark as JSON. None for a table that
-    /// keeps no watermark.
-    ///
-    /// # Errors
-    /// [`Kind::Internal`] when it cannot be written as JSON.
-    pub fn watermark(&self) -> Result<Option<(String, String)>> {
-        let source = &self.plan.source;
-        let increments = self.plan.increments.as_ref().zip(self.clock.as_ref());
-        let Some(watermark) = increments.and_then(|(increments, clock)| increments.next(clock, source.counter)) else {
-            return Ok(None);
-        };
-        let columns: Vec<&str> = watermark.marks.iter().map(|mark| mark.column.as_str()).collect();
-        let json = serde_json::to_string(&watermark);
-        let json = json.doing(Kind::Internal, || format!("writing the watermark of table {}", source.name.table))?;
-        Ok(Some((columns.join(", "), json)))
+    /// From where the next run may read after this load; none for a table that keeps no watermark.
+    #[must_use]
+    pub fn watermark(&self) -> Option<Watermark> {
+        let (increments, clock) = self.plan.increments.as_ref().zip(self.clock.as_ref())?;
+        increments.next(clock, self.plan.source.counter)
     }
 
     /// The columns that are nullable by now.
@@ -85,8 +77,8 @@ pub struct Proof {
 pub struct Part {
     /// Key ranges that are read whole.
     pub ranges: Vec<KeyRange>,
-    /// What the source counted.
-    pub census: Census,
+    /// What the source counted; none when counts are switched off.
+    pub census: Option<Census>,
 }
 
 /// What became of increments.

@@ -11,9 +11,6 @@ use mysql::prelude::Queryable;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How long transactions that were open at T0 are waited for; one that stays lowers the safe point instead.
-const WAIT_MAX: Duration = Duration::from_secs(60);
-
 /// `innodb_trx` is a copy that InnoDB makes anew after 0.1 s.
 const CACHED: Duration = Duration::from_millis(200);
 
@@ -36,22 +33,20 @@ pub fn now(conn: &mut MysqlConn) -> Result<i64> {
     text.and_then(|text| text.parse().ok()).ok_or_else(|| odd("the source's clock"))
 }
 
-/// Looks at clock and sessions, and waits until the transactions that are open at that moment are gone. `ahead` is the
-/// source's clock minus the warehouse's; without `transactional` tables nobody is waited for.
+/// Looks at clock and sessions, and waits so long at most until the transactions that are open at that moment are gone;
+/// one that stays lowers the safe point instead. Where no table has transactions there is nothing to wait for.
 ///
 /// # Errors
 /// The classified server error; [`Kind::Stopped`] when the run is to end.
-pub fn observe(conn: &mut MysqlConn, transactional: bool, ahead: i64, cancel: &Cancel) -> Result<Clock> {
+pub fn observe(conn: &mut MysqlConn, wait: Option<Duration>, cancel: &Cancel) -> Result<Clock> {
     let counted_from = now(conn)?;
     let (zone, changes_by) = zone(conn, counted_from)?;
-    let mut clock = Clock { now: counted_from, zone, ahead, lag: lag(conn)?, ..Clock::default() };
+    let mut clock = Clock { now: counted_from, zone, lag: lag(conn)?, ..Clock::default() };
     clock.oldest_statement = oldest_statement(conn)?;
     let Some(open) = transactions(conn)? else { return Ok(clock) };
     clock.sees_everyone = true;
-    if !transactional || open.is_empty() {
-        return Ok(clock);
-    }
-    let until = Instant::now() + WAIT_MAX;
+    let Some(wait) = wait.filter(|_| !open.is_empty()) else { return Ok(clock) };
+    let until = Instant::now() + wait;
     let mut stayed = open;
     while !stayed.is_empty() && Instant::now() < until {
         cancel.sleep(LOOK_EVERY)?;
@@ -104,8 +99,7 @@ fn lag(conn: &mut MysqlConn) -> Result<Option<i64>> {
         let seconds = ["Seconds_Behind_Source", "Seconds_Behind_Master"]
             .iter()
             .find_map(|name| row.get::<Option<String>, _>(*name))
-            .flatten()
-            .and_then(|text| text.parse::<i64>().ok());
+            .and_then(|text| text?.parse::<i64>().ok());
         most = most.zip(seconds).map(|(most, seconds)| most.max((seconds + 1) * SECOND));
     }
     Ok(most)

@@ -75,8 +75,17 @@ pub struct GroupLimits {
     pub lock_wait: Duration,
     /// Longest row that is read, bytes.
     pub row_bytes_max: u64,
-    /// Watermarks are kept: the source's clock minus the warehouse's, microseconds.
-    pub watermarks: Option<i64>,
+    /// How the clock is looked at, when watermarks are kept.
+    pub watermarks: Option<Watermarks>,
+}
+
+/// What a look at the source's clock needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Watermarks {
+    /// The source's clock minus the warehouse's, microseconds.
+    pub ahead: i64,
+    /// How long open transactions are waited for.
+    pub wait: Duration,
 }
 
 /// Opens the readers and the guard.
@@ -97,7 +106,10 @@ pub fn open(endpoint: &Endpoint, limits: &GroupLimits, tables: &[&SourceTable], 
     let mut locker = MysqlConn::connect(endpoint)?;
     // Before the lock, and long before the snapshot: the safe point is what was true then.
     let clock = match limits.watermarks {
-        Some(ahead) => Some(clock::observe(&mut locker, transactional, ahead, cancel)?),
+        Some(Watermarks { ahead, wait }) => {
+            let clock = clock::observe(&mut locker, transactional.then_some(wait), cancel)?;
+            Some(Clock { ahead, ..clock })
+        }
         None => None,
     };
     let (mut kind, mut why) = (SnapshotKind::Statement, None);

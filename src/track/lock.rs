@@ -170,17 +170,46 @@ fn wait_for_lock(conn: &mut PostgresConn, schema: &str, cancel: &Cancel) -> Resu
     }
 }
 
+/// Holds the run lock on a connection of its own until that is dropped, without being a run: nothing is taken over, and an
+/// interrupted run is gone on with afterwards. Makes our own tables. For work of moments, because no heartbeat tells of it.
+///
+/// # Errors
+/// As [`RunLock::acquire`].
+pub fn hold(
+    endpoint: &Endpoint,
+    watchdog: &Watchdog,
+    (schema, source_identity, accept_new_source): (&str, &str, bool),
+    cancel: &Cancel,
+) -> Result<PostgresConn> {
+    let mut conn = PostgresConn::connect(endpoint, "etl-sync/tracking", watchdog)?;
+    wait_for_lock(&mut conn, schema, cancel)?;
+    schema::ensure(&mut conn, schema)?;
+    last_run(&mut conn, schema, source_identity, accept_new_source)?;
+    Ok(conn)
+}
+
+/// Epoch and id of the job's last run, which must have read the same source.
+fn last_run(
+    conn: &mut PostgresConn,
+    schema: &str,
+    source_identity: &str,
+    accept_new_source: bool,
+) -> Result<Option<(i64, String)>> {
+    let sql = "SELECT epoch, run_id, source_identity FROM etl_sync.job WHERE job = $1";
+    let rows = conn.rows(sql, &[&schema], "reading the last run")?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let (epoch, run_id, source): (i64, String, String) = (row.get(0), row.get(1), row.get(2));
+    if source != source_identity && !accept_new_source {
+        return Err(Error::new(Kind::Config, format!("schema {schema} was filled from another source ({source})"))
+            .hint("use another warehouse schema, or pass --accept-new-source when this is meant"));
+    }
+    Ok(Some((epoch, run_id)))
+}
+
 /// Reads the row of the job, ends what is left of its last run and writes ours with the next epoch.
 fn take_over(conn: &mut PostgresConn, claim: &Claim<'_>) -> Result<(RunIdentity, Option<Interrupted>)> {
-    let sql = "SELECT epoch, run_id, source_identity FROM etl_sync.job WHERE job = $1";
-    let rows = conn.rows(sql, &[&claim.schema], "reading the last run")?;
     let mut epoch = 1_i64;
-    if let Some(row) = rows.first() {
-        let (last_epoch, run_id, source): (i64, String, String) = (row.get(0), row.get(1), row.get(2));
-        if source != claim.source_identity && !claim.accept_new_source {
-            return Err(Error::new(Kind::Config, format!("schema {} was filled from another source ({source})", claim.schema))
-                .hint("use another warehouse schema, or pass --accept-new-source when this is meant"));
-        }
+    if let Some((last_epoch, run_id)) = last_run(conn, claim.schema, claim.source_identity, claim.accept_new_source)? {
         end_sessions(conn, &run_id)?;
         epoch = last_epoch + 1;
     }

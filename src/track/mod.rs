@@ -5,6 +5,7 @@
 
 pub mod lock; // one run per target
 pub mod quarantine; // rows that were refused
+pub mod records; // one record per configured table, for people
 pub mod schema; // tables of our own in the warehouse
 pub mod state; // what is done, and the ledger of a table in work
 pub mod writer; // the one writer of the status tables

@@ -7,16 +7,26 @@ use crate::name::quote_postgres;
 /// Name of the status table that people and dbt read, in the target schema.
 pub const LOAD_STATUS: &str = "etl_load_status";
 
+/// Name of the status table of the transformation step, in the target schema.
+pub const TRANSFORM_STATUS: &str = "etl_transform_status";
+
+/// The status table of a replica, for MySQL and MariaDB: one statement, accepted whatever the session's `sql_mode`, time zone
+/// and default engine are.
+pub const COPY_STATUS: &str = include_str!("copy_status.sql");
+
+/// Columns of both status tables of the target schema.
+const STATUS_COLUMNS: i64 = 20;
+
 /// Creates what is missing; changes nothing that exists.
 ///
 /// # Errors
 /// [`crate::error::Kind::Refused`] when the role may not create schemas or tables.
 pub fn ensure(conn: &mut PostgresConn, target_schema: &str) -> Result<()> {
     let sql = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-               WHERE n.nspname = 'etl_sync' AND c.relname IN ('job', 'etl_table_state', 'chunk_ledger', 'name_map') \
+               WHERE n.nspname = 'etl_sync' AND c.relname IN ('job', 'etl_table_state', 'chunk_ledger', 'name_map', 'configured_table') \
                OR n.nspname = 'etl_quarantine' AND c.relname = 'rejected_row'";
     let found: i64 = conn.rows(sql, &[], "looking for the tracking tables")?.first().map_or(0, |row| row.get(0));
-    if found < 5 {
+    if found < 6 {
         conn.batch(include_str!("schema.sql"), "creating the tracking tables")?;
     }
     // CREATE SCHEMA IF NOT EXISTS needs the privilege even when there is nothing to do.
@@ -29,11 +39,22 @@ pub fn ensure(conn: &mut PostgresConn, target_schema: &str) -> Result<()> {
     Ok(())
 }
 
-/// Creates the status table of the target schema when it is missing.
+/// Creates the status tables of the target schema, and columns that they lack; touches nothing when they are whole.
 ///
 /// # Errors
 /// The classified server error.
 pub fn ensure_status(conn: &mut PostgresConn, target_schema: &str) -> Result<()> {
+    let names = [LOAD_STATUS, TRANSFORM_STATUS].map(|table| qualified(target_schema, table));
+    let found = conn.rows(include_str!("status_columns.sql"), &[&names[0], &names[1]], "looking for the status tables")?;
+    if found.first().map_or(0, |row| row.get::<_, i64>(0)) == STATUS_COLUMNS {
+        return Ok(());
+    }
     let sql = include_str!("status.sql").replace("{schema}", &quote_postgres(target_schema));
-    conn.batch(&sql, "creating the status table")
+    conn.batch(&sql, "creating the status tables")
+}
+
+/// The qualified and quoted name of a status table.
+#[must_use]
+pub fn qualified(target_schema: &str, table: &str) -> String {
+    format!("{}.{table}", quote_postgres(target_schema))
 }

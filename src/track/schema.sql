@@ -77,6 +77,14 @@ CREATE TABLE IF NOT EXISTS etl_sync.name_map (
 );
 COMMENT ON TABLE etl_sync.name_map IS 'etl-sync: names that PostgreSQL cannot keep; an empty column_name is the table itself';
 
+CREATE TABLE IF NOT EXISTS etl_sync.configured_table (
+    job        text NOT NULL,
+    table_name text NOT NULL,
+    since      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (job, table_name)
+);
+COMMENT ON TABLE etl_sync.configured_table IS 'etl-sync: tables that the configuration selects, as of the last run';
+
 CREATE TABLE IF NOT EXISTS etl_quarantine.rejected_row (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     job         text NOT NULL,

@@ -3,12 +3,11 @@
 
 use super::RunIdentity;
 use super::lock::application_name;
-use super::schema;
+use super::{records, schema};
 use crate::config::Endpoint;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
 use crate::error::{Doing, Kind, Result};
-use crate::name::quote_postgres;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,14 +20,13 @@ const CHANNEL_EVENTS: usize = 4_096;
 /// Events written per round trip.
 const BATCH_EVENTS: usize = 512;
 
+/// Name and value, as text, of the column that tells how far a table is loaded. Only shown to people: a run reads its
+/// watermark from the state row.
+pub type Watermark = (String, String);
+
 /// Something that happened to a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// It is part of this run.
-    Planned {
-        /// Source table name.
-        table: String,
-    },
     /// Its copy began.
     Started {
         /// Source table name.
@@ -40,6 +38,8 @@ pub enum Event {
         table: String,
         /// Rows of the target.
         rows: u64,
+        /// How far it is loaded; none after a full refresh.
+        watermark: Option<Watermark>,
     },
     /// It failed; its last success stays as it is.
     Failed {
@@ -88,16 +88,17 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the writer. A status table that cannot be made is logged, and its events count as lost.
+    /// Starts the writer, which first gives each of `tables`, all that are configured, its record. Status tables that
+    /// cannot be made are logged, and the events count as lost.
     ///
     /// # Errors
     /// [`Kind::Internal`] when the thread cannot be started.
-    pub fn start(endpoint: &Endpoint, watchdog: &Watchdog, run: &RunIdentity) -> Result<(Tracker, Self)> {
+    pub fn start(endpoint: &Endpoint, watchdog: &Watchdog, run: &RunIdentity, tables: Vec<String>) -> Result<(Tracker, Self)> {
         let (tracker, receiver) = Tracker::channel();
         let dropped = Arc::clone(&tracker.dropped);
         let (endpoint, watchdog, run) = (endpoint.clone(), watchdog.clone(), run.clone());
         let body = move || {
-            let mut table = StatusTable::open(&endpoint, &watchdog, &run);
+            let mut table = StatusTable::open(&endpoint, &watchdog, &run, &tables);
             drain(&receiver, &mut table)
         };
         let thread = std::thread::Builder::new().name("tracker".into()).spawn(body);
@@ -130,12 +131,10 @@ struct StatusTable {
 }
 
 impl StatusTable {
-    fn open(endpoint: &Endpoint, watchdog: &Watchdog, run: &RunIdentity) -> Self {
-        let name = format!("{}.{}", quote_postgres(&run.job), schema::LOAD_STATUS);
+    fn open(endpoint: &Endpoint, watchdog: &Watchdog, run: &RunIdentity, tables: &[String]) -> Self {
+        let name = schema::qualified(&run.job, schema::LOAD_STATUS);
         let opened = PostgresConn::connect(endpoint, &application_name(&run.run_id), watchdog).and_then(|mut conn| {
-            schema::ensure_status(&mut conn, &run.job)?;
-            let sql = include_str!("status_from_state.sql").replace("{status}", &name);
-            conn.execute(&sql, &[&run.job], "bringing the status table up to date")?;
+            records::ensure(&mut conn, &run.job, tables)?;
             // Losing a status row in a crash of the server costs nothing: the next run writes it from the state.
             conn.batch("SET synchronous_commit = off", "setting up the status writer")?;
             Ok(conn)
@@ -147,21 +146,26 @@ impl StatusTable {
     fn write(&mut self, events: Vec<Event>) -> bool {
         let Some(conn) = &mut self.conn else { return false };
         // The last event of a table wins, so one statement per batch is enough.
-        let mut last: BTreeMap<String, (&str, Option<i64>)> = BTreeMap::new();
+        let mut last: BTreeMap<String, (&str, Option<i64>, Option<Watermark>)> = BTreeMap::new();
         for event in events {
-            let (table, status, rows) = match event {
-                Event::Planned { table } => (table, "pending", None),
-                Event::Started { table } => (table, "running", None),
-                Event::Failed { table } => (table, "failed", None),
-                Event::Loaded { table, rows } => (table, "success", Some(i64::try_from(rows).unwrap_or(i64::MAX))),
+            let (table, record) = match event {
+                Event::Started { table } => (table, ("running", None, None)),
+                Event::Failed { table } => (table, ("failed", None, None)),
+                Event::Loaded { table, rows, watermark } => {
+                    (table, ("success", Some(i64::try_from(rows).unwrap_or(i64::MAX)), watermark))
+                }
             };
-            last.insert(table, (status, rows));
+            last.insert(table, record);
         }
         let tables: Vec<&String> = last.keys().collect();
         let status: Vec<&str> = last.values().map(|v| v.0).collect();
         let rows: Vec<Option<i64>> = last.values().map(|v| v.1).collect();
+        // PostgreSQL text holds no NUL; the record is for people, the state row keeps the value as it is.
+        let shown = |text: &String| text.replace('\0', "");
+        let columns: Vec<Option<String>> = last.values().map(|v| v.2.as_ref().map(|(column, _)| shown(column))).collect();
+        let marks: Vec<Option<String>> = last.values().map(|v| v.2.as_ref().map(|(_, mark)| shown(mark))).collect();
         let sql = include_str!("status_upsert.sql").replace("{status}", &self.name);
-        match conn.execute(&sql, &[&tables, &status, &rows], "writing status rows") {
+        match conn.execute(&sql, &[&tables, &status, &rows, &columns, &marks], "writing status rows") {
             Ok(_) => true,
             Err(error) => {
                 log::warn!("{error}; the run goes on without status rows");

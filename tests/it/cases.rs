@@ -211,6 +211,9 @@ fn expect_report(runs: &[Outcome], line: &str) {
     assert!(holds, "expect_report: {line}: the report has {found}\n{outcome}");
 }
 
+/// Column of our own, another value each time: left out of every answer. A case about it gives it another name.
+const STAMP: &str = "_loaded_at";
+
 /// The answers to `expected.sql`, else every table of the schema, as csv.
 fn dump(sandbox: &Sandbox, queries: Option<&str>) -> String {
     let mut client = sandbox.warehouse();
@@ -218,14 +221,19 @@ fn dump(sandbox: &Sandbox, queries: Option<&str>) -> String {
     if let Some(queries) = queries {
         return answers(&mut client, queries);
     }
-    let tables = "SELECT format('%I', relname), relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
-                  WHERE nspname = $1 AND relkind = 'r' AND relname <> 'etl_load_status' ORDER BY relname COLLATE \"C\"";
-    let tables = client.query(tables, &[&crate::sandbox::SCHEMA]).expect("the catalog can be read");
+    let tables = "SELECT format('%I', relname), relname::text, coalesce((SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) \
+                  FROM pg_attribute a WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attname <> $2), '') \
+                  FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
+                  WHERE nspname = $1 AND relkind = 'r' AND relname NOT IN ('etl_load_status', 'etl_transform_status') ORDER BY relname COLLATE \"C\"";
+    let tables = client.query(tables, &[&crate::sandbox::SCHEMA, &STAMP]).expect("the catalog can be read");
     let mut out = String::new();
     for row in tables {
-        let (quoted, plain): (String, String) = (row.get(0), row.get(1));
+        let (quoted, plain, columns): (String, String, String) = (row.get(0), row.get(1), row.get(2));
         out.push_str(&format!("# {plain}\n"));
-        out.push_str(&answers(&mut client, &format!("SELECT * FROM {quoted} AS t ORDER BY t::text COLLATE \"C\"")));
+        out.push_str(&answers(
+            &mut client,
+            &format!("SELECT * FROM (SELECT {columns} FROM {quoted}) AS t ORDER BY t::text COLLATE \"C\""),
+        ));
     }
     out
 }
@@ -234,15 +242,16 @@ fn answers(client: &mut postgres::Client, queries: &str) -> String {
     use postgres::SimpleQueryMessage as Message;
     let messages = client.simple_query(queries).unwrap_or_else(|e| panic!("{queries}: {e}"));
     let mut csv = csv::Writer::from_writer(Vec::new());
-    let mut out = String::new();
+    let (mut out, mut shown) = (String::new(), Vec::new());
     for message in messages {
         match message {
             Message::RowDescription(columns) => {
                 csv = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
-                csv.write_record(columns.iter().map(|c| c.name())).expect("csv in memory");
+                shown = (0..columns.len()).filter(|i| columns[*i].name() != STAMP).collect();
+                csv.write_record(shown.iter().map(|i| columns[*i].name())).expect("csv in memory");
             }
             Message::Row(row) => {
-                csv.write_record((0..row.len()).map(|i| row.get(i).unwrap_or("<null>"))).expect("csv in memory");
+                csv.write_record(shown.iter().map(|i| row.get(*i).unwrap_or("<null>"))).expect("csv in memory");
             }
             Message::CommandComplete(_) => {
                 let done = std::mem::replace(&mut csv, csv::Writer::from_writer(Vec::new()));

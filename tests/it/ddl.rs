@@ -72,7 +72,7 @@ fn the_ddl_makes_what_a_first_load_makes() {
     }
     sandbox.sync(&[]);
     assert_eq!(written, definitions(&sandbox), "ddl on the left, a first load on the right\n{ddl}");
-    assert!(written.len() == 25, "{written:#?}");
+    assert!(written.len() == 29, "{written:#?}");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod faults; // servers that stall and die, a program that is killed
 mod fuzz; // mutated inputs for every parser, and what is written and read back
 mod hosts; // the servers of the environment, and a private set that may be killed
 mod increments; // loads by watermark, and what the counts find beyond it
+mod loaded_at; // the time when a row was written
 mod nightly; // the batch script
 mod notes; // lines for the closing summary
 mod program; // the program as a process
@@ -31,6 +32,8 @@ mod source_text; // Rust source with comments or strings blanked out, for tidy
 mod stranger; // a listener in a server's place, for tls
 mod tidy; // the rules of the source tree
 mod tls; // certificates, plain servers, and every kind of password
+mod tracking; // records of the status tables, and that they decide nothing
 mod types; // every value case, by value and through COPY
 mod verify; // `verify` and `audit` find what was changed by hand, and nothing else
 mod writer; // the live application
+mod year; // nights of a living database, equal after each

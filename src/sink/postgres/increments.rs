@@ -3,7 +3,7 @@
 use super::{counts, merge, run};
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
-use crate::plan::buckets::Counts;
+use crate::plan::buckets::{Buckets, Counts};
 use crate::plan::census::Drift;
 use crate::sink::{Copied, Load, Outcome, Part};
 use crate::track::quarantine::Reject;
@@ -20,24 +20,25 @@ pub fn install(
     doing: &str,
 ) -> Result<(Outcome, Option<Drift>)> {
     let source = &load.plan.source;
+    let census = part.census.as_ref();
     let Some(outcome) = merge::add(conn, load, staging, &part.ranges, copied.rows, doing)? else {
         // Rows cannot be told by key any more: the whole table is the answer.
-        let (source, target) = (part.census.after.rows, 0);
-        return Ok((Outcome::default(), Some(Drift { source, target, differing: Vec::new() })));
+        let rows = census.map_or(0, |census| census.after.rows);
+        return Ok((Outcome::default(), Some(Drift { source: rows, target: 0, differing: Vec::new() })));
     };
-    let sql = counts::target_sql(source, &load.plan.target, part.census.buckets);
+    let buckets = census.and_then(|census| census.buckets);
+    let sql = counts::target_sql(source, &load.plan.target, buckets);
     let mut target = counts::parse(&run(conn, &sql, doing)?.rows, doing)?;
-    let rows = target.rows;
+    let outcome = Outcome { rows: target.rows, rejected: copied.rejected, ..outcome };
     for reject in rejects {
-        target.add(&quarantined(load, part, reject, doing)?);
+        target.add(&quarantined(load, buckets, reject, doing)?);
     }
-    let outcome = Outcome { rows, rejected: copied.rejected, ..outcome };
-    Ok((outcome, part.census.drift(&target)))
+    Ok((outcome, census.and_then(|census| census.drift(&target))))
 }
 
 /// A row in quarantine stands for itself on the target's side.
-fn quarantined(load: &Load<'_>, part: &Part, reject: &Reject, doing: &str) -> Result<Counts> {
-    let Some(buckets) = part.census.buckets else { return Ok(Counts { rows: 1, ..Counts::default() }) };
+fn quarantined(load: &Load<'_>, buckets: Option<Buckets>, reject: &Reject, doing: &str) -> Result<Counts> {
+    let Some(buckets) = buckets else { return Ok(Counts { rows: 1, ..Counts::default() }) };
     let key = load.plan.source.key_columns().next().zip(reject.key.as_ref()).and_then(|(column, key)| {
         let object: serde_json::Value = serde_json::from_str(key).ok()?;
         let value = object.get(&column.name)?;

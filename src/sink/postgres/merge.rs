@@ -3,8 +3,9 @@
 //! One transaction, no TRUNCATE and no rename: readers of every isolation level see a whole table, and views, grants,
 //! publications and policies stay. An unchanged table gets no write at all.
 
-use super::{Answers, count, run};
+use super::{Answers, count, loaded_at, run};
 use crate::catalog::ddl::{self, Difference};
+use crate::catalog::loaded_at::NAME;
 use crate::catalog::{KeyKind, TargetTable};
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
@@ -15,6 +16,9 @@ use std::collections::BTreeSet;
 
 /// Memory per join of a merge: with PostgreSQL's default of 4 MB the joins of a large table spill many times over.
 const WORK_MEM: &str = "64MB";
+
+/// Rows that any run may delete from any table.
+const DELETES_FREE: u64 = 1000;
 
 /// Makes the target hold exactly the rows of `staging` (a quoted name), inside the open transaction.
 ///
@@ -91,12 +95,33 @@ fn change(
 ) -> Result<([u64; 3], u64)> {
     let found =
         run(conn, &format!("SET LOCAL work_mem = '{WORK_MEM}'; CREATE TEMP TABLE diff ON COMMIT DROP AS {differences}"), doing)?;
+    let target = load.plan.target.postgres();
+    let stamped = loaded_at::ensure(conn, load, existing, &target, doing)?;
     if found.touched.last() == Some(&0) {
         return Ok(([0; 3], count(first(&run(conn, total, doing)?.rows), doing)?));
     }
-    let (answers, replaced) = write(conn, load, existing, (staging, &load.plan.target.postgres()), total, doing)?;
+    guard(conn, load, doing)?;
+    let (answers, replaced) = write(conn, load, existing, (staging, &target, stamped), total, doing)?;
     let rows = count(answers.rows.last().and_then(|row| row.first()).map_or("", String::as_str), doing)?;
     Ok((changes(&answers, replaced, doing)?, rows))
+}
+
+/// Refuses to delete most of a table: an empty or wrong source looks just like that.
+fn guard(conn: &mut PostgresConn, load: &Load<'_>, doing: &str) -> Result<()> {
+    // Without a key a changed row is one that goes and one that comes.
+    let come = if load.plan.source.key.is_empty() { "count(*) FILTER (WHERE place IS NULL)" } else { "0" };
+    let sql = format!("SELECT greatest(0, count(*) FILTER (WHERE fresh IS NULL) - {come}) FROM pg_temp.diff");
+    let gone = count(first(&run(conn, &sql, doing)?.rows), doing)?;
+    if gone <= DELETES_FREE || load.deletes_percent_max >= 100 {
+        return Ok(());
+    }
+    let total = format!("SELECT count(*) FROM ONLY {}", load.plan.target.postgres());
+    let rows = count(first(&run(conn, &total, doing)?.rows), doing)?;
+    if gone.saturating_mul(100) <= rows.saturating_mul(load.deletes_percent_max) {
+        return Ok(());
+    }
+    let text = format!("{doing}: {gone} of {rows} rows would be deleted, more than deletes_percent_max allows");
+    Err(Error::new(Kind::Guarded, text))
 }
 
 /// Rows deleted, updated and inserted, when they are as many as differed: a trigger or a rule may swallow a write.
@@ -221,11 +246,12 @@ fn by_image(load: &Load<'_>, staging: &str, target: &str) -> String {
 }
 
 /// Deletes first, so that their values are free for what comes.
-fn apply(load: &Load<'_>, staging: &str, target: &str) -> String {
+fn apply(load: &Load<'_>, staging: &str, target: &str, stamped: bool) -> String {
     let (columns, fresh) = (row(load, ""), row(load, "s."));
+    let stamp = loaded_at::assignment(stamped);
     format!(
         "{COUNTS}; DELETE FROM ONLY {target} t USING pg_temp.diff d WHERE t.ctid = d.place AND d.fresh IS NULL; \
-         UPDATE ONLY {target} t SET ({columns}) = ROW({fresh}) FROM pg_temp.diff d, {staging} s \
+         UPDATE ONLY {target} t SET ({columns}) = ROW({fresh}){stamp} FROM pg_temp.diff d, {staging} s \
          WHERE t.ctid = d.place AND s.ctid = d.fresh; \
          INSERT INTO {target} ({columns}) SELECT {fresh} FROM pg_temp.diff d JOIN {staging} s ON s.ctid = d.fresh \
          WHERE d.place IS NULL"
@@ -241,12 +267,12 @@ fn write(
     conn: &mut PostgresConn,
     load: &Load<'_>,
     existing: &TargetTable,
-    (staging, target): (&str, &str),
+    (staging, target, stamped): (&str, &str, bool),
     total: &str,
     doing: &str,
 ) -> Result<(Answers, bool)> {
     conn.batch("SAVEPOINT merge", doing)?;
-    let refused = match run(conn, &format!("{}; {total}", apply(load, staging, target)), doing) {
+    let refused = match run(conn, &format!("{}; {total}", apply(load, staging, target, stamped)), doing) {
         Err(error) if error.kind() == Kind::Data => error,
         other => return other.map(|answers| (answers, false)),
     };
@@ -258,7 +284,7 @@ fn write(
         return Err(refused.hint(REFUSED));
     }
     log::debug!("{refused}; its changed rows are replaced");
-    let replaced = run(conn, &format!("{}; {total}", replace(load, existing, staging, target)), doing);
+    let replaced = run(conn, &format!("{}; {total}", replace(load, existing, staging, target, stamped)), doing);
     replaced.map(|answers| (answers, true)).map_err(|error| error.hint(REFUSED))
 }
 
@@ -266,12 +292,14 @@ fn write(
 const REFUSED: &str =
     "an index or constraint of the warehouse refuses the new rows; drop it if the source does not have it any more";
 
-/// As [`apply`], with every changed row deleted before any is inserted; columns that only the warehouse has stay.
-fn replace(load: &Load<'_>, existing: &TargetTable, staging: &str, target: &str) -> String {
+/// As [`apply`], with every changed row deleted before any is inserted; columns that only the warehouse has stay, but for
+/// `_loaded_at`, whose default stamps the new version.
+fn replace(load: &Load<'_>, existing: &TargetTable, staging: &str, target: &str, stamped: bool) -> String {
     let (columns, fresh) = (row(load, ""), row(load, "s."));
     let ours: BTreeSet<&str> = load.plan.source.columns.iter().map(|c| c.target.as_str()).collect();
+    let is_theirs = |name: &str| !(ours.contains(name) || stamped && name == NAME);
     let theirs: Vec<&str> =
-        existing.columns.iter().filter(|c| !ours.contains(c.name.as_str()) && !c.generated).map(|c| c.name.as_str()).collect();
+        existing.columns.iter().filter(|c| is_theirs(&c.name) && !c.generated).map(|c| c.name.as_str()).collect();
     let extra = |prefix: &str| theirs.iter().map(|name| format!(", {prefix}{}", quote_postgres(name))).collect::<String>();
     format!(
         "CREATE TEMP TABLE old ON COMMIT DROP AS SELECT d.place AS our_place{0} FROM pg_temp.diff d \

@@ -6,6 +6,7 @@ pub mod definitions; // indexes, foreign keys, defaults, sequences: single state
 pub mod finish; // first load: shadow to table
 pub mod increments; // refresh by what is past the watermark, proved by counts of the whole table
 pub mod leftovers; // what dead runs left in the warehouse
+mod loaded_at; // when a row version was written
 pub mod merge; // refresh: staging into the table, by content
 
 use super::{Copied, Load, Merge, Outcome, Part, Proof, Rows, Sink};
@@ -14,7 +15,7 @@ use crate::config::Endpoint;
 use crate::conn::classify;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Doing, Error, Kind, Result};
 use crate::name::quote_postgres;
 use crate::plan::Action;
 use crate::track::lock::application_name;
@@ -122,10 +123,12 @@ fn create_staging(load: &Load<'_>, temporary: bool) -> String {
     let nullable = load.nullable();
     let all: BTreeSet<usize>;
     let options = match load.plan.action {
-        Action::FirstLoad => CreateOptions { logged: true, temporary: false, nullable: &nullable },
+        Action::FirstLoad => {
+            CreateOptions { logged: true, temporary: false, nullable: &nullable, loaded_at: load.plan.loaded_at.is_kept() }
+        }
         Action::Refresh => {
             all = (0..load.plan.source.columns.len()).collect();
-            CreateOptions { logged: false, temporary, nullable: &all }
+            CreateOptions { logged: false, temporary, nullable: &all, loaded_at: false }
         }
     };
     let create = ddl::create_table(&load.staging, &load.plan.source, options);
@@ -262,6 +265,11 @@ fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &Proo
 fn commit(conn: &mut PostgresConn, load: &Load<'_>, outcome: Outcome, more: &str, doing: &str) -> Result<Outcome> {
     let target = load.plan.target.postgres();
     let strategy = load.plan.strategy.to_string();
+    let watermark = load.watermark().map(|watermark| {
+        let json = serde_json::to_string(&watermark).doing(Kind::Internal, || format!("{doing}: writing the watermark"));
+        json.map(|json| (watermark.columns(), json))
+    });
+    let watermark = watermark.transpose()?;
     let new = state::NewState {
         table: load.plan.name(),
         rows: outcome.rows,
@@ -271,7 +279,7 @@ fn commit(conn: &mut PostgresConn, load: &Load<'_>, outcome: Outcome, more: &str
         source_identity: load.source_identity,
         rejected: outcome.rejected,
         target: &target,
-        watermark: load.watermark()?,
+        watermark,
     };
     let mut sql = format!("{}; {more}; ", state::upsert(load.run, &new));
     sql.push_str(&quarantine::clear_older(load.run, load.round, load.plan.name()));

@@ -1,0 +1,10 @@
+UPDATE t SET v = 20 WHERE id = 2;
+DELETE FROM t WHERE id = 3;
+INSERT INTO t VALUES (4, 4);
+UPDATE many SET v = -v WHERE id IN (1, 500);
+INSERT INTO many VALUES (1001, 1001);
+INSERT INTO keyless VALUES (2);
+UPDATE swapped SET code = -1 WHERE id = 1;
+UPDATE swapped SET code = 10 WHERE id = 2;
+UPDATE swapped SET code = 20 WHERE id = 1;
+UPDATE own SET _loaded_at = '2002-02-03 04:05:06';

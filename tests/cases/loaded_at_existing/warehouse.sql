@@ -1,0 +1,12 @@
+CREATE SCHEMA raw AUTHORIZATION etl_sync;
+CREATE TABLE raw.not_owned (id integer PRIMARY KEY, v integer);
+INSERT INTO raw.not_owned VALUES (1, 0);
+GRANT ALL ON raw.not_owned TO etl_sync;
+SET ROLE etl_sync;
+CREATE TABLE raw.old (id integer PRIMARY KEY, v integer);
+INSERT INTO raw.old VALUES (1, 1), (2, 0);
+CREATE VIEW raw.seen AS SELECT * FROM raw.old;
+CREATE TABLE raw.of_others (id integer PRIMARY KEY, v integer, _loaded_at timestamp);
+INSERT INTO raw.of_others VALUES (1, 0, '2001-02-03');
+CREATE TABLE raw.same (id integer PRIMARY KEY);
+INSERT INTO raw.same VALUES (1);
