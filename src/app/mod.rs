@@ -1,5 +1,6 @@
 //! The commands, each told from top to bottom. They return data; printing is the command line's.
 
+mod asking; // one question per table, asked by several connections
 pub mod capacity; // connections a run needs against what the servers give
 pub mod check; // connections, TLS, sessions, privileges, limits
 pub mod check_data; // the values that a run would not take as they are
@@ -7,6 +8,7 @@ mod check_source; // the MySQL side of it
 mod check_warehouse; // the PostgreSQL side of it
 pub mod ddl; // the target's DDL and the rules behind it
 pub mod definitions; // indexes, foreign keys, defaults and sequences, when asked for
+pub mod discover; // incremental columns of the live source, into tables.yml
 pub mod grants; // MySQL's SHOW GRANTS as data
 pub mod increments; // from a stored watermark to the rows that a run reads
 pub mod planning; // from two catalogs and the configuration to a plan

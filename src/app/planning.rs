@@ -154,7 +154,8 @@ fn select(conn: &mut MysqlConn, config: &Config, catalog: SourceCatalog, asked: 
     Ok((wanted, refused))
 }
 
-fn missing(name: &str, known: &BTreeSet<&str>) -> String {
+/// What is said of a name that the source does not have.
+pub(super) fn missing(name: &str, known: &BTreeSet<&str>) -> String {
     let nearest = known.iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
     match nearest {
         Some(nearest) => format!("the source has no table or view {name:?}; nearest: {nearest:?}"),
@@ -216,7 +217,10 @@ fn one(
 }
 
 /// Name on the target, columns and key as the configuration wants them.
-fn shape(config: &Config, mut source: SourceTable) -> Result<(Selected, TableRule)> {
+///
+/// # Errors
+/// [`Kind::Config`] for a key that is none, or a name that cannot be kept.
+pub(super) fn shape(config: &Config, mut source: SourceTable) -> Result<(Selected, TableRule)> {
     let rule = config.tables.rule(&source.name.table);
     let target = TableName::new(config.warehouse_schema.clone(), catalog::names::table(&source.name.table));
     if [LOAD_STATUS, TRANSFORM_STATUS].contains(&target.table.as_str()) {

@@ -19,6 +19,7 @@ Examples:
   etl-sync run --tables patient appointment    only these tables
   etl-sync run --until 05:00                   stop cleanly at five; the next run goes on
   etl-sync plan                                what a run would do; touches nothing
+  etl-sync discover                            incremental columns of the source, as a diff of tables.yml; --write writes it
   etl-sync ddl --tables patient                the target's DDL and the rule behind each column; touches nothing
   etl-sync check                               connections, TLS, privileges, limits
   etl-sync tracking init                       a record in the status tables for every configured table
@@ -116,6 +117,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Print the target's DDL and, per column, the rule that chose it; asks only the source
     Ddl(DdlArgs),
+    /// Find the columns that show new and changed rows, and show them as a diff of tables.yml; --write writes it
+    Discover(DiscoverArgs),
     /// Test connections, TLS, sessions, privileges, limits; print missing GRANTs. With --data: prove the mapping on the data
     Check(CheckArgs),
     /// Show the last run, its lock, and each table's last success; reads only
@@ -179,6 +182,29 @@ pub struct PlanArgs {
     /// Plan for loading every table, also those that an interrupted run has finished
     #[arg(long, help_heading = "Work")]
     pub full: bool,
+}
+
+/// Arguments of `discover`.
+#[derive(Args, Clone)]
+pub struct DiscoverArgs {
+    /// Only these tables, by exact name, and with their evidence [default: all configured]
+    #[arg(long, value_name = "TABLE", num_args = 1.., value_delimiter = ',', help_heading = "Work")]
+    pub tables: Vec<String>,
+    /// Write tables.yml: whole or not at all, comments and everything else in it stay
+    #[arg(long, help_heading = "Work")]
+    pub write: bool,
+    /// With --write: keep the former text in tables.yml.bak
+    #[arg(long, requires = "write", help_heading = "Work")]
+    pub backup: bool,
+    /// Rewrite fields that are there already; entries with `pinned: true` stay as they are
+    #[arg(long, help_heading = "Work")]
+    pub refresh: bool,
+    /// Go on although the source has less than half of the tables that tables.yml names
+    #[arg(long, help_heading = "Work")]
+    pub accept_shrink: bool,
+    /// Read tables up to so many rows whole; of larger ones, both ends of the key and what indexes show
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, help_heading = "Work")]
+    pub scan_rows: u64,
 }
 
 /// Arguments of `ddl`.

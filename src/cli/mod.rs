@@ -4,6 +4,7 @@
 
 mod args; // names, help texts, ranges
 mod check_data; // what is around `check --data`
+mod discover; // what is around `discover`
 mod logging; // logs on standard error
 mod output; // the only place that prints
 mod progress; // bar or log lines
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
             }
         },
         Command::Plan(args) => plan(&global, &args, output),
+        Command::Discover(args) => discover::discover(&global, args, output),
         Command::Ddl(args) => with_config(&global, output, |config, _| {
             let report = app::ddl::ddl(config, &args.tables)?;
             output.document(&report, || report::ddl::text(&report));

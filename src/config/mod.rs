@@ -4,6 +4,7 @@
 //! here holds a password. Nothing is connected to: whether tables exist is [`TableRules::check_against`]'s question.
 
 mod check;
+pub mod edit; // tables.yml changed line by line
 mod endpoint;
 mod env;
 mod mycnf;
@@ -98,6 +99,8 @@ pub struct Config {
     pub settings: Settings,
     /// Which tables, and what differs for some.
     pub tables: TableRules,
+    /// Where `tables` come from; the file need not exist.
+    pub tables_file: PathBuf,
     /// Directory for files between runs; it need not exist yet.
     pub state_dir: PathBuf,
     /// To be said once.
@@ -116,6 +119,7 @@ pub fn load(overrides: &Overrides, env: &Environment) -> Result<Config, Problems
     let from_vars = pipeline::from_vars(&vars, &mut findings);
     vars.warn_of_misspelt(&pipeline::variables(), &mut findings);
 
+    let tables_file = dir.clone().unwrap_or_else(|| env.cwd.join("config")).join(TABLES);
     let base = dir.unwrap_or_else(|| env.cwd.clone());
     let settings = settings(overrides, env, &from_vars, &file, &mut findings);
     let warehouse_schema = warehouse_schema(overrides, &from_vars, &file, &marks, &mut findings);
@@ -143,7 +147,7 @@ pub fn load(overrides: &Overrides, env: &Environment) -> Result<Config, Problems
     match (source, warehouse) {
         (Some(source), Some(warehouse)) if findings.problems.is_empty() => {
             let warnings = findings.warnings;
-            Ok(Config { source, replica, warehouse, warehouse_schema, settings, tables, state_dir, warnings })
+            Ok(Config { source, replica, warehouse, warehouse_schema, settings, tables, tables_file, state_dir, warnings })
         }
         _ => Err(Problems::new(findings.problems)),
     }

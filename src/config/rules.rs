@@ -87,6 +87,8 @@ impl ColumnRule {
 /// What was configured for one table; `None` leaves the choice to the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TableRule {
+    /// `discover` leaves the entry as it is.
+    pub pinned: bool,
     /// Columns that identify a row, instead of the primary key.
     pub key: Option<Vec<String>>,
     /// Target size of a chunk, bytes.
@@ -149,7 +151,7 @@ impl fmt::Debug for TableRules {
 
 /// A name, or a glob of names.
 #[derive(Debug, Clone)]
-struct Glob {
+pub(super) struct Glob {
     text: String,
     /// `None` for a plain name.
     matcher: Option<GlobMatcher>,
@@ -164,7 +166,7 @@ impl PartialEq for Glob {
 impl Eq for Glob {}
 
 impl Glob {
-    fn new(text: &str) -> Result<Self, String> {
+    pub(super) fn new(text: &str) -> Result<Self, String> {
         let matcher = if text.contains(['*', '?', '[', ']', '{', '}', '\\']) {
             let glob = GlobBuilder::new(text).backslash_escape(true).build();
             Some(glob.map_err(|error| format!("bad glob: {}", error.kind()))?.compile_matcher())
@@ -174,7 +176,7 @@ impl Glob {
         Ok(Self { text: text.to_owned(), matcher })
     }
 
-    fn matches(&self, name: &str) -> bool {
+    pub(super) fn matches(&self, name: &str) -> bool {
         self.matcher.as_ref().map_or(self.text == name, |glob| glob.is_match(name))
     }
 }
@@ -319,6 +321,7 @@ fn merge(mut rule: TableRule, entry: &TableEntry) -> TableRule {
     let entry = entry.clone();
     rule.column_rules.extend(rules_of(&entry).iter().map(ColumnRule::of));
     TableRule {
+        pinned: entry.pinned.unwrap_or(rule.pinned),
         key: entry.key.or(rule.key),
         chunk_bytes: entry.chunk_mb.map(|mb| mb * 1024 * 1024).or(rule.chunk_bytes),
         chunk_rows: entry.chunk_rows.or(rule.chunk_rows),

@@ -49,6 +49,8 @@ pub(super) struct TablesFile {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct TableEntry {
+    /// `etl-sync discover` leaves this entry as it is, also with --refresh, and only says what it would choose.
+    pub pinned: Option<bool>,
     /// Columns that identify a row, when the table has no primary key or another unique key is wanted.
     pub key: Option<Vec<String>>,
     /// Size of a chunk in MiB. Default: chunk_mb of pipeline.yml.

@@ -3,6 +3,7 @@
 pub mod buckets; // where counts of both sides are compared
 pub mod census; // whether both sides counted the same, and what is read again when not
 pub mod chunks; // where a table is cut
+pub mod discovery; // which columns show new and changed rows, and what that means for tables.yml
 pub mod increments; // whether a table can be loaded by what is new, and by which columns
 pub mod strategy; // one worker or many, merge or first load, and why
 pub mod watermark; // from where the next run reads, and why no row can appear below

@@ -5,6 +5,7 @@ pub mod check; // what `check` found
 pub mod columns; // a column for people
 pub mod data; // what `check --data` found
 pub mod ddl; // the target's tables and the rules behind them
+pub mod discover; // what `discover` found, and what it would write
 pub mod plan; // what a run would do
 pub mod status; // what the last runs left
 pub mod store; // result documents on disk

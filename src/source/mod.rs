@@ -3,6 +3,7 @@
 pub mod boundaries; // asks the server where a table's chunks may be cut
 pub mod clock; // what the source's clock and sessions say before a snapshot opens
 pub mod counts; // counts rows, by buckets of the key
+pub mod evidence; // what the values of incremental columns look like
 pub mod guard; // holds the planned tables in place during the run
 pub mod mysql; // MySQL and MariaDB over the binary protocol
 pub mod probe; // counts the values that a run would not take as they are
