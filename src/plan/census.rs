@@ -130,7 +130,8 @@ mod tests {
         assert_eq!(census.wider(&wider, &drift), Slice::everything());
         let far = census.drift(&counts(&seen[..5])).unwrap();
         assert_eq!(census.wider(&past, &far), Slice::everything());
-        let total_only = Census { buckets: None, before: counts(&[]), after: Counts { rows: 5, ..Counts::default() } };
+        let five = Counts { rows: 5, ..Counts::default() };
+        let total_only = Census { buckets: None, before: five.clone(), after: five };
         let drift = total_only.drift(&counts(&[])).unwrap();
         assert_eq!(total_only.wider(&past, &drift), Slice::everything());
     }

@@ -105,12 +105,15 @@ proptest! {
         prop_assert!(!missed(&writers, STILL, seen.clock.safe_point(longest), seen.snapshot, false));
     }
 
-    /// The clock is set at some time between two runs: reading begins earlier by as much, or the whole table is read.
+    /// The clock is set at some time: reading begins earlier by as much, or the whole table is read. Not covered is a statement
+    /// that waits while the clock is set forward, longer than the lookback together.
     #[test]
     fn a_clock_that_is_set_hides_nothing(writers in writers(), first in 0..4 * HOUR, gap in 0..4 * HOUR, at in 0..8 * HOUR,
                                          step in prop_oneof![-2 * HOUR..2 * HOUR, -30 * SECOND..30 * SECOND]) {
         let server = Server { at, step, zone: 0 };
         let columns = [column("updated_at", "timestamp(6)", Scale::Instant)];
+        let waits = |w: &Writer| w.fixed < at && at <= w.begun && w.begun - w.fixed + step > HOUR - MARGIN;
+        prop_assume!(!writers.iter().any(waits));
         let (one, two) = (look(&writers, server, first, true), look(&writers, server, first + gap, true));
         let stored = next(&columns, &one.clock, None, LOOKBACK, None).unwrap();
         let steps_small = step.abs() <= CLOCK_TOLERANCE;

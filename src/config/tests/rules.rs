@@ -109,6 +109,7 @@ tables:
         "config/tables.yml:2: table `visitt` does not exist; nearest: `visit`",
         "config/tables.yml:5: column `patnum2` does not exist in `patient`; nearest: `PatNum`",
         "config/tables.yml:6: column `ssn` does not exist in `patient`; nearest: `SSN`",
+        "config/tables.yml:7: column `gone` does not exist in `patient`",
         "config/tables.yml:8: table `Patient` does not exist; nearest: `patient`",
         "config/tables.yml:12: column `nowhere` does not exist in `*`",
         "config/tables.yml:13: table `other` does not exist",
