@@ -42,8 +42,9 @@ pub fn clocks(source: &mut MysqlConn, warehouse: &mut PostgresConn) -> Result<(i
 /// Decides whether the table keeps a watermark, and whether this run reads from the last one. Both go into the reason.
 ///
 /// # Errors
-/// [`Kind::Config`] for a lookback over columns that cannot be compared with a date.
+/// [`Kind::Config`] for a lookback over columns that cannot be compared with a date; the classified error of the source.
 pub fn apply(
+    conn: &mut MysqlConn,
     plan: &mut TablePlan,
     rule: &TableRule,
     existing: Option<&TargetTable>,
@@ -70,7 +71,12 @@ pub fn apply(
     };
     plan.reason = reason;
     let text = match &from {
-        Some((_, marks)) => Some(condition(plan, rule, &columns, marks, join, since)?),
+        Some((_, marks)) => {
+            if join == Join::And {
+                warn_of_missed(conn, plan, &columns, marks)?;
+            }
+            Some(condition(plan, rule, &columns, marks, join, since)?)
+        }
         None => None,
     };
     plan.increments = Some(Increments { columns, lookback, last: from.map(|(watermark, _)| watermark), since: text });
@@ -116,6 +122,22 @@ fn usable(
         Err(Void::Columns) => Err("other incremental columns than in the last load".into()),
         Err(Void::ClockBehind(by)) => Err(format!("the source's clock is {} s behind the last load's", by / SECOND)),
     }
+}
+
+/// Tells how many rows are past one mark, but not past all: `and_logic` does not read them.
+fn warn_of_missed(conn: &mut MysqlConn, plan: &TablePlan, columns: &[Incremental], marks: &[Mark]) -> Result<()> {
+    let one = |join| watermark::condition(marks, columns, join);
+    let sql = format!(
+        "SELECT CONCAT(COUNT(*)) FROM {} WHERE ({}) AND NOT COALESCE(({}), FALSE)",
+        plan.source.name.mysql(),
+        one(Join::Or),
+        one(Join::And)
+    );
+    let missed = conn.text(&sql, &format!("counting what and_logic misses of table {}", plan.name()))?.unwrap_or_default();
+    if missed != "0" {
+        log::warn!("table {}: incremental_strategy and_logic misses {missed} rows that or_logic reads", plan.name());
+    }
+    Ok(())
 }
 
 /// Rows past the marks, and rows whose business date lies in the window of `lookback_resync`.

@@ -208,7 +208,7 @@ fn one(
         let rows = u64::try_from(state.rows).unwrap_or(0);
         return Ok(Decided::Keep(Box::new(plan), rows));
     }
-    increments::apply(&mut plan, &rule, existing, last.state, last.since)?;
+    increments::apply(conn, &mut plan, &rule, existing, last.state, last.since)?;
     let is_part = plan.increments.as_ref().is_some_and(|increments| increments.since.is_some());
     if strategy::is_split(strategy) && !is_part {
         plan.chunks = boundaries::ranges(conn, &plan, goal)?;
