@@ -1,6 +1,6 @@
 //! From two catalogs and the configuration to a plan. Reads the source's catalog and key boundaries, writes nothing.
 
-use super::increments::{self, Since};
+use super::increments::{self, Since, Stored};
 use super::typing;
 use crate::catalog::ddl::{self, Difference};
 use crate::catalog::loaded_at::LoadedAt;
@@ -15,6 +15,7 @@ use crate::plan::chunks::ChunkGoal;
 use crate::plan::strategy::{self, Facts};
 use crate::plan::{Action, Plan, TablePlan};
 use crate::source::boundaries;
+use crate::track::replica::CopyState;
 use crate::track::schema::{LOAD_STATUS, TRANSFORM_STATUS};
 use crate::track::state::TableState;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +42,8 @@ pub struct Inputs<'a> {
     pub resumes: Option<&'a str>,
     /// What a watermark has to fit.
     pub since: Since<'a>,
+    /// When the source is a replica: what it holds of each table.
+    pub copies: Option<&'a BTreeMap<String, CopyState>>,
 }
 
 /// What the target schema has, by name.
@@ -62,7 +65,7 @@ pub fn configure(config: &Config, catalog: &mut SourceCatalog, asked: &[String])
     typing::apply(config, &mut catalog.tables)
 }
 
-fn check_names(config: &Config, catalog: &SourceCatalog, asked: &[String]) -> Result<()> {
+pub(super) fn check_names(config: &Config, catalog: &SourceCatalog, asked: &[String]) -> Result<()> {
     let columns = |table: &SourceTable| table.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
     let copied: Vec<(String, Vec<String>)> = catalog.tables.iter().map(|t| (t.name.table.clone(), columns(t))).collect();
     let by_name = copied.iter().map(|(table, columns)| (table.as_str(), columns.iter().map(String::as_str).collect()));
@@ -116,18 +119,19 @@ pub fn selected(conn: &mut MysqlConn, config: &Config, asked: &[String]) -> Resu
 /// # Errors
 /// [`Kind::Config`] for names that collide; the classified error of a server.
 pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
-    let Inputs { config, catalog, targets, tables: asked, category, states, resumes, since } = inputs;
+    let Inputs { config, catalog, targets, tables: asked, category, states, resumes, since, copies } = inputs;
     let mut plan = Plan::default();
-    let (mut wanted, refused) = select(conn, config, catalog, asked)?;
-    let class =
-        |table: &SourceTable| config.tables.rule(&table.name.table).category.unwrap_or(Category::of(table.rows_estimated));
-    wanted.retain(|table| category.is_none_or(|category| class(table) == category));
-    // A table that cannot be described has no size.
-    plan.refused = if category.is_none() { refused } else { Vec::new() };
+    let (wanted, refused) = select_class(conn, config, catalog, asked, category)?;
+    plan.refused = refused;
     catalog::names::check_tables(wanted.iter().map(|t| t.name.table.as_str()))?;
     for table in wanted {
         let name = table.name.table.clone();
-        let last = Last { state: states.get(&name), resumes, since };
+        let copy = copies.and_then(|copies| copies.get(&name));
+        if copies.is_some() && copy.is_none() {
+            plan.refused.push((name.clone(), no_copy(&name)));
+            continue;
+        }
+        let last = Last { state: states.get(&name), resumes, since, copy };
         match one(conn, config, table, targets, last) {
             Ok(Decided::Copy(table)) => plan.tables.push(*table),
             Ok(Decided::Keep(table, rows)) => plan.kept.push((*table, rows)),
@@ -139,8 +143,30 @@ pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
     Ok(plan)
 }
 
+/// A table of the replica that no run of ours has finished.
+fn no_copy(name: &str) -> Error {
+    Error::new(Kind::Changed, format!("table {name}: the replica holds no complete copy of it"))
+        .hint("run `etl-sync replicate` first")
+}
+
 /// The tables that are wanted, and those that are wanted but cannot be copied.
 type Selection = (Vec<SourceTable>, Vec<(String, Error)>);
+
+/// As [`select`], of one size class when it is asked for.
+pub(super) fn select_class(
+    conn: &mut MysqlConn,
+    config: &Config,
+    catalog: SourceCatalog,
+    asked: &[String],
+    category: Option<Category>,
+) -> Result<Selection> {
+    let (mut wanted, refused) = select(conn, config, catalog, asked)?;
+    let class =
+        |table: &SourceTable| config.tables.rule(&table.name.table).category.unwrap_or(Category::of(table.rows_estimated));
+    wanted.retain(|table| category.is_none_or(|category| class(table) == category));
+    // A table that cannot be described has no size.
+    Ok((wanted, if category.is_none() { refused } else { Vec::new() }))
+}
 
 fn select(conn: &mut MysqlConn, config: &Config, catalog: SourceCatalog, asked: &[String]) -> Result<Selection> {
     let is_wanted = |name: &str| if asked.is_empty() { config.tables.selects(name) } else { asked.iter().any(|a| a == name) };
@@ -169,6 +195,7 @@ struct Last<'a> {
     state: Option<&'a TableState>,
     resumes: Option<&'a str>,
     since: Since<'a>,
+    copy: Option<&'a CopyState>,
 }
 
 /// What becomes of a table.
@@ -196,7 +223,18 @@ fn one(
     let (strategy, reason) = strategy::choose(facts);
     let loaded_at = LoadedAt::decide(config.settings.loaded_at, &table, existing);
     let chunks = vec![KeyRange::everything()];
-    let mut plan = TablePlan { source: table, target, filter, action, strategy, reason, chunks, increments: None, loaded_at };
+    let mut plan = TablePlan {
+        source: table,
+        target,
+        filter,
+        action,
+        strategy,
+        reason,
+        chunks,
+        increments: None,
+        loaded_at,
+        incarnation: None,
+    };
     // Done counts only for the same columns in the same table with the same storage.
     let same = |state: &&TableState| {
         let storage = (state.target_oid, state.target_relfilenode);
@@ -208,7 +246,11 @@ fn one(
         let rows = u64::try_from(state.rows).unwrap_or(0);
         return Ok(Decided::Keep(Box::new(plan), rows));
     }
-    increments::apply(conn, &mut plan, &rule, existing, last.state, last.since)?;
+    let stored = existing.zip(last.state).map(|(existing, state)| Stored::in_warehouse(&plan, existing, state));
+    match last.copy {
+        Some(copy) => increments::of_replica(&mut plan, stored, copy, last.since),
+        None => increments::apply(conn, &mut plan, &rule, stored, last.since)?,
+    }
     let is_part = plan.increments.as_ref().is_some_and(|increments| increments.since.is_some());
     if strategy::is_split(strategy) && !is_part {
         plan.chunks = boundaries::ranges(conn, &plan, goal)?;
@@ -231,7 +273,7 @@ pub(super) fn shape(config: &Config, mut source: SourceTable) -> Result<(Selecte
     Ok((Selected { source, target, filter: rule.filter.clone() }, rule))
 }
 
-fn goal(config: &Config, table: &SourceTable, rule: &TableRule) -> ChunkGoal {
+pub(super) fn goal(config: &Config, table: &SourceTable, rule: &TableRule) -> ChunkGoal {
     let settings = &config.settings;
     let mut bytes = rule.chunk_bytes.unwrap_or(settings.chunk_bytes);
     if !table.transactional {

@@ -46,6 +46,7 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
         states: &states,
         resumes: last.as_ref().map(|last| last.sync_id.as_str()),
         since: Since { now, ahead, source_identity: &identity, full },
+        copies: None,
     };
     let plan = planning::plan(&mut source, inputs)?;
     let disk = space::disk(&plan, config.settings.parallel, &config.warehouse, &mut warehouse);

@@ -12,8 +12,7 @@ use crate::conn::mysql::MysqlConn;
 use crate::error::{Error, Kind, Result, Retry};
 use crate::key::KeyRange;
 use crate::plan::watermark::Clock;
-use crate::plan::{Action, Plan, TablePlan};
-use crate::sink::postgres::{PostgresSink, leftovers};
+use crate::plan::{Plan, TablePlan};
 use crate::sink::{Load, Sink};
 use crate::source::Source;
 use crate::source::guard::Hold;
@@ -184,14 +183,10 @@ fn work<'a>(
         existing,
         run: services.run,
         round,
-        // A first load in one transaction needs no shadow: nobody sees the table before it is complete.
-        staging: match table.action {
-            Action::FirstLoad if table.is_single() => table.target.clone(),
-            _ => leftovers::staging_name(services.run, round, index),
-        },
+        staging: services.staging(table, round, index),
         snapshot: snapshot.word(),
         source_identity: services.source_identity,
-        fingerprint: table.fingerprint(),
+        fingerprint: services.fingerprint(table),
         clock,
         deletes_percent_max: services.limits.deletes_percent_max,
         nullable: Mutex::new(existing.map(|target| nullable_already(table, target)).unwrap_or_default()),
@@ -208,7 +203,7 @@ fn nullable_already(table: &TablePlan, target: &TargetTable) -> BTreeSet<usize> 
 
 /// Staging of the tables with several chunks; the others make theirs inside their one transaction.
 fn prepare(services: &Services<'_>, works: &[TableWork<'_>]) {
-    let mut sink = PostgresSink::new(services.warehouse, &services.run.run_id, services.watchdog);
+    let mut sink = services.sink();
     for work in works.iter().filter(|w| !w.plan().is_single() && !w.is_over()) {
         if let Err(error) = sink.prepare(&work.load) {
             fail(services, Some(work), error);
@@ -254,14 +249,14 @@ impl Shared<'_> {
     /// A worker's life: take a job, do it, until there is none or its source connection is gone.
     fn work(&self, mut reader: MysqlSource) {
         let services = self.services;
-        let mut sink = PostgresSink::new(services.warehouse, &services.run.run_id, services.watchdog);
+        let mut sink = services.sink();
         while let Some(job) = self.queue.take(|| services.cancel.is_stopping()) {
             let Some(table) = self.works.get(job.table()) else { return self.queue.done(None) };
             if !table.is_over() {
                 if table.begin() {
                     services.tracker.send(Event::Started { table: table.plan().name().to_owned() });
                 }
-                let mut worker = Worker { source: &mut reader, sink: &mut sink };
+                let mut worker = Worker { source: &mut reader, sink: sink.as_mut() };
                 match self.caught(job, table, &mut worker) {
                     // A table that is silent for the whole deadline would take one worker after the other with it.
                     Err(error) if reader.is_lost() && error.kind() == Kind::Timeout => {
@@ -279,7 +274,7 @@ impl Shared<'_> {
             }
             self.queue.done(self.next(job, table));
             if table.job_done() && !table.is_over() {
-                self.finish(table, &mut sink);
+                self.finish(table, sink.as_mut());
             }
             if reader.is_lost() {
                 return;
@@ -325,7 +320,7 @@ impl Shared<'_> {
         }
     }
 
-    fn finish(&self, table: &TableWork<'_>, sink: &mut PostgresSink) {
+    fn finish(&self, table: &TableWork<'_>, sink: &mut dyn Sink) {
         let finished = catch_unwind(AssertUnwindSafe(|| chunk::finish(self.services, table, sink)))
             .unwrap_or_else(|_| Err(Error::new(Kind::Internal, format!("table {}: the finish panicked", table.plan().name()))));
         match finished {
@@ -347,7 +342,7 @@ impl Shared<'_> {
 
 /// Sorts the tables of a round into those that ended and those that want another one, and drops their staging.
 fn collect(services: &Services<'_>, round: u32, works: Vec<TableWork<'_>>) -> (Vec<TableResult>, Vec<String>) {
-    let mut sink = PostgresSink::new(services.warehouse, &services.run.run_id, services.watchdog);
+    let mut sink = services.sink();
     let (mut done, mut left) = (Vec::new(), Vec::new());
     for work in works {
         let left_behind = work.peek() != Some(true) && !work.plan().is_single();

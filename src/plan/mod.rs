@@ -9,7 +9,7 @@ pub mod strategy; // one worker or many, merge or first load, and why
 pub mod watermark; // from where the next run reads, and why no row can appear below
 
 use crate::catalog::loaded_at::{self, LoadedAt};
-use crate::catalog::{Column, SourceTable, names};
+use crate::catalog::{Column, SourceTable, names, replica};
 use crate::config::Strategy;
 use crate::error::Error;
 use crate::key::KeyRange;
@@ -58,6 +58,8 @@ pub struct TablePlan {
     pub increments: Option<Increments>,
     /// Whether the target has the column `_loaded_at`.
     pub loaded_at: LoadedAt,
+    /// In a replica: the incarnation of the target that increments go into.
+    pub incarnation: Option<String>,
 }
 
 /// How new and changed rows of a table are told from the others, and from where this run reads.
@@ -71,12 +73,17 @@ pub struct Increments {
     pub last: Option<Watermark>,
     /// The rows this run reads, as a condition in the source's SQL; none for all of them.
     pub since: Option<String>,
+    /// What a success leaves, where it is known before the snapshot: rows of a replica carry numbers, no clock counts.
+    pub known: Option<Watermark>,
 }
 
 impl Increments {
     /// The watermark after a success in a snapshot of this clock; none when the clock does not tell.
     #[must_use]
     pub fn next(&self, clock: &Clock, counter: Option<u64>) -> Option<Watermark> {
+        if self.known.is_some() {
+            return self.known.clone();
+        }
         let counter = counter.map(|counter| i64::try_from(counter).unwrap_or(i64::MAX));
         watermark::next(&self.columns, clock, counter, self.lookback, self.last.as_ref())
     }
@@ -124,6 +131,12 @@ impl TablePlan {
         let column = |c: &Column| format!("{} {} {}", quote_postgres(&c.target), c.ty, policies(c));
         let columns: Vec<String> = self.source.columns.iter().map(column).collect();
         format!("2;{};{}", columns.join(","), self.filter.as_deref().unwrap_or(""))
+    }
+
+    /// What a row of the table looks like in a replica: columns as the source declares them, key, filter.
+    #[must_use]
+    pub fn replica_fingerprint(&self) -> String {
+        format!("{};{}", replica::shape(&self.source), self.filter.as_deref().unwrap_or(""))
     }
 
     /// Rows are read by one statement each that no snapshot covers, so a chunk is drained before it is written.

@@ -49,6 +49,9 @@ pub struct RunReport {
     pub schema: String,
     /// Worker threads.
     pub parallel: usize,
+    /// The first hop of a run through a replica: from the source to the replica.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicate: Option<Box<RunReport>>,
     /// Sums over the tables.
     pub totals: Totals,
     /// One entry per table, in the order of the plan.
@@ -276,6 +279,7 @@ impl RunReport {
             warehouse: String::new(),
             schema: String::new(),
             parallel: 0,
+            replicate: None,
             totals: Totals::default(),
             tables: Vec::new(),
             definitions: Vec::new(),

@@ -16,6 +16,13 @@ const ERRORS_SHOWN: usize = 10;
 #[must_use]
 pub fn summary(report: &RunReport) -> String {
     let mut out = String::new();
+    if let Some(first) = &report.replicate {
+        push(&mut out, &format!("replicate, {} to {}:\n{}", first.source, first.warehouse, summary(first)));
+        if let Some(error) = &first.error {
+            push(&mut out, &format!("{}\n  → {}\n", error.message, error.hint));
+        }
+        push(&mut out, &format!("load, {} to {}:", report.source, report.warehouse));
+    }
     let shown = worth_showing(&report.tables);
     if !shown.is_empty() {
         out.push_str(&table(&shown));

@@ -1,10 +1,11 @@
-//! Where rows go. One trait; the replica will be a second file beside `postgres`.
+//! Where rows go. One trait, and a folder for each kind of server.
 
+pub mod mysql; // a replica: INSERT, rename or merge by content
 pub mod postgres; // PostgreSQL: staging, COPY, merge by content
 
 use crate::catalog::TargetTable;
 use crate::conn::classify::RowRefusal;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::key::KeyRange;
 use crate::name::TableName;
 use crate::plan::TablePlan;
@@ -70,6 +71,27 @@ pub struct Proof {
     pub rows_copied: u64,
     /// Rows that went to the quarantine.
     pub rows_rejected: u64,
+}
+
+impl Proof {
+    /// # Errors
+    /// [`Kind::Proof`] when what was counted, read and copied is not one number.
+    pub fn check(&self, load: &Load<'_>) -> Result<()> {
+        let counted = self.source_count.unwrap_or(self.rows_read);
+        if counted == self.rows_read && self.rows_read == self.rows_copied + self.rows_rejected {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Proof,
+            format!(
+                "table {}: the source counts {counted} rows, {} were read, {} copied, {} rejected",
+                load.plan.name(),
+                self.rows_read,
+                self.rows_copied,
+                self.rows_rejected
+            ),
+        ))
+    }
 }
 
 /// What a merge of increments is proved by.

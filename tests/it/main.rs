@@ -25,6 +25,7 @@ mod program; // the program as a process
 mod properties; // generated values through both formats, asked back in another form
 mod quoting; // any name on both servers
 mod random; // numbers from a seed
+mod replica; // the hop in between: what it holds, what it hands over, what it refuses
 mod rights; // roles with the least rights, and who may see what
 mod sandbox; // a test's own databases and folder
 mod servers; // both sides of a test of one module

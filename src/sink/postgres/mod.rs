@@ -311,24 +311,3 @@ fn check_ledger(conn: &mut PostgresConn, load: &Load<'_>, proof: &Proof, doing: 
 pub(super) fn count(text: &str, doing: &str) -> Result<u64> {
     text.parse().map_err(|e| Error::with(Kind::Internal, format!("{doing}: not a count"), e))
 }
-
-impl Proof {
-    /// # Errors
-    /// [`Kind::Proof`] when what was counted, read and copied is not one number.
-    pub fn check(&self, load: &Load<'_>) -> Result<()> {
-        let counted = self.source_count.unwrap_or(self.rows_read);
-        if counted == self.rows_read && self.rows_read == self.rows_copied + self.rows_rejected {
-            return Ok(());
-        }
-        Err(Error::new(
-            Kind::Proof,
-            format!(
-                "table {}: the source counts {counted} rows, {} were read, {} copied, {} rejected",
-                load.plan.name(),
-                self.rows_read,
-                self.rows_copied,
-                self.rows_rejected
-            ),
-        ))
-    }
-}

@@ -1,0 +1,130 @@
+//! Through a replica: both hops, what the second reads, and what happens when one of them did not come to its end.
+
+use crate::program::Outcome;
+use crate::sandbox::Sandbox;
+use mysql::prelude::Queryable;
+use serde_json::Value;
+
+fn table<'a>(report: &'a Value, name: &str) -> &'a Value {
+    report["tables"].as_array().unwrap().iter().find(|t| t["table"] == name).unwrap()
+}
+
+/// Rows read of a table by the first hop and by the second.
+fn read(outcome: &Outcome, name: &str) -> (u64, u64) {
+    let report = outcome.report();
+    let rows = |report: &Value| table(report, name)["rows_read"].as_u64().unwrap();
+    (rows(&report["replicate"]), rows(&report))
+}
+
+/// One table of each kind: by increments, always whole, without a key, empty.
+fn clinic(word: &str) -> Sandbox {
+    let sandbox = Sandbox::new(word).with_replica();
+    sandbox.source_sql(&[
+        "CREATE TABLE payment (id BIGINT PRIMARY KEY AUTO_INCREMENT, amount DOUBLE NOT NULL, note VARCHAR(99) COLLATE latin1_swedish_ci, \
+         paid DATE NOT NULL, edited TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP) ENGINE = MyISAM \
+         COMMENT = 'what patients pay; in cash'",
+        "INSERT INTO payment (amount, note, paid, edited) \
+         SELECT seq / 3, CONCAT('n\u{e4}chste ', seq), IF(seq % 7, '2024-02-29', '0000-00-00'), '2024-01-01' FROM seq_1_to_3000",
+        "CREATE TABLE definition (code VARCHAR(9) PRIMARY KEY, text MEDIUMTEXT) ENGINE = InnoDB",
+        "INSERT INTO definition SELECT CONCAT('c', seq), REPEAT('it\\\\\\'s ', seq) FROM seq_1_to_200",
+        "CREATE TABLE signal_log (at DATETIME(3), what ENUM('on','off'))",
+        "INSERT INTO signal_log SELECT '2024-05-05 05:05:05.123', IF(seq % 2, 'on', 'off') FROM seq_1_to_50",
+        "CREATE TABLE nothing (id INT PRIMARY KEY)",
+    ]);
+    sandbox.config("tables.yml", "tables:\n  payment: { primary_incremental_column: edited }\n");
+    sandbox
+}
+
+#[test]
+fn both_hops_bring_every_row_and_later_only_what_changed() {
+    let sandbox = clinic("hops");
+    let outcome = sandbox.sync(&[]);
+    assert_eq!((read(&outcome, "payment"), read(&outcome, "signal_log")), ((3000, 3000), (50, 50)));
+    sandbox.assert_equal(&[]);
+    assert_eq!(read(&sandbox.sync(&[]), "payment"), (0, 0), "nothing changed");
+    sandbox.source_sql(&[
+        "UPDATE payment SET amount = -0.0 WHERE id = 7",
+        "INSERT INTO payment (amount, paid) VALUES (1, '2024-03-03'), (2, '2024-03-03')",
+        "DELETE FROM payment WHERE id = 9",
+        "DELETE FROM definition WHERE code = 'c7'",
+        "UPDATE definition SET text = 'other' WHERE code = 'c8'",
+    ]);
+    let outcome = sandbox.sync(&[]);
+    let report = outcome.report();
+    let counts = |told: &Value| ["inserted", "updated", "deleted"].map(|word| told[word].as_u64().unwrap());
+    assert_eq!(counts(table(&report["replicate"], "payment")), [2, 1, 1]);
+    assert_eq!(counts(table(&report, "payment")), [2, 1, 1]);
+    assert_eq!(counts(table(&report, "definition")), [0, 1, 1], "a table that is always replaced loses its rows, too");
+    sandbox.assert_equal(&[]);
+    sandbox.assert_clean();
+    assert_eq!(leftovers(&sandbox), Vec::<String>::new());
+}
+
+/// Tables of the replica that are neither of the source nor ours, and temporary names.
+fn leftovers(sandbox: &Sandbox) -> Vec<String> {
+    let sql =
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE 'etl\\_sync%'";
+    sandbox.replica().query(sql).unwrap()
+}
+
+#[test]
+fn each_hop_alone_hands_over_what_it_wrote() {
+    let sandbox = clinic("hopone");
+    assert_eq!(sandbox.command_json("load", &[]).code, Some(2), "nothing was replicated");
+    sandbox.command_json("replicate", &[]).expect(0);
+    sandbox.command_json("load", &[]).expect(0);
+    sandbox.assert_equal(&[]);
+    // Two nights of the first hop for one of the second.
+    sandbox.source_sql(&["UPDATE payment SET amount = 5 WHERE id = 5"]);
+    sandbox.command_json("replicate", &[]).expect(0);
+    sandbox.source_sql(&["UPDATE payment SET amount = 6 WHERE id = 6", "DELETE FROM payment WHERE id = 100"]);
+    sandbox.command_json("replicate", &[]).expect(0);
+    let outcome = sandbox.command_json("load", &[]);
+    outcome.expect(0);
+    let report = outcome.report();
+    let told = table(&report, "payment");
+    assert_eq!((&told["updated"], &told["deleted"]), (&2.into(), &1.into()), "{told}");
+    sandbox.assert_equal(&[]);
+}
+
+#[test]
+fn a_replica_that_somebody_changed_is_mended_before_it_is_loaded() {
+    let sandbox = clinic("hopmend");
+    sandbox.sync(&[]);
+    let mut replica = sandbox.replica();
+    replica.query_drop("DELETE FROM payment WHERE id BETWEEN 10 AND 20").unwrap();
+    let outcome = sandbox.sync(&[]);
+    assert!(!table(&outcome.report()["replicate"], "payment")["healed"].is_null(), "{outcome}");
+    sandbox.assert_equal(&[]);
+    // Another table under the same name: its incarnation is not the one that the state tells of.
+    replica.query_drop("CREATE TABLE etl_sync_copy LIKE payment").unwrap();
+    replica.query_drop("DROP TABLE payment").unwrap();
+    replica.query_drop("RENAME TABLE etl_sync_copy TO payment").unwrap();
+    replica.query_drop("ALTER TABLE payment COMMENT = 'etl-sync other;'").unwrap();
+    assert_eq!(read(&sandbox.sync(&[]), "payment"), (2999 + 1, 3000));
+    sandbox.assert_equal(&[]);
+}
+
+#[test]
+fn nothing_of_somebody_elses_is_replaced() {
+    let sandbox = clinic("hopforeign");
+    sandbox.replica().query_drop("CREATE TABLE definition (mine INT)").unwrap();
+    let outcome = sandbox.run(&[]);
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    outcome.says("the replica has one that etl-sync did not make");
+    let columns: Vec<String> = sandbox.replica().query("SELECT mine FROM definition").unwrap();
+    assert!(columns.is_empty());
+    // The other tables are there all the same.
+    assert_eq!(sandbox.count("SELECT count(*) FROM payment"), 3000);
+}
+
+#[test]
+fn status_of_the_first_hop() {
+    let sandbox = clinic("hopstatus");
+    sandbox.sync(&[]);
+    let sql = "SELECT table_name, copy_status, rows_copied, COALESCE(primary_column_name, '') FROM etl_copy_status ORDER BY 1";
+    let rows: Vec<(String, String, u64, String)> = sandbox.replica().query(sql).unwrap();
+    let wanted = [("definition", 200, ""), ("nothing", 0, ""), ("payment", 3000, "edited"), ("signal_log", 50, "")];
+    let wanted: Vec<_> = wanted.map(|(name, n, column)| (name.into(), "success".into(), n, column.into())).into();
+    assert_eq!(rows, wanted);
+}
