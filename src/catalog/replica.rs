@@ -173,6 +173,10 @@ fn wide_enough(column: &Column, declared: &str, shorten: bool) -> String {
         "tinytext" if grows => "text".into(),
         "text" if grows => "mediumtext".into(),
         "mediumtext" if grows => "longtext".into(),
+        // The source may hold the index 0, which reads as '' and which a strict session does not write.
+        "enum" if !["('',", "('')", ",'',", ",'')"].iter().any(|empty| declared.contains(empty)) => {
+            format!("{},'')", declared.trim_end_matches(')'))
+        }
         "varchar" | "char" if shorten && characters(column) > 255 => "mediumtext".into(),
         _ => declared.to_owned(),
     }
@@ -206,4 +210,104 @@ fn key(source: &SourceTable) -> Vec<String> {
         format!("{}{length}", quote_mysql(&column.name))
     };
     source.key_columns().map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::config::Policies;
+
+    fn server(version: &str) -> ServerInfo {
+        ServerInfo { version: version.into(), mariadb: version.contains("MariaDB"), identity: "i".into() }
+    }
+
+    fn column(name: &str, declared: &str, charset: Option<&str>, nullable: bool) -> Column {
+        Column {
+            name: name.into(),
+            target: name.into(),
+            declared: declared.into(),
+            data_type: declared.split(['(', ' ']).next().unwrap().into(),
+            nullable,
+            comment: String::new(),
+            ty: ColumnType::Text,
+            rule: "",
+            policies: Policies::default(),
+            invisible: false,
+            generated: false,
+            auto_increment: false,
+            charset: charset.map(Into::into),
+            position: 1,
+        }
+    }
+
+    fn source(columns: Vec<Column>, key: &[usize]) -> SourceTable {
+        SourceTable {
+            name: TableName::new("d", "t"),
+            kind: crate::catalog::TableKind::Base,
+            engine: "MyISAM".into(),
+            transactional: false,
+            comment: "it's".into(),
+            rows_estimated: 0,
+            bytes_estimated: 0,
+            counter: None,
+            columns,
+            key: key.to_vec(),
+            key_kind: if key.is_empty() { KeyKind::None } else { KeyKind::Primary },
+            key_index: None,
+            identity: String::new(),
+        }
+    }
+
+    fn made(columns: Vec<Column>, key: &[usize], version: &str) -> String {
+        let form = Form::Table { incarnation: "etl_sync_1", number: 7 };
+        create_table(&TableName::new("r", "t"), &source(columns, key), &server(version), form).unwrap()
+    }
+
+    #[test]
+    fn a_table_is_made_from_the_catalog() {
+        let columns = vec![
+            column("id", "int(10) unsigned", None, false),
+            column("at", "timestamp", None, false),
+            column("seen", "timestamp(6)", None, true),
+            column("note", "text", Some("latin1"), true),
+            column("kind", "enum('a','b')", Some("utf8mb3"), false),
+        ];
+        let bin = "CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin";
+        let wanted = format!(
+            "CREATE TABLE `r`.`t` (`id` int(10) unsigned NOT NULL, `at` timestamp NOT NULL DEFAULT '1970-01-02 00:00:00', \
+             `seen` timestamp(6) NULL DEFAULT NULL, `note` mediumtext {bin}, `kind` enum('a','b','') {bin} NOT NULL, \
+             `_replicated_in` BIGINT NOT NULL DEFAULT 7 INVISIBLE, PRIMARY KEY (`id`)) ENGINE = InnoDB ROW_FORMAT = DYNAMIC \
+             DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin COMMENT = 'etl-sync etl_sync_1;it\\'s'"
+        );
+        assert_eq!(made(columns, &[0], "10.11.19-MariaDB"), wanted);
+        assert_eq!(incarnation("etl-sync etl_sync_1;it's"), Some("etl_sync_1"));
+        assert_eq!(incarnation("it's"), None);
+    }
+
+    #[test]
+    fn servers_differ_in_collations_types_and_hidden_columns() {
+        let text = || vec![column("a", "varchar(9)", Some("utf8mb4"), true)];
+        assert!(made(text(), &[], "9.7.4").contains("utf8mb4_0900_bin"));
+        let old = made(text(), &[], "5.7.44-log");
+        assert!(old.contains("COLLATE utf8mb4_bin") && !old.contains("INVISIBLE"), "{old}");
+        let uuid = source(vec![column("u", "uuid", None, true)], &[]);
+        let refused = create_table(&uuid.name, &uuid, &server("9.7.4"), Form::Staging).unwrap_err();
+        assert!(refused.to_string().contains("column u") && refused.to_string().contains("uuid"), "{refused}");
+    }
+
+    #[test]
+    fn wide_rows_keep_their_key_and_lose_their_limits() {
+        let columns = (0..10).map(|n| column(&format!("c{n}"), "varchar(2000)", Some("latin1"), true)).collect();
+        let made = made(columns, &[0], "10.11.19-MariaDB");
+        assert_eq!((made.matches("varchar(2000)").count(), made.matches("mediumtext").count()), (1, 9), "{made}");
+    }
+
+    #[test]
+    fn an_empty_member_is_not_added_twice() {
+        for declared in ["enum('')", "enum('','a')", "enum('a','')", "enum('a','','b')"] {
+            let made = made(vec![column("e", declared, Some("utf8mb4"), true)], &[], "10.11.19-MariaDB");
+            assert!(made.contains(declared), "{made}");
+        }
+    }
 }

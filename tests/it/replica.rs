@@ -1,7 +1,9 @@
 //! Through a replica: both hops, what the second reads, and what happens when one of them did not come to its end.
 
-use crate::program::Outcome;
-use crate::sandbox::Sandbox;
+use crate::notes;
+use crate::program::{Outcome, Running};
+use crate::sandbox::{RUN_MAX, Sandbox};
+use crate::types;
 use mysql::prelude::Queryable;
 use serde_json::Value;
 
@@ -127,4 +129,51 @@ fn status_of_the_first_hop() {
     let wanted = [("definition", 200, ""), ("nothing", 0, ""), ("payment", 3000, "edited"), ("signal_log", 50, "")];
     let wanted: Vec<_> = wanted.map(|(name, n, column)| (name.into(), "success".into(), n, column.into())).into();
     assert_eq!(rows, wanted);
+}
+
+/// Every value case straight and through the replica: the same type, the same value, the same refusal.
+#[test]
+fn every_type_survives_the_hop_on_mysql() {
+    let sandbox = Sandbox::new("hoptypes").with_replica();
+    let mut source = sandbox.source();
+    let version: String = source.query_first("SELECT VERSION()").unwrap().unwrap();
+    let cases: Vec<_> = types::cases().into_iter().enumerate().map(|(n, case)| (format!("t{n}"), case)).collect();
+    let cases: Vec<_> =
+        cases.iter().filter(|(_, case)| types::skip(case, &version, version.contains("MariaDB")).is_none()).collect();
+    for (table, case) in &cases {
+        case.statements(table).iter().for_each(|sql| source.query_drop(sql).unwrap());
+    }
+    let run = |schema: &str, direct: bool| {
+        let mut command = sandbox.run_command(&[]);
+        command.env("ETL_SYNC_WAREHOUSE_SCHEMA", schema);
+        if direct {
+            command.env_remove("ETL_SYNC_REPLICA_URL");
+        }
+        Running::start(command).wait(RUN_MAX)
+    };
+    let direct = run("straight", true).report();
+    let outcome = run("hopped", false);
+    let hopped = outcome.report();
+    let mut client = sandbox.warehouse();
+    let mut image = |schema: &str, table: &str| -> Option<String> {
+        let exists = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&format!("{schema}.{table}")]).unwrap();
+        exists.get::<_, bool>(0).then(|| {
+            let sql =
+                format!("SELECT string_agg(pg_typeof(c)::text || ' ' || coalesce(c::text, 'NULL'), '|') FROM {schema}.{table}");
+            client.query_one(&sql, &[]).unwrap().get::<_, Option<String>>(0).unwrap_or_default()
+        })
+    };
+    let mut wrong = Vec::new();
+    for (name, case) in &cases {
+        let found = |report: &Value| report["tables"].as_array().unwrap().iter().find(|t| t["table"] == *name).cloned();
+        let rejected = |report: &Value| found(report).and_then(|table| table["rejected"].as_u64());
+        let straight = (image("straight", name), rejected(&direct));
+        let other = (image("hopped", name), rejected(&hopped));
+        if straight != other {
+            let why = &table(&hopped["replicate"], name)["error"]["message"];
+            wrong.push(format!("{} {}: {straight:?}, through the replica {other:?} {why}", case.mysql_type, case.sql_literal));
+        }
+    }
+    notes::add(&format!("types through a replica: {} cases, {} differ", cases.len(), wrong.len()));
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }

@@ -192,7 +192,7 @@ impl Sandbox {
     }
 
     /// Two workers, unless the arguments say otherwise.
-    fn run_command(&self, more: &[&str]) -> Command {
+    pub fn run_command(&self, more: &[&str]) -> Command {
         let mut command = self.command();
         command.args(["run", "--json"]).args(more);
         if !more.contains(&"--parallel") {
