@@ -36,8 +36,7 @@ struct World {
 }
 
 impl World {
-    fn new(word: &str, seed: u64, lacks: Lacks) -> Self {
-        let sandbox = Sandbox::new(word);
+    fn new(sandbox: Sandbox, seed: u64, lacks: Lacks) -> Self {
         for (table, engine, clock) in CLOCKED {
             let digits = clock.trim_start_matches(|c: char| c.is_ascii_alphabetic());
             sandbox.source_sql(&[&format!(
@@ -147,8 +146,8 @@ impl World {
 }
 
 /// The night in which both sides differed first, and what the judge said.
-fn nights(word: &str, seed: u64, count: u64, lacks: Lacks) -> Result<(), (u64, String)> {
-    let mut world = World::new(word, seed, lacks);
+fn nights(sandbox: Sandbox, seed: u64, count: u64, lacks: Lacks) -> Result<(), (u64, String)> {
+    let mut world = World::new(sandbox, seed, lacks);
     for night in 0..count {
         world.day();
         if world.random.below(3) == 0 {
@@ -168,20 +167,31 @@ fn seed() -> u64 {
 #[test]
 fn every_night_ends_with_both_sides_equal() {
     let count = if std::env::var_os("ETL_SYNC_TEST_ALL").is_some() { NIGHTS.1 } else { NIGHTS.0 };
-    if let Err((night, text)) = nights("year", seed(), count, Lacks::Nothing) {
+    if let Err((night, text)) = nights(Sandbox::new("year"), seed(), count, Lacks::Nothing) {
         panic!("night {night}: {text}");
     }
     notes::add(&format!("year: {count} nights, equal after each"));
 }
 
 #[test]
+fn every_night_through_a_replica_ends_with_both_sides_equal() {
+    let count = if std::env::var_os("ETL_SYNC_TEST_ALL").is_some() { NIGHTS.1 } else { NIGHTS.0 / 2 };
+    if let Err((night, text)) = nights(Sandbox::new("yearhop").with_replica(), seed(), count, Lacks::Nothing) {
+        panic!("night {night}: {text}");
+    }
+    notes::add(&format!("year through a replica: {count} nights, equal after each"));
+}
+
+#[test]
 fn without_the_safe_point_a_year_is_not_survived() {
-    let (night, _) = nights("yearmax", seed(), NIGHTS.0, Lacks::SafePoint).expect_err("rows that commit late must be missed");
+    let (night, _) =
+        nights(Sandbox::new("yearmax"), seed(), NIGHTS.0, Lacks::SafePoint).expect_err("rows that commit late must be missed");
     println!("differed after night {night}");
 }
 
 #[test]
 fn without_counts_a_year_is_not_survived() {
-    let (night, _) = nights("yearoff", seed(), NIGHTS.0, Lacks::Counts).expect_err("what is deleted must be missed");
+    let (night, _) =
+        nights(Sandbox::new("yearoff"), seed(), NIGHTS.0, Lacks::Counts).expect_err("what is deleted must be missed");
     println!("differed after night {night}");
 }
