@@ -2,15 +2,15 @@
 
 use super::increments::{self, Since};
 use super::planning::{self, Inputs};
-use super::{space, telling};
+use super::{replicate, space, telling};
 use crate::catalog;
 use crate::config::Config;
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
 use crate::error::Result;
-use crate::plan::{Action, TablePlan};
-use crate::report::plan::{PlanReport, PlannedTable};
+use crate::plan::{Action, Plan, TablePlan};
+use crate::report::plan::{Disk, PlanReport, PlannedTable};
 use crate::report::{Renamed, SCHEMA_VERSION};
 use crate::track::lock::{self, Interrupted};
 use crate::track::state::{self, TableState};
@@ -27,6 +27,14 @@ const TABLE_MILLISECONDS: u64 = 2;
 /// # Errors
 /// [`crate::error::Kind::Config`] for names that do not exist; the classified error of a server.
 pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchdog) -> Result<PlanReport> {
+    if let Some(replica) = &config.replica {
+        let plan = replicate::preview(config, replica, tables, full)?;
+        let disk = space::of_replica(&plan, config.settings.parallel);
+        let mut report = report(config, &plan, None, disk);
+        (report.warehouse, report.schema) = (replica.to_string(), replica.database.clone());
+        report.warnings.push("this is the first hop; a run then loads into the warehouse what the replica got".into());
+        return Ok(report.judged());
+    }
     let mut source = MysqlConn::connect(&config.source)?;
     let identity = format!("{}/{}", source.server.identity, config.source.database);
     let mut catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
@@ -50,8 +58,12 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
     };
     let plan = planning::plan(&mut source, inputs)?;
     let disk = space::disk(&plan, config.settings.parallel, &config.warehouse, &mut warehouse);
+    Ok(report(config, &plan, last, disk).judged())
+}
+
+fn report(config: &Config, plan: &Plan, last: Option<Interrupted>, disk: Disk) -> PlanReport {
     let planned = plan.tables.iter().enumerate().map(|(i, table)| planned(i + 1, table));
-    let report = PlanReport {
+    PlanReport {
         schema_version: SCHEMA_VERSION,
         program: env!("CARGO_PKG_VERSION").into(),
         status: "ok",
@@ -68,8 +80,7 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
         seconds_predicted: plan.tables.iter().map(|t| seconds(t.source.bytes_estimated)).sum(),
         disk,
         warnings: config.warnings.iter().cloned().chain(plan.without_loaded_at()).collect(),
-    };
-    Ok(report.judged())
+    }
 }
 
 /// What earlier runs left.

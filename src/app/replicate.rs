@@ -8,7 +8,7 @@ use super::{tracking, typing};
 use crate::catalog::loaded_at::LoadedAt;
 use crate::catalog::replica as tables;
 use crate::catalog::{self, SourceCatalog, SourceTable};
-use crate::config::{Config, Endpoint};
+use crate::config::{Category, Config, Endpoint};
 use crate::conn::mysql::MysqlConn;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::key::KeyRange;
@@ -72,7 +72,8 @@ impl Run<'_> {
         let there = There { copies: replica::of_all(&mut replica)?, foreign: foreign(&mut replica)? };
         let configured = tracking::configured(config, &catalog, &self.options.tables);
         let since = Since { now, ahead, source_identity, full: self.options.full };
-        let plan = self.plan_copies(source, catalog, &endpoint.database, &there, since)?;
+        let wanted = (catalog, self.options.tables.as_slice(), self.options.category);
+        let plan = plan_copies(config, source, wanted, (&endpoint.database, &there), since)?;
         drop(replica);
 
         let place = endpoint.clone();
@@ -102,31 +103,49 @@ impl Run<'_> {
         report.tables.extend(moved.results.iter().filter_map(told));
         moved.ended_by.map_or(Ok(()), Err)
     }
+}
 
-    fn plan_copies(
-        &self,
-        source: &mut MysqlConn,
-        catalog: SourceCatalog,
-        database: &str,
-        there: &There,
-        since: Since<'_>,
-    ) -> Result<Plan> {
-        let (config, options) = (self.config, self.options);
-        let (wanted, refused) = planning::select_class(source, config, catalog, &options.tables, options.category)?;
-        let mut plan = Plan { refused, ..Plan::default() };
-        for table in wanted {
-            let name = table.name.table.clone();
-            match one(source, config, table, database, there, since) {
-                Ok(table) => plan.tables.push(table),
-                Err(error) if matches!(error.kind(), Kind::SnapshotLost | Kind::Unreachable | Kind::Timeout) => {
-                    return Err(error);
-                }
-                Err(error) => plan.refused.push((name, error)),
-            }
+/// Decides every table of the first hop: which rows, by which strategy, in which chunks and order.
+fn plan_copies(
+    config: &Config,
+    source: &mut MysqlConn,
+    (catalog, asked, category): (SourceCatalog, &[String], Option<Category>),
+    (database, there): (&str, &There),
+    since: Since<'_>,
+) -> Result<Plan> {
+    let (wanted, refused) = planning::select_class(source, config, catalog, asked, category)?;
+    let mut plan = Plan { refused, ..Plan::default() };
+    for table in wanted {
+        let name = table.name.table.clone();
+        match one(source, config, table, database, there, since) {
+            Ok(table) => plan.tables.push(table),
+            Err(error) if matches!(error.kind(), Kind::SnapshotLost | Kind::Unreachable | Kind::Timeout) => return Err(error),
+            Err(error) => plan.refused.push((name, error)),
         }
-        plan.order();
-        Ok(plan)
     }
+    plan.order();
+    Ok(plan)
+}
+
+/// What the first hop would do; changes nothing.
+///
+/// # Errors
+/// As the hop itself.
+pub(super) fn preview(config: &Config, endpoint: &Endpoint, asked: &[String], full: bool) -> Result<Plan> {
+    let mut source = MysqlConn::connect(&config.source)?;
+    let source_identity = format!("{}/{}", source.server.identity, config.source.database);
+    let catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
+    planning::check_names(config, &catalog, asked)?;
+    let mut replica = writer(endpoint)?;
+    let now = clock::now(&mut source)?;
+    let ahead = now - clock::now(&mut replica)?;
+    let copies = match replica::filled_from(&mut replica)? {
+        Some(_) => replica::of_all(&mut replica)?,
+        None => BTreeMap::new(),
+    };
+    let there = There { copies, foreign: foreign(&mut replica)? };
+    let since = Since { now, ahead, source_identity: &source_identity, full };
+    plan_copies(config, &mut source, (catalog, asked, None), (&endpoint.database, &there), since)
 }
 
 /// What the replica has when a run begins.

@@ -163,7 +163,7 @@ pub fn text(report: &PlanReport) -> String {
         (None, Some(why)) => format!("free space unknown: {why}"),
         (None, None) => "free space unknown".to_owned(),
     };
-    lines.push(format!("disk on the warehouse: {} needed ({}), {free}", bytes(disk.needed()), disk.how));
+    lines.push(format!("disk on the target: {} needed ({}), {free}", bytes(disk.needed()), disk.how));
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     if disk.is_short() {
         lines.push("failed: the warehouse has not enough disk space for this run".into());

@@ -7,14 +7,12 @@ use crate::conn::mysql::MysqlConn;
 use crate::error::Result;
 use mysql::Value;
 
-/// Makes the table of records, makes those true again that a killed run left, and adds a record `pending` for each table
-/// that has none. Returns how many were added.
+/// Makes the table of records and adds a record `pending` for each table that has none. Returns how many were added.
 ///
 /// # Errors
 /// The classified server error.
 pub fn ensure(conn: &mut MysqlConn, tables: &[String]) -> Result<u64> {
     replica::make(conn)?;
-    conn.execute(include_str!("copy_status_true.sql"), "bringing the status table up to date")?;
     let mut added = 0;
     for names in tables.chunks(500) {
         let places = vec!["(?)"; names.len()].join(", ");
@@ -31,12 +29,14 @@ pub struct CopyStatus {
 }
 
 impl CopyStatus {
-    /// Opens it, with a record for each of `tables`.
+    /// Opens it, with a record for each of `tables`, and makes those true again that a killed run left.
     #[must_use]
     pub fn open(endpoint: &Endpoint, tables: &[String]) -> Self {
         let opened = MysqlConn::connect(endpoint).and_then(|mut conn| {
             conn.make_strict()?;
             ensure(&mut conn, tables)?;
+            // Under the replica's lock nobody else is running.
+            conn.execute(include_str!("copy_status_true.sql"), "bringing the status table up to date")?;
             Ok(conn)
         });
         Self { conn: opened.map_err(|error| log::warn!("{error}; the run goes on without status rows")).ok() }

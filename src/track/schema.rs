@@ -10,6 +10,9 @@ pub const LOAD_STATUS: &str = "etl_load_status";
 /// Name of the status table of the transformation step, in the target schema.
 pub const TRANSFORM_STATUS: &str = "etl_transform_status";
 
+/// Name of the status table of a replica.
+pub const COPY_STATUS_NAME: &str = "etl_copy_status";
+
 /// The status table of a replica, for MySQL and MariaDB: one statement, accepted whatever the session's `sql_mode`, time zone
 /// and default engine are.
 pub const COPY_STATUS: &str = include_str!("copy_status.sql");

@@ -6,6 +6,7 @@ use crate::sandbox::{RUN_MAX, Sandbox};
 use crate::types;
 use mysql::prelude::Queryable;
 use serde_json::Value;
+use std::time::Duration;
 
 fn table<'a>(report: &'a Value, name: &str) -> &'a Value {
     report["tables"].as_array().unwrap().iter().find(|t| t["table"] == name).unwrap()
@@ -176,4 +177,75 @@ fn every_type_survives_the_hop_on_mysql() {
     }
     notes::add(&format!("types through a replica: {} cases, {} differ", cases.len(), wrong.len()));
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+/// Killed at any moment: the next run brings both sides together, and the status tells of no run that is not there.
+#[test]
+fn a_killed_run_is_gone_on_with() {
+    let sandbox = clinic("hopkill");
+    let mut random = crate::random::Random::of_environment();
+    for kill in 0..12 {
+        let running = sandbox.start(&[]);
+        std::thread::sleep(Duration::from_millis(random.below(1200)));
+        running.kill();
+        sandbox.source_sql(&[
+            &format!("UPDATE payment SET amount = amount + {kill} WHERE id % 13 = {kill}"),
+            &format!("DELETE FROM definition WHERE code = 'c{kill}'"),
+        ]);
+    }
+    sandbox.sync(&[]);
+    sandbox.assert_equal(&[]);
+    assert_eq!(leftovers(&sandbox), Vec::<String>::new());
+    let other = "SELECT COUNT(*) FROM etl_copy_status WHERE copy_status <> 'success'";
+    assert_eq!(sandbox.replica().query_first::<u64, _>(other).unwrap(), Some(0));
+}
+
+#[test]
+fn two_runs_do_not_write_to_one_replica() {
+    let sandbox = clinic("hoplock");
+    let mut holder = sandbox.replica();
+    holder.query_drop("SELECT GET_LOCK(CONCAT('etl-sync/', MD5(DATABASE())), 0)").unwrap();
+    assert_eq!(sandbox.command_json("replicate", &[]).code, Some(75));
+    drop(holder);
+    sandbox.command_json("replicate", &[]).expect(0);
+    // A run that slept through its own death: its epoch is not the last one any more.
+    let mut replica = sandbox.replica();
+    replica
+        .query_drop(
+            "CREATE TRIGGER take_over BEFORE INSERT ON etl_chunk_ledger FOR EACH ROW UPDATE etl_job SET epoch = epoch + 1",
+        )
+        .unwrap();
+    sandbox.config("tables.yml", "tables: { payment: { chunk_rows: 100 } }\n");
+    let outcome = sandbox.command_json("replicate", &["--full", "--tables", "payment"]);
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    outcome.says("another run took this replica over");
+}
+
+#[test]
+fn the_source_is_no_replica_and_another_source_is_asked_about() {
+    let sandbox = clinic("hopsame");
+    let same = sandbox.hosts.url("ETL_SYNC_ADMIN_SOURCE_URL", &sandbox.name).replace("127.0.0.1", "localhost");
+    let outcome = sandbox.run_with("ETL_SYNC_REPLICA_URL", &same, &[]);
+    assert_eq!(outcome.code, Some(2), "{outcome}");
+    sandbox.command_json("replicate", &[]).expect(0);
+    sandbox.replica().query_drop("UPDATE etl_job SET source_identity = 'other/db'").unwrap();
+    let outcome = sandbox.command_json("replicate", &[]);
+    assert_eq!(outcome.code, Some(2), "{outcome}");
+    outcome.says("filled from another source (other/db)");
+    sandbox.command_json("replicate", &["--accept-new-source"]).expect(0);
+}
+
+#[test]
+fn the_plan_of_the_first_hop_and_its_rights() {
+    let sandbox = clinic("hopplan");
+    let plan = sandbox.command_json("plan", &[]).report();
+    assert_eq!(table(&plan, "payment")["action"], "first_load");
+    let nothing = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()";
+    assert_eq!(sandbox.replica().query_first::<u64, _>(nothing).unwrap(), Some(0), "a plan makes nothing");
+    sandbox.sync(&[]);
+    let plan = sandbox.command_json("plan", &[]).report();
+    assert_eq!(table(&plan, "payment")["action"], "refresh");
+    let check = sandbox.command_json("check", &[]);
+    check.expect(0);
+    check.says("CREATE TEMPORARY TABLES on");
 }
