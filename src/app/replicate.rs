@@ -20,7 +20,6 @@ use crate::plan::{Action, Plan, TablePlan};
 use crate::report::RunReport;
 use crate::sink::mysql::drop_leftovers;
 use crate::source::{boundaries, clock};
-use crate::track::RunIdentity;
 use crate::track::copies::CopyStatus;
 use crate::track::replica::{self, Claim, CopyState, ReplicaLock};
 use crate::track::writer::Writer;
@@ -48,9 +47,11 @@ impl Run<'_> {
             run_id: &self.run_id,
             source_identity: &source_identity,
             accept_new_source: config.settings.accept_new_source,
+            resume: !self.options.full,
+            resume_within: config.settings.resume_within,
         };
         let lock = ReplicaLock::acquire(conn, claim)?;
-        let result = self.replicate_locked(endpoint, report, &mut source, catalog, lock.identity(), &source_identity);
+        let result = self.replicate_locked(endpoint, report, &mut source, catalog, &lock, &source_identity);
         let outcome = if self.cancel.is_stopping() { "interrupted" } else { sync::outcome(&result, report) };
         result.and(lock.release(outcome))
     }
@@ -61,15 +62,16 @@ impl Run<'_> {
         report: &mut RunReport,
         source: &mut MysqlConn,
         catalog: SourceCatalog,
-        run: &RunIdentity,
+        lock: &ReplicaLock,
         source_identity: &str,
     ) -> Result<()> {
-        let config = self.config;
+        let (config, run) = (self.config, lock.identity());
         let mut replica = writer(endpoint)?;
         drop_leftovers(&mut replica)?;
         let now = clock::now(source)?;
         let ahead = now - clock::now(&mut replica)?;
-        let there = There { copies: replica::of_all(&mut replica)?, foreign: foreign(&mut replica)? };
+        let resumes = lock.resumes().map(ToOwned::to_owned);
+        let there = There { copies: replica::of_all(&mut replica)?, foreign: foreign(&mut replica)?, resumes };
         let configured = tracking::configured(config, &catalog, &self.options.tables);
         let since = Since { now, ahead, source_identity, full: self.options.full };
         let wanted = (catalog, self.options.tables.as_slice(), self.options.category);
@@ -80,6 +82,11 @@ impl Run<'_> {
         let (tracker, writer) = Writer::start_with(move || CopyStatus::open(&place, &configured))?;
         self.announce(&plan, &tracker);
         let targets: BTreeMap<String, TableName> = plan.tables.iter().map(|t| (t.name().to_owned(), t.target.clone())).collect();
+        if let Some(sync) = lock.resumes() {
+            log::info!("going on with the interrupted sync {sync} of the replica: {} tables are done", plan.kept.len());
+            report.resumes = Some(sync.to_owned());
+        }
+        report.tables.extend(plan.kept.iter().map(|(table, rows)| sync::kept(&endpoint.database, table.name(), *rows)));
         report.tables.extend(plan.refused.iter().map(|(name, error)| sync::refused(&endpoint.database, name, error)));
         let services = Services {
             source: &config.source,
@@ -118,7 +125,8 @@ fn plan_copies(
     for table in wanted {
         let name = table.name.table.clone();
         match one(source, config, table, database, there, since) {
-            Ok(table) => plan.tables.push(table),
+            Ok((table, None)) => plan.tables.push(table),
+            Ok((table, Some(rows))) => plan.kept.push((table, rows)),
             Err(error) if matches!(error.kind(), Kind::SnapshotLost | Kind::Unreachable | Kind::Timeout) => return Err(error),
             Err(error) => plan.refused.push((name, error)),
         }
@@ -143,7 +151,7 @@ pub(super) fn preview(config: &Config, endpoint: &Endpoint, asked: &[String], fu
         Some(_) => replica::of_all(&mut replica)?,
         None => BTreeMap::new(),
     };
-    let there = There { copies, foreign: foreign(&mut replica)? };
+    let there = There { copies, foreign: foreign(&mut replica)?, resumes: None };
     let since = Since { now, ahead, source_identity: &source_identity, full };
     plan_copies(config, &mut source, (catalog, asked, None), (&endpoint.database, &there), since)
 }
@@ -154,6 +162,8 @@ struct There {
     copies: BTreeMap<String, CopyState>,
     /// Tables and views that somebody else made.
     foreign: BTreeSet<String>,
+    /// The interrupted sync that this run goes on with.
+    resumes: Option<String>,
 }
 
 fn writer(endpoint: &Endpoint) -> Result<MysqlConn> {
@@ -181,7 +191,7 @@ fn foreign(conn: &mut MysqlConn) -> Result<BTreeSet<String>> {
     Ok(foreign)
 }
 
-/// A full load fills a new table, whatever is there; increments go into the one that is there.
+/// A full load fills a new table, whatever is there; increments go into the one that is there. With rows, it is done.
 fn one(
     conn: &mut MysqlConn,
     config: &Config,
@@ -189,7 +199,7 @@ fn one(
     database: &str,
     there: &There,
     since: Since<'_>,
-) -> Result<TablePlan> {
+) -> Result<(TablePlan, Option<u64>)> {
     let (Selected { source, filter, .. }, rule) = planning::shape(config, table)?;
     let name = source.name.table.clone();
     if tables::is_reserved(&name) || source.columns.iter().any(|column| column.name == tables::NUMBER) {
@@ -216,6 +226,13 @@ fn one(
         loaded_at: LoadedAt::Off,
         incarnation: copy.map(|copy| copy.incarnation.clone()),
     };
+    let done = copy.filter(|copy| {
+        let is_its = there.resumes.as_ref() == Some(&copy.sync_id);
+        is_its && copy.fingerprint == plan.replica_fingerprint()
+    });
+    if let Some(copy) = done {
+        return Ok((plan, Some(copy.rows)));
+    }
     let stored = copy.map(|copy| Stored::in_replica(&plan, copy));
     increments::apply(conn, &mut plan, &rule, stored, since)?;
     if plan.increments.as_ref().is_some_and(|increments| increments.since.is_some()) {
@@ -223,15 +240,15 @@ fn one(
     } else if strategy::is_split(strategy) {
         plan.chunks = boundaries::ranges(conn, &plan, goal)?;
     }
-    Ok(plan)
+    Ok((plan, None))
 }
 
 /// What the first hop hands over to a load: the source that the replica was filled from, and what it holds of each table.
 /// Takes off of the replica's catalog what is not the source's.
 ///
 /// # Errors
-/// [`Kind::Config`] for a replica that nobody filled, tables that it does not hold and type rules that cannot be followed;
-/// the classified server error.
+/// [`Kind::Config`] for a replica that nobody filled, tables of `asked` that it does not hold and type rules that cannot be
+/// followed; the classified server error.
 pub(super) fn handed(
     config: &Config,
     conn: &mut MysqlConn,

@@ -161,7 +161,9 @@ impl<'a> Run<'a> {
                 (format!("{}/{}", source.server.identity, from.database), None)
             }
             Some(_) => {
-                let (filled_from, copies) = replicate::handed(config, &mut source, &mut catalog, &self.options.tables)?;
+                // After a first hop of this run, what it does not hold has failed there and is told so.
+                let asked: &[String] = if self.options.hops == Hops::Load { &self.options.tables } else { &[] };
+                let (filled_from, copies) = replicate::handed(config, &mut source, &mut catalog, asked)?;
                 (filled_from, Some(copies))
             }
         };
@@ -396,7 +398,7 @@ pub(super) fn refused(schema: &str, table: &str, error: &Error) -> TableReport {
     TableReport { error: Some(ErrorReport::from(error)), ..blank(schema, table, "refused") }
 }
 
-fn kept(schema: &str, table: &str, rows: u64) -> TableReport {
+pub(super) fn kept(schema: &str, table: &str, rows: u64) -> TableReport {
     TableReport { rows, ..blank(schema, table, "kept") }
 }
 

@@ -8,6 +8,7 @@ use crate::conn::mysql::MysqlConn;
 use crate::error::{Error, Kind, Result};
 use mysql::Value;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Name of the lock; with the database, because locks belong to the whole server. At most 64 characters.
 const LOCK: &str = "CONCAT('etl-sync/', MD5(DATABASE()))";
@@ -18,6 +19,8 @@ const LOCK_WAIT: u32 = 3;
 /// The state of a table whose incarnation is the one that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyState {
+    /// The sync that the run belonged to.
+    pub sync_id: String,
     /// Which table it speaks of.
     pub incarnation: String,
     /// Epoch of the run that wrote last.
@@ -55,6 +58,7 @@ pub struct NewCopy<'a> {
 pub struct ReplicaLock {
     conn: MysqlConn,
     identity: RunIdentity,
+    resumes: Option<String>,
 }
 
 /// What a run brings when it asks for the lock.
@@ -66,6 +70,10 @@ pub struct Claim<'a> {
     pub source_identity: &'a str,
     /// Take over a replica that another source filled.
     pub accept_new_source: bool,
+    /// Go on with an interrupted sync.
+    pub resume: bool,
+    /// How long after its start an interrupted sync is gone on with.
+    pub resume_within: Duration,
 }
 
 impl ReplicaLock {
@@ -83,18 +91,26 @@ impl ReplicaLock {
         let doing = "taking the replica over";
         conn.execute("START TRANSACTION", doing)?;
         let last = filled_from(&mut conn)?;
-        if let Some(source) = last.filter(|last| last != claim.source_identity && !claim.accept_new_source) {
+        if let Some(source) = last.as_ref().filter(|last| *last != claim.source_identity && !claim.accept_new_source) {
             return Err(Error::new(Kind::Config, format!("{} was filled from another source ({source})", conn.what()))
                 .hint("use another database as the replica, or pass --accept-new-source when this is meant"));
         }
-        let values = [claim.run_id, claim.source_identity];
+        let same_source = last.as_deref() == Some(claim.source_identity);
+        let resumes = if claim.resume && same_source { interrupted(&mut conn, claim.resume_within, doing)? } else { None };
+        let sync_id = resumes.clone().unwrap_or_else(|| claim.run_id.to_owned());
+        let values = [claim.run_id, &sync_id, claim.source_identity];
         conn.write(include_str!("replica_take_over.sql"), values.map(Value::from).to_vec(), doing)?;
         let epoch = conn.text("SELECT CONCAT(epoch) FROM etl_job WHERE id = 1", doing)?.and_then(|text| text.parse().ok());
         let epoch = epoch.ok_or_else(|| Error::new(Kind::Internal, format!("{doing}: no epoch")))?;
         conn.execute("COMMIT", doing)?;
-        let run_id = claim.run_id.to_owned();
-        let identity = RunIdentity { job: "replica".into(), epoch, sync_id: run_id.clone(), run_id };
-        Ok(Self { conn, identity })
+        let identity = RunIdentity { job: "replica".into(), epoch, sync_id, run_id: claim.run_id.to_owned() };
+        Ok(Self { conn, identity, resumes })
+    }
+
+    /// The interrupted sync that this run goes on with: what it has finished stays done.
+    #[must_use]
+    pub fn resumes(&self) -> Option<&str> {
+        self.resumes.as_deref()
     }
 
     /// Who writes from now on.
@@ -111,6 +127,16 @@ impl ReplicaLock {
         let sql = "UPDATE etl_job SET ended_at = CURRENT_TIMESTAMP(6), outcome = ? WHERE id = 1 AND epoch = ?";
         self.conn.write(sql, vec![outcome.into(), self.identity.epoch.into()], "ending the run").map(|_| ())
     }
+}
+
+/// The sync of the last run, when that did not come to its end and is not too old.
+fn interrupted(conn: &mut MysqlConn, within: Duration, doing: &str) -> Result<Option<String>> {
+    let sql = format!(
+        "SELECT sync_id FROM etl_job WHERE id = 1 AND COALESCE(outcome, 'interrupted') = 'interrupted' \
+         AND started_at > CURRENT_TIMESTAMP(6) - INTERVAL {} SECOND",
+        within.as_secs()
+    );
+    conn.text(&sql, doing)
 }
 
 /// Makes our own tables; changes nothing that exists.
@@ -160,6 +186,7 @@ pub fn upsert(conn: &mut MysqlConn, run: &RunIdentity, new: &NewCopy<'_>, doing:
     let values = vec![
         new.table.into(),
         run.run_id.as_str().into(),
+        run.sync_id.as_str().into(),
         new.incarnation.into(),
         run.epoch.into(),
         rows.into(),
@@ -197,6 +224,6 @@ fn states(conn: &mut MysqlConn, of: Option<(&str, &str)>, doing: &str) -> Result
 }
 
 fn state(row: mysql::Row) -> Option<(String, CopyState)> {
-    let (table, incarnation, number, rows, fingerprint, source_identity, watermark) = mysql::from_row_opt(row).ok()?;
-    Some((table, CopyState { incarnation, number, rows, fingerprint, source_identity, watermark }))
+    let (table, sync_id, incarnation, number, rows, fingerprint, source_identity, watermark) = mysql::from_row_opt(row).ok()?;
+    Some((table, CopyState { sync_id, incarnation, number, rows, fingerprint, source_identity, watermark }))
 }

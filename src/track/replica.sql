@@ -4,7 +4,10 @@ CREATE TABLE IF NOT EXISTS etl_job (
     -- Raised by every run; a transaction of an older one is refused.
     epoch           BIGINT NOT NULL,
     run_id          VARCHAR(64) NOT NULL,
+    -- The run that the sync began with: an interrupted one is gone on with.
+    sync_id         VARCHAR(64) NOT NULL,
     source_identity VARCHAR(512) NOT NULL,
+    -- Of the sync.
     started_at      TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
     ended_at        TIMESTAMP(6) NULL DEFAULT NULL,
     outcome         VARCHAR(32) NULL
@@ -13,6 +16,7 @@ CREATE TABLE IF NOT EXISTS etl_job (
 CREATE TABLE IF NOT EXISTS etl_table_state (
     table_name      VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
     run_id          VARCHAR(64) NOT NULL,
+    sync_id         VARCHAR(64) NOT NULL,
     -- The state is that of the table whose comment names the same incarnation, and of no other.
     incarnation     VARCHAR(64) NOT NULL,
     -- Epoch of the run that wrote last; rows carry it in _replicated_in.

@@ -1,7 +1,8 @@
-INSERT INTO etl_table_state (table_name, run_id, incarnation, number, rows_held, fingerprint, source_identity, watermark)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO etl_table_state (table_name, run_id, sync_id, incarnation, number, rows_held, fingerprint, source_identity, watermark)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON DUPLICATE KEY UPDATE
     run_id = VALUES(run_id),
+    sync_id = VALUES(sync_id),
     incarnation = VALUES(incarnation),
     number = VALUES(number),
     rows_held = VALUES(rows_held),

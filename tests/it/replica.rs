@@ -255,3 +255,24 @@ fn the_plan_of_the_first_hop_and_its_rights() {
     check.expect(0);
     check.says("CREATE TEMPORARY TABLES on");
 }
+
+#[test]
+fn what_an_interrupted_first_hop_has_finished_stays_done() {
+    let sandbox = clinic("hopresume");
+    sandbox.command_json("replicate", &[]).expect(0);
+    let again = |sql: &str, more: &[&str]| {
+        sandbox.replica().query_drop(sql).unwrap();
+        let outcome = sandbox.command_json("replicate", more);
+        outcome.expect(0);
+        ["payment", "definition"].map(|name| outcome.status(name))
+    };
+    // As a kill leaves it, when all but one table are done.
+    let killed = "UPDATE etl_job SET outcome = NULL, ended_at = NULL";
+    assert_eq!(again(killed, &[]), ["kept", "kept"]);
+    let other = "UPDATE etl_table_state, etl_job SET outcome = NULL, etl_table_state.run_id = 'x', etl_table_state.sync_id = 'x' \
+                 WHERE table_name = 'definition'";
+    assert_eq!(again(other, &[]), ["kept", "loaded"]);
+    assert_eq!(again(killed, &["--full"]), ["loaded", "loaded"]);
+    assert_eq!(again("UPDATE etl_job SET outcome = NULL, started_at = '2020-01-01'", &[]), ["loaded", "loaded"]);
+    assert_eq!(again("SELECT 1", &[]), ["loaded", "loaded"], "a sync that ended is not gone on with");
+}
