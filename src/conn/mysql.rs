@@ -133,7 +133,7 @@ impl MysqlConn {
     pub fn make_strict(&mut self) -> Result<()> {
         const MODES: &str = "STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO";
         let doing = "setting up a session that writes";
-        self.execute(&format!("SET SESSION sql_mode = '{MODES}', foreign_key_checks = 0, innodb_strict_mode = 1"), doing)?;
+        self.execute(&format!("SET SESSION sql_mode = '{MODES}'"), doing)?;
         let seen = self.text("SELECT @@session.sql_mode", doing)?.unwrap_or_default();
         if MODES.split(',').all(|mode| seen.split(',').any(|seen| seen == mode)) {
             return Ok(());

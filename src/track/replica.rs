@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Name of the lock; with the database, because locks belong to the whole server. At most 64 characters.
-const LOCK: &str = "CONCAT('etl-sync/', MD5(DATABASE()))";
+const LOCK: &str = "CONCAT('etl-sync/', LEFT(SHA2(DATABASE(), 256), 40))";
 
 /// Seconds that the lock of a run that is just dying is waited for.
 const LOCK_WAIT: u32 = 3;

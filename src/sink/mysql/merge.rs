@@ -4,7 +4,7 @@ use crate::catalog::Column;
 use crate::catalog::replica::NUMBER;
 use crate::conn::mysql::MysqlConn;
 use crate::error::{Error, Kind, Result};
-use crate::key::{KeyRange, KeyValue};
+use crate::key::KeyRange;
 use crate::name::quote_mysql;
 use crate::sink::{Load, Outcome};
 use crate::value::ColumnType;
@@ -47,7 +47,7 @@ fn both(column: &Column, sign: &str) -> String {
 /// Rows inside the ranges that staging does not have; ranges are of an integer key only.
 fn delete(load: &Load<'_>, ranges: &[KeyRange]) -> Option<String> {
     let key = load.plan.source.key_columns().next().map(|c| format!("t.{}", quote_mysql(&c.name)))?;
-    let inside: Vec<String> = ranges.iter().map(|range| bounds(&key, range)).collect();
+    let inside: Vec<String> = ranges.iter().map(|range| range.of_integers(&key)).collect();
     let same: Vec<String> = load.plan.source.key_columns().map(|c| both(c, "=")).collect();
     (!inside.is_empty()).then(|| {
         format!(
@@ -59,16 +59,6 @@ fn delete(load: &Load<'_>, ranges: &[KeyRange]) -> Option<String> {
             key.trim_start_matches("t.")
         )
     })
-}
-
-fn bounds(key: &str, range: &KeyRange) -> String {
-    let bound = |sign: &str, end: &Option<Vec<KeyValue>>| match end.as_deref() {
-        Some([KeyValue::Int(value)]) => Some(format!("{key} {sign} {value}")),
-        Some([KeyValue::UInt(value)]) => Some(format!("{key} {sign} {value}")),
-        _ => None,
-    };
-    let both: Vec<String> = bound(">=", &range.low).into_iter().chain(bound("<", &range.high)).collect();
-    if both.is_empty() { "TRUE".into() } else { format!("({})", both.join(" AND ")) }
 }
 
 /// Only rows that differ get the run's number, or the next load would read them for nothing.

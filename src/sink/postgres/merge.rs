@@ -9,7 +9,7 @@ use crate::catalog::loaded_at::NAME;
 use crate::catalog::{KeyKind, TargetTable};
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
-use crate::key::{KeyRange, KeyValue};
+use crate::key::KeyRange;
 use crate::name::{literal_postgres, quote_postgres};
 use crate::sink::{Load, Outcome, Proof};
 use std::collections::BTreeSet;
@@ -211,24 +211,13 @@ fn past(load: &Load<'_>, staging: &str, target: &str, ranges: &[KeyRange]) -> St
     if ranges.is_empty() {
         return changed;
     }
-    let inside: Vec<String> = ranges.iter().map(|range| format!("({})", bounds(&format!("t.{key}"), range))).collect();
+    let inside: Vec<String> = ranges.iter().map(|range| range.of_integers(&format!("t.{key}"))).collect();
     format!(
         "{changed} UNION ALL SELECT t.ctid, NULL FROM ONLY {target} t WHERE ({}) \
          AND NOT EXISTS (SELECT 1 FROM {staging} s WHERE {})",
         inside.join(" OR "),
         same_key(load)
     )
-}
-
-/// A range of an integer key; no range in SQL is made of any other key, because servers order strings differently.
-fn bounds(key: &str, range: &KeyRange) -> String {
-    let bound = |sign: &str, end: &Option<Vec<KeyValue>>| match end.as_deref() {
-        Some([KeyValue::Int(value)]) => Some(format!("{key} {sign} {value}")),
-        Some([KeyValue::UInt(value)]) => Some(format!("{key} {sign} {value}")),
-        _ => None,
-    };
-    let both: Vec<String> = bound(">=", &range.low).into_iter().chain(bound("<", &range.high)).collect();
-    if both.is_empty() { "true".into() } else { both.join(" AND ") }
 }
 
 /// Without a key rows are told apart by their whole text image and by how often it occurs.
