@@ -260,7 +260,7 @@ pub(super) fn handed(
         Error::new(Kind::Config, format!("{}: nothing was replicated into it", conn.what()))
             .hint("run `etl-sync replicate` first")
     })?;
-    tables::as_source(catalog);
+    tables::as_source(catalog)?;
     typing::apply(config, &mut catalog.tables)?;
     let copies = replica::of_all(conn)?;
     let known: BTreeSet<&str> = copies.keys().map(String::as_str).collect();

@@ -5,7 +5,7 @@
 //! has the source's columns, its key, and [`NUMBER`]. Its comment begins with its incarnation: the state of a table is only
 //! that of the incarnation it names, because MySQL cannot commit a rename together with a row.
 
-use super::{Column, KeyKind, SourceCatalog, SourceTable};
+use super::{Column, KeyKind, SourceCatalog, SourceTable, cast};
 use crate::conn::mysql::ServerInfo;
 use crate::error::{Error, Kind, Result};
 use crate::name::{TableName, quote_mysql};
@@ -28,6 +28,12 @@ const KEY_BYTES_MAX: u32 = 3072;
 
 /// Bytes that all columns together may have in a row, long texts aside: the server's 65,535 less what it adds.
 const ROW_BYTES_MAX: u32 = 60_000;
+
+/// What the comment of a column begins with that is JSON at the source and its text in the replica.
+const JSON: &str = "etl-sync json;";
+
+/// Longest column comment, characters.
+const COLUMN_COMMENT_CHARS_MAX: usize = 1024;
 
 /// Longest table comment, characters.
 const COMMENT_CHARS_MAX: usize = 2048;
@@ -59,8 +65,11 @@ pub fn incarnation(comment: &str) -> Option<&str> {
     Some(rest.split_once(';').map_or(rest, |(incarnation, _)| incarnation))
 }
 
-/// What [`NUMBER`] and the incarnation are taken off of, so that a replica's table looks like the source's.
-pub fn as_source(catalog: &mut SourceCatalog) {
+/// Takes off of a replica's catalog what is ours, so that its tables look like the source's.
+///
+/// # Errors
+/// None in practice: JSON has a type rule.
+pub fn as_source(catalog: &mut SourceCatalog) -> Result<()> {
     catalog.tables.retain(|table| !is_reserved(&table.name.table));
     catalog.refused.retain(|table| !is_reserved(&table.name.table));
     for table in &mut catalog.tables {
@@ -69,7 +78,15 @@ pub fn as_source(catalog: &mut SourceCatalog) {
         if incarnation(&table.comment).is_some() {
             table.comment = table.comment.split_once(';').map(|(_, own)| own.to_owned()).unwrap_or_default();
         }
+        for column in &mut table.columns {
+            if let Some(own) = column.comment.strip_prefix(JSON) {
+                column.comment = own.to_owned();
+                (column.declared, column.data_type) = ("json".into(), "json".into());
+                (column.ty, column.rule) = cast::column(&table.name, &column.name, "json", "json", false)?;
+            }
+        }
     }
+    Ok(())
 }
 
 /// The statement that makes the table.
@@ -109,7 +126,8 @@ pub fn create_table(name: &TableName, source: &SourceTable, server: &ServerInfo,
 #[must_use]
 pub fn shape(source: &SourceTable) -> String {
     let column = |c: &Column| {
-        format!("{} {} {} {}", quote_mysql(&c.name), c.declared, c.charset.as_deref().unwrap_or(""), u8::from(c.nullable))
+        let charset = c.charset.as_deref().unwrap_or("");
+        format!("{} {} {charset} {} {}", quote_mysql(&c.name), c.declared, u8::from(c.nullable), literal(&c.comment))
     };
     let columns: Vec<String> = source.columns.iter().map(column).collect();
     let key: Vec<&str> = source.key_columns().map(|c| c.name.as_str()).collect();
@@ -148,7 +166,9 @@ fn definition(source: &SourceTable, column: &Column, server: &ServerInfo, shorte
     let declared = column.declared.split("/*").next().unwrap_or_default().trim();
     let mut text = match word {
         // MariaDB calls it longtext; its check came with the word.
-        _ if matches!(column.ty, ColumnType::Json | ColumnType::Jsonb) => "json".to_owned(),
+        _ if is_json(column) && server.mariadb => "json".to_owned(),
+        // MySQL would take 1.50 for the number 1.5 and write it so.
+        _ if is_json(column) => format!("longtext CHARACTER SET utf8mb4 COLLATE {}", collation(server)),
         "geomcollection" => "geometrycollection".to_owned(),
         _ if column.charset.is_some() => {
             let declared = wide_enough(column, declared, shorten);
@@ -163,7 +183,16 @@ fn definition(source: &SourceTable, column: &Column, server: &ServerInfo, shorte
         (false, _) => text.push_str(" NOT NULL"),
         (true, _) => {}
     }
+    let mark = if is_json(column) && !server.mariadb { JSON } else { "" };
+    if !(mark.is_empty() && column.comment.is_empty()) {
+        let comment: String = format!("{mark}{}", column.comment).chars().take(COLUMN_COMMENT_CHARS_MAX).collect();
+        text.push_str(&format!(" COMMENT {}", literal(&comment)));
+    }
     Ok(text)
+}
+
+const fn is_json(column: &Column) -> bool {
+    matches!(column.ty, ColumnType::Json | ColumnType::Jsonb)
 }
 
 /// The declared type, or a longer one where the same text has more bytes in utf8mb4, or a row would have too many.
