@@ -91,9 +91,12 @@ fn usable(
     (columns, lookback): (&[Incremental], Lookback),
     since: Since<'_>,
 ) -> Result<(Watermark, Vec<Mark>), String> {
-    let Some((existing, state)) = existing.zip(state).filter(|_| plan.action == Action::Refresh) else {
+    let Some((existing, state)) = existing.zip(state).filter(|_| plan.action != Action::FirstLoad) else {
         return Err("nothing was loaded before".into());
     };
+    if plan.drift.needs_all_rows() {
+        return Err("columns of the target change".into());
+    }
     if since.full {
         return Err("--full".into());
     }

@@ -2,9 +2,9 @@
 
 use super::increments::{self, Since};
 use super::typing;
-use crate::catalog::ddl::{self, Difference};
+use crate::catalog::drift;
 use crate::catalog::loaded_at::LoadedAt;
-use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetKind, TargetTable};
+use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetTable};
 use crate::config::{Category, ColumnSelection, Config, Problems, TableRule};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
@@ -118,6 +118,9 @@ pub fn selected(conn: &mut MysqlConn, config: &Config, asked: &[String]) -> Resu
 pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
     let Inputs { config, catalog, targets, tables: asked, category, states, resumes, since } = inputs;
     let mut plan = Plan::default();
+    if asked.is_empty() && category.is_none() {
+        plan.gone = gone(config, &catalog, states);
+    }
     let (mut wanted, refused) = select(conn, config, catalog, asked)?;
     let class =
         |table: &SourceTable| config.tables.rule(&table.name.table).category.unwrap_or(Category::of(table.rows_estimated));
@@ -137,6 +140,14 @@ pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
     }
     plan.order();
     Ok(plan)
+}
+
+/// Tables with a state row that the source does not have any more. One that the configuration leaves out is no loss.
+fn gone(config: &Config, catalog: &SourceCatalog, states: &BTreeMap<String, TableState>) -> Vec<String> {
+    let tables = catalog.tables.iter().map(|t| &t.name).chain(catalog.refused.iter().map(|r| &r.name));
+    let there: BTreeSet<&str> = tables.chain(&catalog.views).map(|name| name.table.as_str()).collect();
+    let lost = states.keys().filter(|name| !there.contains(name.as_str()) && config.tables.selects(name));
+    lost.cloned().collect()
 }
 
 /// The tables that are wanted, and those that are wanted but cannot be copied.
@@ -187,20 +198,25 @@ fn one(
 ) -> Result<Decided> {
     let (Selected { source: table, target, filter }, rule) = shape(config, table)?;
     let existing = targets.get(&target.table);
-    if let Some(existing) = existing {
-        fits(&table, existing)?;
-    }
-    let action = if existing.is_some() { Action::Refresh } else { Action::FirstLoad };
+    let is_ours = |existing: &TargetTable| last.state.is_some_and(|state| state.target_oid == i64::from(existing.oid));
+    let drift = existing.map(|existing| drift::decide(&table, existing, is_ours(existing))).transpose()?.unwrap_or_default();
+    let action = match existing {
+        None => Action::FirstLoad,
+        Some(_) if drift.exchanges() => Action::Exchange,
+        Some(_) => Action::Refresh,
+    };
     let goal = goal(config, &table, &rule);
     let facts = Facts { action, splitter: strategy::splitter(&table), chunks_wanted: goal.chunks(), configured: rule.strategy };
     let (strategy, reason) = strategy::choose(facts);
     let loaded_at = LoadedAt::decide(config.settings.loaded_at, &table, existing);
     let chunks = vec![KeyRange::everything()];
-    let mut plan = TablePlan { source: table, target, filter, action, strategy, reason, chunks, increments: None, loaded_at };
+    let increments = None;
+    let mut plan = TablePlan { source: table, target, filter, action, strategy, reason, chunks, increments, loaded_at, drift };
     // Done counts only for the same columns in the same table with the same storage.
     let same = |state: &&TableState| {
         let storage = (state.target_oid, state.target_relfilenode);
         state.fingerprint == plan.fingerprint()
+            && !plan.drift.needs_all_rows()
             && existing.is_some_and(|target| (i64::from(target.oid), i64::from(target.relfilenode)) == storage)
     };
     let done = last.state.filter(|state| last.resumes == Some(state.sync_id.as_str()));
@@ -294,26 +310,4 @@ fn apply_key(table: &mut SourceTable, rule: &TableRule) -> Result<()> {
     set_key(table, key);
     table.key_kind = KeyKind::Unique;
     Ok(())
-}
-
-/// Whether a refresh can be made into what PostgreSQL has; an added column can, anything narrower cannot.
-fn fits(table: &SourceTable, existing: &TargetTable) -> Result<()> {
-    let doing = format!("table {}: its target {}", table.name, existing.name);
-    if existing.kind != TargetKind::Table {
-        return Err(
-            Error::new(Kind::Changed, format!("{doing} is not an ordinary table")).hint("rename or drop it in the warehouse")
-        );
-    }
-    let bad: Vec<String> = ddl::matches(table, existing)
-        .iter()
-        .filter(|d| {
-            matches!(d, Difference::Changed { .. } | Difference::Generated { .. } | Difference::Dropped { not_null: true, .. })
-        })
-        .map(ToString::to_string)
-        .collect();
-    if bad.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(Kind::Changed, format!("{doing} does not fit any more: {}", bad.join("; ")))
-        .hint("change the column in the warehouse, or rename the old table away: the next run then loads it anew"))
 }

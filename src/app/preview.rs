@@ -9,7 +9,7 @@ use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
 use crate::error::Result;
-use crate::plan::{Action, TablePlan};
+use crate::plan::TablePlan;
 use crate::report::plan::{PlanReport, PlannedTable};
 use crate::report::{Renamed, SCHEMA_VERSION};
 use crate::track::lock::{self, Interrupted};
@@ -66,7 +66,7 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
         bytes_estimated: plan.tables.iter().map(|t| t.source.bytes_estimated).sum(),
         seconds_predicted: plan.tables.iter().map(|t| seconds(t.source.bytes_estimated)).sum(),
         disk,
-        warnings: config.warnings.iter().cloned().chain(plan.without_loaded_at()).collect(),
+        warnings: config.warnings.iter().cloned().chain(plan.without_loaded_at()).chain(plan.no_longer_there()).collect(),
     };
     Ok(report.judged())
 }
@@ -101,10 +101,7 @@ fn planned(order: usize, table: &TablePlan) -> PlannedTable {
         order,
         table: table.name().to_owned(),
         target: table.target.to_string(),
-        action: match table.action {
-            Action::FirstLoad => "first_load",
-            Action::Refresh => "refresh",
-        },
+        action: table.action.word(),
         strategy: table.strategy.to_string(),
         reason: table.reason.clone(),
         rows_estimated: table.source.rows_estimated,
@@ -113,6 +110,7 @@ fn planned(order: usize, table: &TablePlan) -> PlannedTable {
         seconds_predicted: seconds(table.source.bytes_estimated),
         columns: telling::special(&table.source),
         renamed: table.renamed().into_iter().map(Renamed::from).collect(),
+        drift: table.drift.lines(),
     }
 }
 
@@ -130,6 +128,7 @@ fn keep(config: &Config, table: &str) -> PlannedTable {
         seconds_predicted: 0.0,
         columns: Vec::new(),
         renamed: Vec::new(),
+        drift: Vec::new(),
     }
 }
 

@@ -194,7 +194,12 @@ fn work<'a>(
         fingerprint: table.fingerprint(),
         clock,
         deletes_percent_max: services.limits.deletes_percent_max,
-        nullable: Mutex::new(existing.map(|target| nullable_already(table, target)).unwrap_or_default()),
+        nullable: Mutex::new(
+            existing
+                .filter(|_| table.action == Action::Refresh)
+                .map(|target| nullable_already(table, target))
+                .unwrap_or_default(),
+        ),
     };
     let jobs = if table.is_single() { 1 } else { table.chunks.len() + 1 };
     TableWork::new(load, jobs, hold, services.limits.rejected_rows_max)
