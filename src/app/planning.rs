@@ -8,6 +8,7 @@ use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetTable};
 use crate::config::{Category, ColumnSelection, Config, Problems, TableRule};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
+use crate::conn::watchdog::Watchdog;
 use crate::error::{Error, Kind, Result};
 use crate::key::KeyRange;
 use crate::name::TableName;
@@ -16,7 +17,7 @@ use crate::plan::strategy::{self, Facts};
 use crate::plan::{Action, Plan, TablePlan};
 use crate::source::boundaries;
 use crate::track::schema::{LOAD_STATUS, TRANSFORM_STATUS};
-use crate::track::state::TableState;
+use crate::track::state::{self, TableState};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Memory that drained chunks of all workers may take together; each still gets at most the configured size.
@@ -58,14 +59,51 @@ pub fn targets(config: &Config, warehouse: &mut PostgresConn) -> Result<BTreeMap
 /// [`Kind::Config`] with every name of the configuration and the command line that does not exist and the nearest one
 /// that does, or with every type rule that cannot be followed.
 pub fn configure(config: &Config, catalog: &mut SourceCatalog, asked: &[String]) -> Result<()> {
-    check_names(config, catalog, asked)?;
+    check_names(config, catalog, asked, &[])?;
     typing::apply(config, &mut catalog.tables)
 }
 
-fn check_names(config: &Config, catalog: &SourceCatalog, asked: &[String]) -> Result<()> {
+/// As [`configure`], but a table that was loaded before may be named although the source does not have it any more: one table
+/// that is gone must not keep all others from being loaded. The warehouse is asked only when a name is missing.
+///
+/// # Errors
+/// As [`configure`].
+pub fn configure_known(config: &Config, catalog: &mut SourceCatalog, asked: &[String], watchdog: &Watchdog) -> Result<()> {
+    if let Err(error) = check_names(config, catalog, asked, &[]) {
+        let known = former(config, watchdog).unwrap_or_else(|why| {
+            log::debug!("{why}");
+            Vec::new()
+        });
+        if known.is_empty() {
+            return Err(error);
+        }
+        check_names(config, catalog, asked, &known)?;
+    }
+    typing::apply(config, &mut catalog.tables)
+}
+
+/// Tables that this job has loaded, with the columns of their targets.
+fn former(config: &Config, watchdog: &Watchdog) -> Result<Vec<(String, Vec<String>)>> {
+    let mut warehouse = PostgresConn::connect(&config.warehouse, "etl-sync/names", watchdog)?;
+    let ours = "SELECT 1 WHERE to_regclass('etl_sync.etl_table_state') IS NOT NULL";
+    if warehouse.rows(ours, &[], "looking for an earlier run")?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let states = state::of_job(&mut warehouse, &config.warehouse_schema)?;
+    let targets = targets(config, &mut warehouse)?;
+    let columns = |name: &String| {
+        let target = targets.get(&catalog::names::table(name));
+        target.map(|target| target.columns.iter().map(|column| column.name.clone()).collect()).unwrap_or_default()
+    };
+    Ok(states.keys().map(|name| (name.clone(), columns(name))).collect())
+}
+
+fn check_names(config: &Config, catalog: &SourceCatalog, asked: &[String], former: &[(String, Vec<String>)]) -> Result<()> {
     let columns = |table: &SourceTable| table.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
     let copied: Vec<(String, Vec<String>)> = catalog.tables.iter().map(|t| (t.name.table.clone(), columns(t))).collect();
-    let by_name = copied.iter().map(|(table, columns)| (table.as_str(), columns.iter().map(String::as_str).collect()));
+    // What the source has comes last: of two entries with one name it counts.
+    let by_name =
+        former.iter().chain(&copied).map(|(table, columns)| (table.as_str(), columns.iter().map(String::as_str).collect()));
     let problems = config.tables.check_against(by_name);
     if !problems.is_empty() {
         return Err(Problems::new(problems).into());

@@ -30,7 +30,7 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
     let mut source = MysqlConn::connect(&config.source)?;
     let identity = format!("{}/{}", source.server.identity, config.source.database);
     let mut catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
-    planning::configure(config, &mut catalog, tables)?;
+    planning::configure_known(config, &mut catalog, tables, watchdog)?;
     let mut warehouse = PostgresConn::connect(&config.warehouse, "etl-sync/plan", watchdog)?;
     warehouse.batch("SET default_transaction_read_only = on", "making the session read-only")?;
     let Before { interrupted, states } = before(config, &identity, &mut warehouse)?;

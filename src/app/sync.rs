@@ -87,7 +87,7 @@ impl<'a> Run<'a> {
         let mut source = MysqlConn::connect(&config.source)?;
         let source_identity = format!("{}/{}", source.server.identity, config.source.database);
         let mut catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
-        planning::configure(config, &mut catalog, &self.options.tables)?;
+        planning::configure_known(config, &mut catalog, &self.options.tables, self.watchdog)?;
         capacity::preflight(config, &mut source, self.watchdog)?;
 
         let claim = Claim {

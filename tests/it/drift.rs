@@ -280,6 +280,40 @@ fn what_cannot_be_carried_over_keeps_the_old_table() {
     sandbox.assert_clean();
 }
 
+/// What rests on the table as a whole, or on its other columns, does not mind a wider column.
+#[test]
+fn what_does_not_read_a_column_lets_it_widen() {
+    let sandbox = Sandbox::new("widenfree");
+    sandbox.source_sql(&[
+        "CREATE TABLE t (id INT PRIMARY KEY, v INT, w INT NOT NULL)",
+        "INSERT INTO t VALUES (1, 1, 1)",
+        "CREATE TABLE u (id INT PRIMARY KEY, v INT)",
+        "INSERT INTO u VALUES (1, 1)",
+    ]);
+    sandbox.config("tables.yml", "exclude: [child]\n");
+    sandbox.sync(&[]);
+    sandbox
+        .warehouse()
+        .batch_execute(
+            "CREATE VIEW others AS SELECT id, w FROM t; CREATE PUBLICATION p FOR TABLE t; CREATE STATISTICS s ON v, w FROM t; \
+             ALTER TABLE t ADD CHECK (v > 0), REPLICA IDENTITY FULL; CREATE INDEX ON t (v) WHERE v > 0; \
+             CREATE TABLE child (id int PRIMARY KEY REFERENCES t, v int); INSERT INTO child VALUES (1, 1); \
+             CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger(); \
+             ALTER TABLE u ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON u USING (v > 0)",
+        )
+        .unwrap();
+    sandbox.source_sql(&["ALTER TABLE t MODIFY v BIGINT", "ALTER TABLE u MODIFY v BIGINT"]);
+    let outcome = sandbox.run(&[]);
+    outcome.expect(1).says("is to widen from integer to bigint, but in its way: policy own on table raw.u");
+    assert_eq!((outcome.status("t"), outcome.status("u")), ("loaded".into(), "refused".into()));
+    assert!(
+        sandbox.holds("SELECT atttypid = 'bigint'::regtype FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'v'")
+    );
+    sandbox.warehouse().batch_execute("DROP POLICY own ON u").unwrap();
+    sandbox.sync(&[]);
+    sandbox.assert_equal(&[]);
+}
+
 /// A transaction with an older snapshot would find a table empty that is written anew under it.
 #[test]
 fn a_table_is_not_written_anew_under_an_older_snapshot() {
