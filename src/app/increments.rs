@@ -60,6 +60,7 @@ impl<'a> Stored<'a> {
         let is_key = |names: &Vec<String>| names.iter().map(String::as_str).collect::<BTreeSet<_>>() == key;
         let is_keyed = std::iter::once(&existing.primary_key).chain(&existing.unique).any(is_key);
         let unfit = [
+            (plan.drift.needs_all_rows(), "columns of the target change"),
             (state.target_oid != i64::from(existing.oid), "the target is not the table that was loaded"),
             (state.fingerprint != plan.fingerprint(), "columns, types, policies or filter changed"),
             (state.rejected > 0, "rows are in quarantine"),

@@ -2,12 +2,13 @@
 
 use super::increments::{self, Since, Stored};
 use super::typing;
-use crate::catalog::ddl::{self, Difference};
+use crate::catalog::drift;
 use crate::catalog::loaded_at::LoadedAt;
-use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetKind, TargetTable};
+use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetTable};
 use crate::config::{Category, ColumnSelection, Config, Problems, TableRule};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
+use crate::conn::watchdog::Watchdog;
 use crate::error::{Error, Kind, Result};
 use crate::key::KeyRange;
 use crate::name::TableName;
@@ -17,7 +18,7 @@ use crate::plan::{Action, Plan, TablePlan};
 use crate::source::boundaries;
 use crate::track::replica::CopyState;
 use crate::track::schema::{LOAD_STATUS, TRANSFORM_STATUS};
-use crate::track::state::TableState;
+use crate::track::state::{self, TableState};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Memory that drained chunks of all workers may take together; each still gets at most the configured size.
@@ -61,14 +62,56 @@ pub fn targets(config: &Config, warehouse: &mut PostgresConn) -> Result<BTreeMap
 /// [`Kind::Config`] with every name of the configuration and the command line that does not exist and the nearest one
 /// that does, or with every type rule that cannot be followed.
 pub fn configure(config: &Config, catalog: &mut SourceCatalog, asked: &[String]) -> Result<()> {
-    check_names(config, catalog, asked)?;
+    check_names(config, catalog, asked, &[])?;
     typing::apply(config, &mut catalog.tables)
 }
 
-pub(super) fn check_names(config: &Config, catalog: &SourceCatalog, asked: &[String]) -> Result<()> {
+/// As [`configure`], but a table that was loaded before may be named although the source does not have it any more: one table
+/// that is gone must not keep all others from being loaded. The warehouse is asked only when a name is missing.
+///
+/// # Errors
+/// As [`configure`].
+pub fn configure_known(config: &Config, catalog: &mut SourceCatalog, asked: &[String], watchdog: &Watchdog) -> Result<()> {
+    if let Err(error) = check_names(config, catalog, asked, &[]) {
+        let known = former(config, watchdog).unwrap_or_else(|why| {
+            log::debug!("{why}");
+            Vec::new()
+        });
+        if known.is_empty() {
+            return Err(error);
+        }
+        check_names(config, catalog, asked, &known)?;
+    }
+    typing::apply(config, &mut catalog.tables)
+}
+
+/// Tables that this job has loaded, with the columns of their targets.
+fn former(config: &Config, watchdog: &Watchdog) -> Result<Vec<(String, Vec<String>)>> {
+    let mut warehouse = PostgresConn::connect(&config.warehouse, "etl-sync/names", watchdog)?;
+    let ours = "SELECT 1 WHERE to_regclass('etl_sync.etl_table_state') IS NOT NULL";
+    if warehouse.rows(ours, &[], "looking for an earlier run")?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let states = state::of_job(&mut warehouse, &config.warehouse_schema)?;
+    let targets = targets(config, &mut warehouse)?;
+    let columns = |name: &String| {
+        let target = targets.get(&catalog::names::table(name));
+        target.map(|target| target.columns.iter().map(|column| column.name.clone()).collect()).unwrap_or_default()
+    };
+    Ok(states.keys().map(|name| (name.clone(), columns(name))).collect())
+}
+
+pub(super) fn check_names(
+    config: &Config,
+    catalog: &SourceCatalog,
+    asked: &[String],
+    former: &[(String, Vec<String>)],
+) -> Result<()> {
     let columns = |table: &SourceTable| table.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
     let copied: Vec<(String, Vec<String>)> = catalog.tables.iter().map(|t| (t.name.table.clone(), columns(t))).collect();
-    let by_name = copied.iter().map(|(table, columns)| (table.as_str(), columns.iter().map(String::as_str).collect()));
+    // What the source has comes last: of two entries with one name it counts.
+    let by_name =
+        former.iter().chain(&copied).map(|(table, columns)| (table.as_str(), columns.iter().map(String::as_str).collect()));
     let problems = config.tables.check_against(by_name);
     if !problems.is_empty() {
         return Err(Problems::new(problems).into());
@@ -121,6 +164,9 @@ pub fn selected(conn: &mut MysqlConn, config: &Config, asked: &[String]) -> Resu
 pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
     let Inputs { config, catalog, targets, tables: asked, category, states, resumes, since, copies } = inputs;
     let mut plan = Plan::default();
+    if asked.is_empty() && category.is_none() {
+        plan.gone = gone(config, &catalog, states.keys());
+    }
     let (wanted, refused) = select_class(conn, config, catalog, asked, category)?;
     plan.refused = refused;
     catalog::names::check_tables(wanted.iter().map(|t| t.name.table.as_str()))?;
@@ -147,6 +193,14 @@ pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
 fn no_copy(name: &str) -> Error {
     Error::new(Kind::Changed, format!("table {name}: the replica holds no complete copy of it"))
         .hint("run `etl-sync replicate` first")
+}
+
+/// Tables that were loaded and that the source does not have any more. One that the configuration leaves out is no loss.
+pub(super) fn gone<'a>(config: &Config, catalog: &SourceCatalog, loaded: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let tables = catalog.tables.iter().map(|t| &t.name).chain(catalog.refused.iter().map(|r| &r.name));
+    let there: BTreeSet<&str> = tables.chain(&catalog.views).map(|name| name.table.as_str()).collect();
+    let lost = loaded.filter(|name| !there.contains(name.as_str()) && config.tables.selects(name));
+    lost.cloned().collect()
 }
 
 /// The tables that are wanted, and those that are wanted but cannot be copied.
@@ -214,10 +268,13 @@ fn one(
 ) -> Result<Decided> {
     let (Selected { source: table, target, filter }, rule) = shape(config, table)?;
     let existing = targets.get(&target.table);
-    if let Some(existing) = existing {
-        fits(&table, existing)?;
-    }
-    let action = if existing.is_some() { Action::Refresh } else { Action::FirstLoad };
+    let is_ours = |existing: &TargetTable| last.state.is_some_and(|state| state.target_oid == i64::from(existing.oid));
+    let drift = existing.map(|existing| drift::decide(&table, existing, is_ours(existing))).transpose()?.unwrap_or_default();
+    let action = match existing {
+        None => Action::FirstLoad,
+        Some(_) if drift.exchanges() => Action::Exchange,
+        Some(_) => Action::Refresh,
+    };
     let goal = goal(config, &table, &rule);
     let facts = Facts { action, splitter: strategy::splitter(&table), chunks_wanted: goal.chunks(), configured: rule.strategy };
     let (strategy, reason) = strategy::choose(facts);
@@ -233,12 +290,14 @@ fn one(
         chunks,
         increments: None,
         loaded_at,
+        drift,
         incarnation: None,
     };
     // Done counts only for the same columns in the same table with the same storage.
     let same = |state: &&TableState| {
         let storage = (state.target_oid, state.target_relfilenode);
         state.fingerprint == plan.fingerprint()
+            && !plan.drift.needs_all_rows()
             && existing.is_some_and(|target| (i64::from(target.oid), i64::from(target.relfilenode)) == storage)
     };
     let done = last.state.filter(|state| last.resumes == Some(state.sync_id.as_str()));
@@ -336,26 +395,4 @@ fn apply_key(table: &mut SourceTable, rule: &TableRule) -> Result<()> {
     set_key(table, key);
     table.key_kind = KeyKind::Unique;
     Ok(())
-}
-
-/// Whether a refresh can be made into what PostgreSQL has; an added column can, anything narrower cannot.
-fn fits(table: &SourceTable, existing: &TargetTable) -> Result<()> {
-    let doing = format!("table {}: its target {}", table.name, existing.name);
-    if existing.kind != TargetKind::Table {
-        return Err(
-            Error::new(Kind::Changed, format!("{doing} is not an ordinary table")).hint("rename or drop it in the warehouse")
-        );
-    }
-    let bad: Vec<String> = ddl::matches(table, existing)
-        .iter()
-        .filter(|d| {
-            matches!(d, Difference::Changed { .. } | Difference::Generated { .. } | Difference::Dropped { not_null: true, .. })
-        })
-        .map(ToString::to_string)
-        .collect();
-    if bad.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(Kind::Changed, format!("{doing} does not fit any more: {}", bad.join("; ")))
-        .hint("change the column in the warehouse, or rename the old table away: the next run then loads it anew"))
 }

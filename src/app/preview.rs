@@ -9,7 +9,7 @@ use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
 use crate::error::Result;
-use crate::plan::{Action, Plan, TablePlan};
+use crate::plan::{Plan, TablePlan};
 use crate::report::plan::{Disk, PlanReport, PlannedTable};
 use crate::report::{Renamed, SCHEMA_VERSION};
 use crate::track::lock::{self, Interrupted};
@@ -38,7 +38,7 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
     let mut source = MysqlConn::connect(&config.source)?;
     let identity = format!("{}/{}", source.server.identity, config.source.database);
     let mut catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
-    planning::configure(config, &mut catalog, tables)?;
+    planning::configure_known(config, &mut catalog, tables, watchdog)?;
     let mut warehouse = PostgresConn::connect(&config.warehouse, "etl-sync/plan", watchdog)?;
     warehouse.batch("SET default_transaction_read_only = on", "making the session read-only")?;
     let Before { interrupted, states } = before(config, &identity, &mut warehouse)?;
@@ -79,7 +79,7 @@ fn report(config: &Config, plan: &Plan, last: Option<Interrupted>, disk: Disk) -
         bytes_estimated: plan.tables.iter().map(|t| t.source.bytes_estimated).sum(),
         seconds_predicted: plan.tables.iter().map(|t| seconds(t.source.bytes_estimated)).sum(),
         disk,
-        warnings: config.warnings.iter().cloned().chain(plan.without_loaded_at()).collect(),
+        warnings: config.warnings.iter().cloned().chain(plan.without_loaded_at()).chain(plan.no_longer_there()).collect(),
     }
 }
 
@@ -113,10 +113,7 @@ fn planned(order: usize, table: &TablePlan) -> PlannedTable {
         order,
         table: table.name().to_owned(),
         target: table.target.to_string(),
-        action: match table.action {
-            Action::FirstLoad => "first_load",
-            Action::Refresh => "refresh",
-        },
+        action: table.action.word(),
         strategy: table.strategy.to_string(),
         reason: table.reason.clone(),
         rows_estimated: table.source.rows_estimated,
@@ -125,6 +122,7 @@ fn planned(order: usize, table: &TablePlan) -> PlannedTable {
         seconds_predicted: seconds(table.source.bytes_estimated),
         columns: telling::special(&table.source),
         renamed: table.renamed().into_iter().map(Renamed::from).collect(),
+        drift: table.drift.lines(),
     }
 }
 
@@ -142,6 +140,7 @@ fn keep(config: &Config, table: &str) -> PlannedTable {
         seconds_predicted: 0.0,
         columns: Vec::new(),
         renamed: Vec::new(),
+        drift: Vec::new(),
     }
 }
 

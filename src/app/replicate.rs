@@ -5,6 +5,7 @@ use super::increments::{self, Since, Stored};
 use super::planning::{self, Selected};
 use super::sync::{self, Run};
 use super::{tracking, typing};
+use crate::catalog::drift::Drift;
 use crate::catalog::loaded_at::LoadedAt;
 use crate::catalog::replica as tables;
 use crate::catalog::{self, SourceCatalog, SourceTable};
@@ -36,7 +37,7 @@ impl Run<'_> {
         let mut source = MysqlConn::connect(&config.source)?;
         let source_identity = format!("{}/{}", source.server.identity, config.source.database);
         let catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
-        planning::check_names(config, &catalog, &self.options.tables)?;
+        check_names(config, endpoint, &catalog, &self.options.tables)?;
 
         let conn = writer(endpoint)?;
         if format!("{}/{}", conn.server.identity, endpoint.database) == source_identity {
@@ -78,6 +79,7 @@ impl Run<'_> {
         let plan = plan_copies(config, source, wanted, (&endpoint.database, &there), since)?;
         drop(replica);
 
+        report.warnings.extend(plan.no_longer_there());
         let place = endpoint.clone();
         let (tracker, writer) = Writer::start_with(move || CopyStatus::open(&place, &configured))?;
         self.announce(&plan, &tracker);
@@ -105,8 +107,9 @@ impl Run<'_> {
         let events = writer.join();
         (report.totals.events_written, report.totals.events_lost) = (events.written, events.lost);
         report.warnings.extend(moved.warnings);
-        let told =
-            |result: &TableResult| targets.get(&result.table).map(|target| sync::told(&(target.clone(), Vec::new()), result));
+        let told = |result: &TableResult| {
+            targets.get(&result.table).map(|target| sync::told(&(target.clone(), Vec::new(), Vec::new()), result))
+        };
         report.tables.extend(moved.results.iter().filter_map(told));
         moved.ended_by.map_or(Ok(()), Err)
     }
@@ -120,8 +123,10 @@ fn plan_copies(
     (database, there): (&str, &There),
     since: Since<'_>,
 ) -> Result<Plan> {
+    let all = asked.is_empty() && category.is_none();
+    let gone = if all { planning::gone(config, &catalog, there.copies.keys()) } else { Vec::new() };
     let (wanted, refused) = planning::select_class(source, config, catalog, asked, category)?;
-    let mut plan = Plan { refused, ..Plan::default() };
+    let mut plan = Plan { refused, gone, ..Plan::default() };
     for table in wanted {
         let name = table.name.table.clone();
         match one(source, config, table, database, there, since) {
@@ -143,7 +148,7 @@ pub(super) fn preview(config: &Config, endpoint: &Endpoint, asked: &[String], fu
     let mut source = MysqlConn::connect(&config.source)?;
     let source_identity = format!("{}/{}", source.server.identity, config.source.database);
     let catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
-    planning::check_names(config, &catalog, asked)?;
+    check_names(config, endpoint, &catalog, asked)?;
     let mut replica = writer(endpoint)?;
     let now = clock::now(&mut source)?;
     let ahead = now - clock::now(&mut replica)?;
@@ -154,6 +159,18 @@ pub(super) fn preview(config: &Config, endpoint: &Endpoint, asked: &[String], fu
     let there = There { copies, foreign: foreign(&mut replica)?, resumes: None };
     let since = Since { now, ahead, source_identity: &source_identity, full };
     plan_copies(config, &mut source, (catalog, asked, None), (&endpoint.database, &there), since)
+}
+
+/// One table that is gone from the source must not keep all others from being replicated, so one that the replica has may be
+/// named. The replica is asked only when a name is missing.
+fn check_names(config: &Config, endpoint: &Endpoint, catalog: &SourceCatalog, asked: &[String]) -> Result<()> {
+    let Err(error) = planning::check_names(config, catalog, asked, &[]) else { return Ok(()) };
+    let read = MysqlConn::connect(endpoint).and_then(|mut conn| catalog::mysql::read(&mut conn.conn, &endpoint.database));
+    let Ok(mut former) = read else { return Err(error) };
+    former.tables.retain(|table| tables::incarnation(&table.comment).is_some());
+    let columns = |table: &SourceTable| table.columns.iter().map(|column| column.name.clone()).collect();
+    let former: Vec<_> = former.tables.iter().map(|table| (table.name.table.clone(), columns(table))).collect();
+    if former.is_empty() { Err(error) } else { planning::check_names(config, catalog, asked, &former) }
 }
 
 /// What the replica has when a run begins.
@@ -224,6 +241,7 @@ fn one(
         chunks: vec![KeyRange::everything()],
         increments: None,
         loaded_at: LoadedAt::Off,
+        drift: Drift::default(),
         incarnation: copy.map(|copy| copy.incarnation.clone()),
     };
     let done = copy.filter(|copy| {

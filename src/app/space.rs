@@ -3,30 +3,31 @@
 use crate::config::Endpoint;
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Action, Plan};
+use crate::plan::Plan;
 use crate::report::plan::Disk;
 
 /// What the model assumes; part of the plan's output.
-const HOW: &str = "1.3 x the source for first loads and 8 bytes per row for _loaded_at, 1 x for staging of refreshes in work";
+const HOW: &str = "1.3 x the source for new tables and 8 bytes per row for _loaded_at, 1 x for staging of refreshes in work";
 
 /// A timestamptz in a row.
 const LOADED_AT_BYTES: u64 = 8;
 
 /// Disk that the plan needs. The source's size is its server's estimate of data without indexes.
 ///
-/// First load: 1.3 x bytes stay (row headers and the primary key), and `_loaded_at` of every row. Refresh: 1 x bytes of staging while the table is in
+/// First load: 1.3 x bytes stay (an exchange needs as much until the old table is dropped) (row headers and the primary key), and `_loaded_at` of every row. Refresh: 1 x bytes of staging while the table is in
 /// work; as many of the biggest as there are workers are in work at once. Rows that a refresh rewrites are not counted.
 #[must_use]
 pub fn needed(plan: &Plan, workers: usize) -> (u64, u64) {
-    let sizes = |action| {
-        let mut sizes: Vec<u64> = plan.tables.iter().filter(|t| t.action == action).map(|t| t.source.bytes_estimated).collect();
+    let sizes = |is_new: bool| {
+        let of = plan.tables.iter().filter(|t| t.action.is_new_table() == is_new);
+        let mut sizes: Vec<u64> = of.map(|t| t.source.bytes_estimated).collect();
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         sizes
     };
-    let first: u64 = sizes(Action::FirstLoad).iter().sum();
-    let stamped = plan.tables.iter().filter(|t| t.action == Action::FirstLoad && t.loaded_at.is_kept());
+    let first: u64 = sizes(true).iter().sum();
+    let stamped = plan.tables.iter().filter(|t| t.action.is_new_table() && t.loaded_at.is_kept());
     let stamps: u64 = stamped.map(|t| t.source.rows_estimated.saturating_mul(LOADED_AT_BYTES)).sum();
-    ((first.saturating_mul(13) / 10).saturating_add(stamps), sizes(Action::Refresh).iter().take(workers).sum())
+    ((first.saturating_mul(13) / 10).saturating_add(stamps), sizes(false).iter().take(workers).sum())
 }
 
 /// Needed and free space together.

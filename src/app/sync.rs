@@ -157,7 +157,7 @@ impl<'a> Run<'a> {
         let mut catalog = catalog::mysql::read(&mut source.conn, &from.database)?;
         let (source_identity, copies) = match replica {
             None => {
-                planning::configure(config, &mut catalog, &self.options.tables)?;
+                planning::configure_known(config, &mut catalog, &self.options.tables, self.watchdog)?;
                 (format!("{}/{}", source.server.identity, from.database), None)
             }
             Some(_) => {
@@ -226,11 +226,14 @@ impl<'a> Run<'a> {
         drop(warehouse);
         let definitions = self.definitions(source, &plan, run, &targets)?;
         report.warnings.extend(plan.without_loaded_at());
+        let lost = plan.no_longer_there();
+        lost.iter().for_each(|line| log::warn!("{line}"));
+        report.warnings.extend(lost);
 
         let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run, configured)?;
         self.announce(&plan, &tracker);
         let facts: BTreeMap<String, _> =
-            plan.tables.iter().map(|t| (t.name().to_owned(), (t.target.clone(), t.renamed()))).collect();
+            plan.tables.iter().map(|t| (t.name().to_owned(), (t.target.clone(), t.renamed(), t.drift.lines()))).collect();
         if let Some(last) = last {
             log::info!("going on with the interrupted run {}: {} tables are done", last.run_id, plan.kept.len());
             report.resumes = Some(last.run_id.clone());
@@ -280,6 +283,12 @@ impl<'a> Run<'a> {
         for (table, error) in &plan.refused {
             log::error!("table {table} is not copied: {error}");
             tracker.send(Event::Failed { table: table.clone() });
+        }
+        for table in &plan.gone {
+            tracker.send(Event::Gone { table: table.clone() });
+        }
+        for table in &plan.tables {
+            table.drift.lines().iter().for_each(|line| log::info!("table {}: {line}", table.name()));
         }
     }
 
@@ -390,6 +399,7 @@ fn blank(schema: &str, table: &str, status: &str) -> TableReport {
         healed: None,
         values: Vec::new(),
         renamed: Vec::new(),
+        drift: Vec::new(),
         error: None,
     }
 }
@@ -402,7 +412,7 @@ pub(super) fn kept(schema: &str, table: &str, rows: u64) -> TableReport {
     TableReport { rows, ..blank(schema, table, "kept") }
 }
 
-pub(super) fn told(facts: &(TableName, Vec<(String, String)>), result: &TableResult) -> TableReport {
+pub(super) fn told(facts: &(TableName, Vec<(String, String)>, Vec<String>), result: &TableResult) -> TableReport {
     let (status, outcome, error) = match &result.end {
         Some(End::Loaded(outcome)) => ("loaded", *outcome, None),
         Some(End::Failed(error)) => ("failed", crate::sink::Outcome::default(), Some(ErrorReport::from(error))),
@@ -442,6 +452,7 @@ pub(super) fn told(facts: &(TableName, Vec<(String, String)>), result: &TableRes
             via: heal.via.clone(),
         }),
         renamed: facts.1.iter().cloned().map(Renamed::from).collect(),
+        drift: facts.2.clone(),
         error,
     }
 }

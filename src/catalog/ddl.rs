@@ -261,6 +261,7 @@ pub(super) mod tests {
             columns: table.columns.iter().map(column).collect(),
             primary_key: Vec::new(),
             unique: Vec::new(),
+            dependants: Vec::new(),
         }
     }
 

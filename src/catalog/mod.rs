@@ -1,19 +1,21 @@
 //! What exists on both sides: source tables with their type rules, and the target tables PostgreSQL has.
 //!
 //! This file owns the plain data; [`mysql`] and [`postgres`] read it, type rules are in
-//! [`cast`] and [`convert`], name rules in [`names`], SQL text for the target in [`ddl`],
+//! [`cast`] and [`convert`], name rules in [`names`], SQL text for the target in [`ddl`], its changes in [`drift`],
 //! for a replica in [`replica`]. Nothing here reads rows or decides what to copy.
 
 pub mod cast;
 pub mod convert;
 pub mod ddl;
 pub mod definitions;
+pub mod drift;
 pub mod loaded_at;
 pub mod mysql;
 pub mod names;
 pub mod postgres;
 pub mod replica;
 mod source;
+pub mod widen;
 
 use crate::config::Policies;
 use crate::error::Error;
@@ -171,6 +173,17 @@ pub struct TargetTable {
     pub primary_key: Vec<String>,
     /// Column names of every other valid unique index that covers all rows and holds plain columns only, by index name.
     pub unique: Vec<Vec<String>>,
+    /// What rests on it.
+    pub dependants: Vec<Dependant>,
+}
+
+/// Something of others that rests on a target table, or belongs to it and would be lost with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependant {
+    /// For people, as PostgreSQL describes it: `view mart.sums`.
+    pub what: String,
+    /// The column that it reads, whose type PostgreSQL does not change then; none for the table as a whole.
+    pub column: Option<String>,
 }
 
 /// What kind of relation has the name.

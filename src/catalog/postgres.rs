@@ -1,9 +1,10 @@
-//! Reads what a schema of PostgreSQL holds: relations, columns, keys, comments, in three queries for all tables.
+//! Reads what a schema of PostgreSQL holds: relations, columns, keys, comments and what rests on them, in four queries for all tables.
 //!
-//! Sessions run with `search_path = pg_catalog`, so `format_type` prints built-in types without a schema. Run the three
+//! Sessions run with `search_path = pg_catalog`, so `format_type` prints built-in types without a schema. Run the four
 //! queries in one REPEATABLE READ transaction when DDL may run beside them.
 
-use super::{TargetColumn, TargetKind, TargetTable};
+use super::definitions::OURS;
+use super::{Dependant, TargetColumn, TargetKind, TargetTable};
 use crate::error::{Error, Kind, Result};
 use crate::name::TableName;
 use ::postgres::types::ToSql;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 const TABLES: &str = include_str!("postgres_tables.sql");
 const COLUMNS: &str = include_str!("postgres_columns.sql");
 const KEYS: &str = include_str!("postgres_keys.sql");
+const DEPENDANTS: &str = include_str!("postgres_dependants.sql");
 
 /// Reads every relation of `schema` by its name; empty when the schema does not exist or is empty.
 ///
@@ -21,8 +23,9 @@ const KEYS: &str = include_str!("postgres_keys.sql");
 pub fn read<C: GenericClient>(client: &mut C, schema: &str) -> Result<BTreeMap<String, TargetTable>> {
     let doing = format!("reading the tables of target schema {schema:?}");
     let mut rows = |sql: &str| -> Result<Vec<Row>> {
-        let params: [&(dyn ToSql + Sync); 1] = [&schema];
-        client.query(sql, &params).map_err(|error| failed(&doing, error))
+        let params: [&(dyn ToSql + Sync); 2] = [&schema, &OURS];
+        let wanted = if sql == DEPENDANTS { 2 } else { 1 };
+        client.query(sql, params.get(..wanted).unwrap_or_default()).map_err(|error| failed(&doing, error))
     };
     let mut tables: HashMap<u32, TargetTable> = HashMap::new();
     for row in rows(TABLES)? {
@@ -42,6 +45,12 @@ pub fn read<C: GenericClient>(client: &mut C, schema: &str) -> Result<BTreeMap<S
             Some(table) if primary => table.primary_key = names,
             Some(table) => table.unique.push(names),
             None => {}
+        }
+    }
+    for row in rows(DEPENDANTS)? {
+        let (oid, dependant) = dependant(&row).map_err(|error| failed(&doing, error))?;
+        if let Some(table) = tables.get_mut(&oid) {
+            table.dependants.push(dependant);
         }
     }
     Ok(tables.into_values().map(|table| (table.name.table.clone(), table)).collect())
@@ -64,6 +73,7 @@ fn table(row: &Row, schema: &str) -> Result<TargetTable, ::postgres::Error> {
         columns: Vec::new(),
         primary_key: Vec::new(),
         unique: Vec::new(),
+        dependants: Vec::new(),
     })
 }
 
@@ -81,6 +91,10 @@ fn column(row: &Row) -> Result<(u32, TargetColumn), ::postgres::Error> {
 
 fn key(row: &Row) -> Result<(u32, bool, Vec<String>), ::postgres::Error> {
     Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
+}
+
+fn dependant(row: &Row) -> Result<(u32, Dependant), ::postgres::Error> {
+    Ok((row.try_get(0)?, Dependant { column: row.try_get(1)?, what: row.try_get(2)? }))
 }
 
 /// The driver's error under the action's name. The caller that knows SQLSTATEs may give it a closer kind.

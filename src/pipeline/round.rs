@@ -12,7 +12,7 @@ use crate::conn::mysql::MysqlConn;
 use crate::error::{Error, Kind, Result, Retry};
 use crate::key::KeyRange;
 use crate::plan::watermark::Clock;
-use crate::plan::{Plan, TablePlan};
+use crate::plan::{Action, Plan, TablePlan};
 use crate::sink::{Load, Sink};
 use crate::source::Source;
 use crate::source::guard::Hold;
@@ -189,7 +189,12 @@ fn work<'a>(
         fingerprint: services.fingerprint(table),
         clock,
         deletes_percent_max: services.limits.deletes_percent_max,
-        nullable: Mutex::new(existing.map(|target| nullable_already(table, target)).unwrap_or_default()),
+        nullable: Mutex::new(
+            existing
+                .filter(|_| table.action == Action::Refresh)
+                .map(|target| nullable_already(table, target))
+                .unwrap_or_default(),
+        ),
     };
     let jobs = if table.is_single() { 1 } else { table.chunks.len() + 1 };
     TableWork::new(load, jobs, hold, services.limits.rejected_rows_max)

@@ -8,6 +8,7 @@ pub mod increments; // whether a table can be loaded by what is new, and by whic
 pub mod strategy; // one worker or many, merge or first load, and why
 pub mod watermark; // from where the next run reads, and why no row can appear below
 
+use crate::catalog::drift::{Change, Drift};
 use crate::catalog::loaded_at::{self, LoadedAt};
 use crate::catalog::{Column, SourceTable, names, replica};
 use crate::config::Strategy;
@@ -26,6 +27,8 @@ pub struct Plan {
     pub kept: Vec<(TablePlan, u64)>,
     /// Tables that were asked for and cannot be copied, and why.
     pub refused: Vec<(String, Error)>,
+    /// Tables that were loaded before and that the source does not have any more; they stay as they are.
+    pub gone: Vec<String>,
 }
 
 /// What happens to the target.
@@ -35,6 +38,26 @@ pub enum Action {
     FirstLoad,
     /// There is one: fill staging, then change only what differs.
     Refresh,
+    /// There is one that the source's rows may not fit any more: as for a first load, then it takes the old one's place.
+    Exchange,
+}
+
+impl Action {
+    /// Whether a table is filled anew, in a shadow.
+    #[must_use]
+    pub const fn is_new_table(self) -> bool {
+        matches!(self, Self::FirstLoad | Self::Exchange)
+    }
+
+    /// Stable word for reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::FirstLoad => "first_load",
+            Self::Refresh => "refresh",
+            Self::Exchange => "exchange",
+        }
+    }
 }
 
 /// The plan of one table.
@@ -60,6 +83,8 @@ pub struct TablePlan {
     pub loaded_at: LoadedAt,
     /// In a replica: the incarnation of the target that increments go into.
     pub incarnation: Option<String>,
+    /// What changes about the target before rows can go into it.
+    pub drift: Drift,
 }
 
 /// How new and changed rows of a table are told from the others, and from where this run reads.
@@ -158,6 +183,18 @@ impl Plan {
     pub fn without_loaded_at(&self) -> Vec<String> {
         let all = self.tables.iter().chain(self.kept.iter().map(|(table, _)| table));
         loaded_at::left_out(all.map(|table| (table.name(), table.loaded_at)))
+    }
+
+    /// What has become of columns and tables that the source does not have any more.
+    #[must_use]
+    pub fn no_longer_there(&self) -> Vec<String> {
+        let kept = |table: &TablePlan| {
+            let kept = table.drift.changes.iter().filter(|change| matches!(change, Change::Kept { .. }));
+            kept.map(|change| format!("table {}: {change}", table.name())).collect::<Vec<_>>()
+        };
+        let all = self.tables.iter().chain(self.kept.iter().map(|(table, _)| table));
+        let gone = self.gone.iter().map(|table| format!("table {table} is gone from the source: its last copy stays"));
+        all.flat_map(kept).chain(gone).collect()
     }
 
     /// Biggest tables first: the last table to end should be a small one.

@@ -74,6 +74,7 @@ pub fn choose(facts: Facts) -> (Strategy, String) {
     match (configured, action) {
         (Some(strategy), _) => (strategy, "configured".into()),
         (None, Action::FirstLoad) => (Strategy::CopyCsv, format!("first load, about {chunks_wanted} chunks in parallel")),
+        (None, Action::Exchange) => (Strategy::CopyCsv, format!("a new table, about {chunks_wanted} chunks in parallel")),
         (None, Action::Refresh) => (Strategy::Parallel, format!("about {chunks_wanted} chunks in parallel, merged by content")),
     }
 }
@@ -90,6 +91,7 @@ mod tests {
     fn size_and_key_decide() {
         assert_eq!(choose(facts()).0, Strategy::CopyCsv);
         assert_eq!(choose(Facts { action: Action::Refresh, ..facts() }).0, Strategy::Parallel);
+        assert_eq!(choose(Facts { action: Action::Exchange, ..facts() }).0, Strategy::CopyCsv);
         assert_eq!(choose(Facts { chunks_wanted: 1, ..facts() }).0, Strategy::Standard);
         assert_eq!(choose(Facts { splitter: Splitter::None, ..facts() }).0, Strategy::Streaming);
     }

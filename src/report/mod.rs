@@ -144,6 +144,8 @@ pub struct TableReport {
     pub values: Vec<ValueCount>,
     /// Names that PostgreSQL cannot keep.
     pub renamed: Vec<Renamed>,
+    /// What changed about the target's columns, or was to change.
+    pub drift: Vec<String>,
     /// Why it failed.
     pub error: Option<ErrorReport>,
 }

@@ -58,7 +58,7 @@ pub struct PlannedTable {
     pub table: String,
     /// Target table, schema included.
     pub target: String,
-    /// `first_load`, `refresh`, `keep`.
+    /// `first_load`, `refresh`, `exchange`, `keep`.
     pub action: &'static str,
     /// Strategy word.
     pub strategy: String,
@@ -76,6 +76,8 @@ pub struct PlannedTable {
     pub columns: Vec<ColumnReport>,
     /// Names that PostgreSQL cannot keep.
     pub renamed: Vec<Renamed>,
+    /// What changes about the target's columns.
+    pub drift: Vec<String>,
 }
 
 /// A table that cannot be copied.
@@ -147,6 +149,8 @@ pub fn text(report: &PlanReport) -> String {
     for refused in &report.refused {
         lines.push(format!("not copied: {}\n  → {}", refused.error.message, refused.error.hint));
     }
+    let drift = |t: &&PlannedTable| t.drift.iter().map(|line| format!("{}: {line}", t.table)).collect::<Vec<_>>();
+    lines.extend(planned.iter().flat_map(drift));
     lines.extend(special_columns(&planned));
     lines.push(String::new());
     lines.push(format!(

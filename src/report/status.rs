@@ -50,7 +50,7 @@ pub struct LastRun {
 pub struct TableStatus {
     /// Source table.
     pub table: String,
-    /// `pending`, `running`, `success`, `failed`.
+    /// `pending`, `running`, `success`, `failed`, `missing` (gone from the source).
     pub status: String,
     /// RFC 3339, UTC; none when it never succeeded.
     pub last_success: Option<String>,

@@ -42,6 +42,9 @@ pub fn summary(report: &RunReport) -> String {
     }
     for table in &report.tables {
         table.values.iter().for_each(|value| push(&mut out, &value_line(&table.table, value)));
+        if table.status == "loaded" {
+            table.drift.iter().for_each(|line| push(&mut out, &format!("{}: {line}", table.table)));
+        }
         table.renamed.iter().for_each(|name| push(&mut out, &renamed_line(&table.table, name)));
         if let Some(healed) = &table.healed {
             let (source, target, rows) = (number(healed.source), number(healed.target), number(healed.rows));

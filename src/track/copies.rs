@@ -46,6 +46,7 @@ impl CopyStatus {
         let (table, status, rows, watermark) = match event {
             Event::Started { table } => (table, "running", 0, None),
             Event::Failed { table } => (table, "failed", 0, None),
+            Event::Gone { table } => (table, "missing", 0, None),
             Event::Loaded { table, rows, watermark } => (table, "success", i64::try_from(rows).unwrap_or(i64::MAX), watermark),
         };
         let (column, mark) = watermark.unzip();

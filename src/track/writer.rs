@@ -46,6 +46,11 @@ pub enum Event {
         /// Source table name.
         table: String,
     },
+    /// The source does not have it any more; its last success stays as it is.
+    Gone {
+        /// Source table name.
+        table: String,
+    },
 }
 
 /// What the writer did, for the report.
@@ -163,6 +168,7 @@ impl Board for StatusTable {
             let (table, record) = match event {
                 Event::Started { table } => (table, ("running", None, None)),
                 Event::Failed { table } => (table, ("failed", None, None)),
+                Event::Gone { table } => (table, ("missing", None, None)),
                 Event::Loaded { table, rows, watermark } => {
                     (table, ("success", Some(i64::try_from(rows).unwrap_or(i64::MAX)), watermark))
                 }

@@ -3,8 +3,7 @@
 //! One transaction, no TRUNCATE and no rename: readers of every isolation level see a whole table, and views, grants,
 //! publications and policies stay. An unchanged table gets no write at all.
 
-use super::{Answers, count, loaded_at, run};
-use crate::catalog::ddl::{self, Difference};
+use super::{Answers, count, drift, loaded_at, run};
 use crate::catalog::loaded_at::NAME;
 use crate::catalog::{KeyKind, TargetTable};
 use crate::conn::postgres::PostgresConn;
@@ -67,13 +66,10 @@ pub fn add(
 
 /// Locks the target, adapts its columns and looks whether staging holds what was copied.
 fn begin<'a>(conn: &mut PostgresConn, load: &Load<'a>, staging: &str, copied: u64, doing: &str) -> Result<&'a TargetTable> {
-    let target = load.plan.target.postgres();
     let Some(existing) = load.existing else {
         return Err(Error::new(Kind::Internal, format!("{doing}: a refresh without a target")));
     };
-    // Other writers wait until the end; readers do not.
-    let mut sql = format!("LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE;");
-    sql.push_str(&adapt(load, existing, &target));
+    let mut sql = String::new();
     if !load.plan.is_single() {
         sql.push_str(&format!("ANALYZE {staging};"));
     }
@@ -82,6 +78,8 @@ fn begin<'a>(conn: &mut PostgresConn, load: &Load<'a>, staging: &str, copied: u6
     if held != copied {
         return Err(Error::new(Kind::Proof, format!("{doing}: {copied} rows were copied, staging holds {held}")));
     }
+    // Other writers wait until the end; readers do not, unless columns change.
+    drift::adapt(conn, load, doing)?;
     Ok(existing)
 }
 
@@ -116,8 +114,15 @@ fn guard(conn: &mut PostgresConn, load: &Load<'_>, doing: &str) -> Result<()> {
         return Ok(());
     }
     let total = format!("SELECT count(*) FROM ONLY {}", load.plan.target.postgres());
-    let rows = count(first(&run(conn, &total, doing)?.rows), doing)?;
-    if gone.saturating_mul(100) <= rows.saturating_mul(load.deletes_percent_max) {
+    guarded(load, gone, count(first(&run(conn, &total, doing)?.rows), doing)?, doing)
+}
+
+/// Whether `gone` of a table's rows may be gone.
+///
+/// # Errors
+/// [`Kind::Guarded`].
+pub fn guarded(load: &Load<'_>, gone: u64, rows: u64, doing: &str) -> Result<()> {
+    if gone <= DELETES_FREE || gone.saturating_mul(100) <= rows.saturating_mul(load.deletes_percent_max) {
         return Ok(());
     }
     let text = format!("{doing}: {gone} of {rows} rows would be deleted, more than deletes_percent_max allows");
@@ -154,26 +159,8 @@ fn is_keyed(load: &Load<'_>, existing: &TargetTable) -> bool {
         && std::iter::once(&existing.primary_key).chain(&existing.unique).any(is_key)
 }
 
-fn first(rows: &[Vec<String>]) -> &str {
+pub(super) fn first(rows: &[Vec<String>]) -> &str {
     rows.first().and_then(|row| row.first()).map_or("", String::as_str)
-}
-
-/// Adds columns that the source has got and gives up NOT NULL where NULL arrives; the plan refused what does not fit.
-fn adapt(load: &Load<'_>, existing: &TargetTable, target: &str) -> String {
-    let mut sql = String::new();
-    for difference in ddl::matches(&load.plan.source, existing) {
-        if let Difference::Added { column, wanted } = difference {
-            sql.push_str(&format!("ALTER TABLE {target} ADD COLUMN {} {wanted};", quote_postgres(&column)));
-        }
-    }
-    let nullable = load.nullable();
-    for (index, column) in load.plan.source.columns.iter().enumerate() {
-        let strict = existing.columns.iter().any(|found| found.name == column.target && found.not_null);
-        if strict && (column.nullable || nullable.contains(&index)) {
-            sql.push_str(&format!("ALTER TABLE {target} ALTER COLUMN {} DROP NOT NULL;", quote_postgres(&column.target)));
-        }
-    }
-    sql
 }
 
 /// The places of rows that differ: one pass over both tables, and all that the statements after it have to touch.

@@ -3,6 +3,8 @@
 pub mod copy; // COPY … FROM STDIN, and the search for a row that it refuses
 pub mod counts; // rows of a target and of its quarantine, by buckets of the key
 pub mod definitions; // indexes, foreign keys, defaults, sequences: single statements
+pub mod drift; // columns of a target change before a refresh
+pub mod exchange; // a new table takes the place of an old one
 pub mod finish; // first load: shadow to table
 pub mod increments; // refresh by what is past the watermark, proved by counts of the whole table
 pub mod leftovers; // what dead runs left in the warehouse
@@ -123,7 +125,7 @@ fn create_staging(load: &Load<'_>, temporary: bool) -> String {
     let nullable = load.nullable();
     let all: BTreeSet<usize>;
     let options = match load.plan.action {
-        Action::FirstLoad => {
+        Action::FirstLoad | Action::Exchange => {
             CreateOptions { logged: true, temporary: false, nullable: &nullable, loaded_at: load.plan.loaded_at.is_kept() }
         }
         Action::Refresh => {
@@ -177,7 +179,7 @@ impl Sink for PostgresSink {
     fn whole(&mut self, load: &Load<'_>, source_count: Option<u64>, rows: &mut dyn Rows) -> Result<Outcome> {
         let doing = doing(load, "copying");
         let staging = match load.plan.action {
-            Action::FirstLoad => load.staging.postgres(),
+            Action::FirstLoad | Action::Exchange => load.staging.postgres(),
             Action::Refresh => format!("pg_temp.{}", quote_postgres(&load.staging.table)),
         };
         let create = create_staging(load, true);
@@ -221,7 +223,7 @@ impl Sink for PostgresSink {
             return Err(Error::new(Kind::Internal, "NULL by policy in a column that the plan does not have"));
         };
         // Staging has no NOT NULL, and a table with one chunk makes its shadow anew.
-        if !load.plan.is_single() && load.plan.action == Action::FirstLoad {
+        if !load.plan.is_single() && load.plan.action.is_new_table() {
             // Chunks of other workers hold the table until they end.
             let sql = format!(
                 "SET LOCAL lock_timeout = '15min'; ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL",
@@ -256,6 +258,7 @@ fn keep(conn: &mut PostgresConn, load: &Load<'_>, rejects: &[Reject], doing: &st
 fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &Proof, doing: &str) -> Result<Outcome> {
     let outcome = match load.plan.action {
         Action::FirstLoad => finish::install(conn, load, proof, doing)?,
+        Action::Exchange => exchange::install(conn, load, proof, doing)?,
         Action::Refresh => merge::install(conn, load, staging, proof, doing)?,
     };
     Ok(Outcome { rejected: proof.rows_rejected, ..outcome })

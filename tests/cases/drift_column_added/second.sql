@@ -1,0 +1,4 @@
+ALTER TABLE inc ADD COLUMN added VARCHAR(20) NOT NULL DEFAULT 'of old rows' AFTER id;
+ALTER TABLE whole ADD COLUMN added DECIMAL(8,2) DEFAULT 1.50;
+INSERT INTO inc (added, v) VALUES ('new', 301);
+UPDATE whole SET added = NULL WHERE id = 300;
