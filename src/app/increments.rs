@@ -19,24 +19,27 @@ pub struct Since<'a> {
     pub now: i64,
     /// The source's clock minus the warehouse's.
     pub ahead: i64,
+    /// The source's wall clock minus UTC.
+    pub zone: i64,
     /// Server and database that are read.
     pub source_identity: &'a str,
     /// Read every table whole.
     pub full: bool,
 }
 
-/// Reads both clocks.
+/// Reads both clocks, and the source's zone.
 ///
 /// # Errors
 /// The classified error of either server.
-pub fn clocks(source: &mut MysqlConn, warehouse: &mut PostgresConn) -> Result<(i64, i64)> {
+pub fn clocks(source: &mut MysqlConn, warehouse: &mut PostgresConn) -> Result<(i64, i64, i64)> {
     let now = clock::now(source)?;
+    let (zone, _) = clock::zone(source, now)?;
     let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
     let rows = warehouse.rows(sql, &[], "reading the warehouse's clock")?;
     let Some(row) = rows.first() else {
         return Err(Error::new(Kind::Internal, "reading the warehouse's clock: no row"));
     };
-    Ok((now, now - row.get::<_, i64>(0)))
+    Ok((now, now - row.get::<_, i64>(0), zone))
 }
 
 /// Decides whether the table keeps a watermark, and whether this run reads from the last one. Both go into the reason.
@@ -117,7 +120,7 @@ fn usable(
     if !std::iter::once(&existing.primary_key).chain(&existing.unique).any(is_key) {
         return Err("the target does not keep the key unique".into());
     }
-    match watermark::from(&watermark, columns, lookback, (since.now, since.ahead)) {
+    match watermark::from(&watermark, columns, lookback, (since.now, since.ahead, since.zone)) {
         Ok(marks) => Ok((watermark, marks)),
         Err(Void::Columns) => Err("other incremental columns than in the last load".into()),
         Err(Void::ClockBehind(by)) => Err(format!("the source's clock is {} s behind the last load's", by / SECOND)),
