@@ -6,14 +6,14 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 OPTIONS=(--formats csv,binary --pgloader)
-UPDATES='' SLICES=12
+UPDATES='' SLICES=12 MODES=whole,discovered,clock
 STARTED=0
 CHILD=''
 
 usage() {
   cat <<'TEXT'
 scripts/corpora.sh [options]
-scripts/corpora.sh --updates CORPUS/STREAM [--slices N]
+scripts/corpora.sh --updates CORPUS/STREAM [--slices N] [--modes M[,M]]
 
   --only NAME[,NAME]     only these corpora or schemas
   --formats F[,F]        COPY formats, one pass each: csv, binary, auto, or default, which sets none (csv,binary)
@@ -23,6 +23,7 @@ scripts/corpora.sh --updates CORPUS/STREAM [--slices N]
                          each, half of every slice while the run reads, and judge after the last; all tables read whole,
                          by the columns that discover proposes, and by a clock in every table
   --slices N             slices of --updates (12)
+  --modes M[,M]          which of the three: whole, discovered, clock
 
 Prints one line per schema and format, then totals. Exit 0 when every table and row arrived, but for what a policy
 took out and both etl-sync and the judge counted alike; 1 when not; 2 when it could not be checked.
@@ -47,9 +48,13 @@ parse() {
         (($# > 1)) && [[ -n $2 ]] || die "$1 wants a value"
         OPTIONS+=("$1" "$2")
         shift 2 ;;
-      --updates | --slices)
+      --updates | --slices | --modes)
         (($# > 1)) && [[ -n $2 ]] || die "$1 wants a value"
-        if [[ $1 == --updates ]]; then UPDATES=$2; else SLICES=$2; fi
+        case $1 in
+          --updates) UPDATES=$2 ;;
+          --slices) SLICES=$2 ;;
+          --modes) MODES=$2 ;;
+        esac
         shift 2 ;;
       --no-pgloader) OPTIONS+=(--no-pgloader); shift ;;
       -h | --help) usage; exit 0 ;;
@@ -95,7 +100,7 @@ SCRIPT=scripts/corpora/corpora.py
 if [[ -n $UPDATES ]]; then
   [[ $UPDATES == ?*/?* ]] || die "--updates wants CORPUS/STREAM"
   SCRIPT=scripts/corpora/updates.py
-  OPTIONS=(--name "${UPDATES%%/*}" --stream "${UPDATES#*/}" --slices "$SLICES")
+  OPTIONS=(--name "${UPDATES%%/*}" --stream "${UPDATES#*/}" --slices "$SLICES" --modes "$MODES")
 fi
 check_tools
 build

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import tools
-from corpora import Corpora, clean
+from corpora import Corpora, clean, listed
 from servers import WAREHOUSES, Refused, Source, Warehouse, quoted, with_database
 
 MODES = ("whole", "discovered", "clock")
@@ -32,10 +32,14 @@ def arguments():
     parser.add_argument("--name", required=True)
     parser.add_argument("--stream", required=True)
     parser.add_argument("--slices", type=int, required=True)
+    parser.add_argument("--modes", type=listed, required=True)
     options = parser.parse_args()
     options.formats, options.pgloader, options.only = ["default"], False, [options.name]
     if not 1 <= options.slices <= 1000:
         raise Refused(f"--slices: {options.slices} is not from 1 to 1000")
+    unknown = [mode for mode in options.modes if mode not in MODES]
+    if unknown or not options.modes:
+        raise Refused(f"--modes: {', '.join(unknown) or 'nothing'} is not one of {', '.join(MODES)}")
     return options
 
 
@@ -159,7 +163,7 @@ def run(options, source, warehouse):
     updates = statements(options.corpora / options.name / "updates" / f"{options.stream}.sql.zst")
     show(HEAD)
     problems = []
-    for mode in MODES:
+    for mode in options.modes:
         (_, schema, _), = Corpora(options.corpora, options.only, source).load()
         found = follow(setting, source, schema, updates, mode, options.slices)
         problems += [f"{mode}: {problem}" for problem in found]
