@@ -115,7 +115,7 @@ fn biggest_table(config: &Config, conn: &mut MysqlConn) -> Result<TablePlan> {
         category: None,
         states: &BTreeMap::new(),
         resumes: None,
-        since: Since { now: 0, ahead: 0, source_identity: "bench", full: true },
+        since: Since { now: 0, ahead: 0, zone: 0, source_identity: "bench", full: true },
         copies: None,
     };
     let mut tables = planning::plan(conn, inputs)?.tables;

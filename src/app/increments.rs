@@ -21,24 +21,27 @@ pub struct Since<'a> {
     pub now: i64,
     /// The source's clock minus the warehouse's.
     pub ahead: i64,
+    /// The source's wall clock minus UTC.
+    pub zone: i64,
     /// Server and database that are read.
     pub source_identity: &'a str,
     /// Read every table whole.
     pub full: bool,
 }
 
-/// Reads both clocks.
+/// Reads both clocks, and the source's zone.
 ///
 /// # Errors
 /// The classified error of either server.
-pub fn clocks(source: &mut MysqlConn, warehouse: &mut PostgresConn) -> Result<(i64, i64)> {
+pub fn clocks(source: &mut MysqlConn, warehouse: &mut PostgresConn) -> Result<(i64, i64, i64)> {
     let now = clock::now(source)?;
+    let (zone, _) = clock::zone(source, now)?;
     let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
     let rows = warehouse.rows(sql, &[], "reading the warehouse's clock")?;
     let Some(row) = rows.first() else {
         return Err(Error::new(Kind::Internal, "reading the warehouse's clock: no row"));
     };
-    Ok((now, now - row.get::<_, i64>(0)))
+    Ok((now, now - row.get::<_, i64>(0), zone))
 }
 
 /// What the last success of a table left, and whether it is still about that table.
@@ -136,8 +139,14 @@ pub fn of_replica(plan: &mut TablePlan, stored: Option<Stored<'_>>, copy: &CopyS
     let columns = vec![column];
     let lookback = Lookback { unknown: 0, always: 0, keys: 0 };
     let next = Mark { column: NUMBER.into(), declared: copy.incarnation.clone(), scale: Scale::Counter, value: copy.number + 1 };
-    let known =
-        Watermark { value: copy.number.to_string(), marks: vec![next], now: since.now, ahead: since.ahead, counters: Vec::new() };
+    let known = Watermark {
+        value: copy.number.to_string(),
+        marks: vec![next],
+        now: since.now,
+        ahead: since.ahead,
+        zone: Some(since.zone),
+        counters: Vec::new(),
+    };
     let text = match usable(stored, (&columns, lookback), since) {
         Ok((_, marks)) => {
             plan.reason = "what the replica got since the last load".into();
@@ -170,7 +179,7 @@ fn usable(
     if let Some(why) = stored.unfit {
         return Err(why.into());
     }
-    match watermark::from(&watermark, columns, lookback, (since.now, since.ahead)) {
+    match watermark::from(&watermark, columns, lookback, (since.now, since.ahead, since.zone)) {
         Ok(marks) => Ok((watermark, marks)),
         Err(Void::Columns) => Err("other incremental columns than in the last load".into()),
         Err(Void::ClockBehind(by)) => Err(format!("the source's clock is {} s behind the last load's", by / SECOND)),

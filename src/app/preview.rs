@@ -43,7 +43,7 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
     warehouse.batch("SET default_transaction_read_only = on", "making the session read-only")?;
     let Before { interrupted, states } = before(config, &identity, &mut warehouse)?;
     let last = interrupted.filter(|_| !full);
-    let (now, ahead) = increments::clocks(&mut source, &mut warehouse)?;
+    let (now, ahead, zone) = increments::clocks(&mut source, &mut warehouse)?;
     let targets = planning::targets(config, &mut warehouse)?;
     let inputs = Inputs {
         config,
@@ -53,7 +53,7 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
         category: None,
         states: &states,
         resumes: last.as_ref().map(|last| last.sync_id.as_str()),
-        since: Since { now, ahead, source_identity: &identity, full },
+        since: Since { now, ahead, zone, source_identity: &identity, full },
         copies: None,
     };
     let plan = planning::plan(&mut source, inputs)?;

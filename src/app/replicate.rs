@@ -71,10 +71,11 @@ impl Run<'_> {
         drop_leftovers(&mut replica)?;
         let now = clock::now(source)?;
         let ahead = now - clock::now(&mut replica)?;
+        let (zone, _) = clock::zone(source, now)?;
         let resumes = lock.resumes().map(ToOwned::to_owned);
         let there = There { copies: replica::of_all(&mut replica)?, foreign: foreign(&mut replica)?, resumes };
         let configured = tracking::configured(config, &catalog, &self.options.tables);
-        let since = Since { now, ahead, source_identity, full: self.options.full };
+        let since = Since { now, ahead, zone, source_identity, full: self.options.full };
         let wanted = (catalog, self.options.tables.as_slice(), self.options.category);
         let plan = plan_copies(config, source, wanted, (&endpoint.database, &there), since)?;
         drop(replica);
@@ -152,12 +153,13 @@ pub(super) fn preview(config: &Config, endpoint: &Endpoint, asked: &[String], fu
     let mut replica = writer(endpoint)?;
     let now = clock::now(&mut source)?;
     let ahead = now - clock::now(&mut replica)?;
+    let (zone, _) = clock::zone(&mut source, now)?;
     let copies = match replica::filled_from(&mut replica)? {
         Some(_) => replica::of_all(&mut replica)?,
         None => BTreeMap::new(),
     };
     let there = There { copies, foreign: foreign(&mut replica)?, resumes: None };
-    let since = Since { now, ahead, source_identity: &source_identity, full };
+    let since = Since { now, ahead, zone, source_identity: &source_identity, full };
     plan_copies(config, &mut source, (catalog, asked, None), (&endpoint.database, &there), since)
 }
 

@@ -207,7 +207,7 @@ impl<'a> Run<'a> {
         let mut warehouse = PostgresConn::connect(&config.warehouse, &application_name(&run.run_id), self.watchdog)?;
         leftovers::drop_all(&mut warehouse, run)?;
         let states = state::of_job(&mut warehouse, &run.job)?;
-        let (now, ahead) = increments::clocks(source, &mut warehouse)?;
+        let (now, ahead, zone) = increments::clocks(source, &mut warehouse)?;
         let targets = planning::targets(config, &mut warehouse)?;
         let configured = tracking::configured(config, &catalog, &self.options.tables);
         let inputs = Inputs {
@@ -218,7 +218,7 @@ impl<'a> Run<'a> {
             category: self.options.category,
             states: &states,
             resumes: last.map(|last| last.sync_id.as_str()),
-            since: Since { now, ahead, source_identity, full: self.options.full },
+            since: Since { now, ahead, zone, source_identity, full: self.options.full },
             copies: origin.copies,
         };
         let plan = planning::plan(source, inputs)?;
