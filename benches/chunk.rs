@@ -116,6 +116,7 @@ fn biggest_table(config: &Config, conn: &mut MysqlConn) -> Result<TablePlan> {
         states: &BTreeMap::new(),
         resumes: None,
         since: Since { now: 0, ahead: 0, source_identity: "bench", full: true },
+        look: None,
     };
     let mut tables = planning::plan(conn, inputs)?.tables;
     tables.sort_by_key(|table| table.source.bytes_estimated);
@@ -188,6 +189,7 @@ fn copied(services: &Services<'_>, plan: &TablePlan, source: &mut MysqlSource, s
         source_identity: services.source_identity,
         fingerprint: plan.fingerprint(),
         clock: None,
+        traces: None,
         deletes_percent_max: 100,
         nullable: Mutex::default(),
     };

@@ -1,6 +1,7 @@
 //! From two catalogs and the configuration to a plan. Reads the source's catalog and key boundaries, writes nothing.
 
 use super::increments::{self, Since};
+use super::traces::Look;
 use super::typing;
 use crate::catalog::ddl::{self, Difference};
 use crate::catalog::loaded_at::LoadedAt;
@@ -41,6 +42,8 @@ pub struct Inputs<'a> {
     pub resumes: Option<&'a str>,
     /// What a watermark has to fit.
     pub since: Since<'a>,
+    /// What both sides showed before anything was read; none where evidence is not wanted.
+    pub look: Option<&'a Look>,
 }
 
 /// What the target schema has, by name.
@@ -116,7 +119,7 @@ pub fn selected(conn: &mut MysqlConn, config: &Config, asked: &[String]) -> Resu
 /// # Errors
 /// [`Kind::Config`] for names that collide; the classified error of a server.
 pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
-    let Inputs { config, catalog, targets, tables: asked, category, states, resumes, since } = inputs;
+    let Inputs { config, catalog, targets, tables: asked, category, states, resumes, since, look } = inputs;
     let mut plan = Plan::default();
     let (mut wanted, refused) = select(conn, config, catalog, asked)?;
     let class =
@@ -127,10 +130,11 @@ pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
     catalog::names::check_tables(wanted.iter().map(|t| t.name.table.as_str()))?;
     for table in wanted {
         let name = table.name.table.clone();
-        let last = Last { state: states.get(&name), resumes, since };
+        let last = Last { state: states.get(&name), resumes, since, look };
         match one(conn, config, table, targets, last) {
             Ok(Decided::Copy(table)) => plan.tables.push(*table),
             Ok(Decided::Keep(table, rows)) => plan.kept.push((*table, rows)),
+            Ok(Decided::LeaveOut(table, rows)) => plan.unmoved.push((*table, rows)),
             Err(error) if matches!(error.kind(), Kind::SnapshotLost | Kind::Unreachable | Kind::Timeout) => return Err(error),
             Err(error) => plan.refused.push((name, error)),
         }
@@ -169,6 +173,7 @@ struct Last<'a> {
     state: Option<&'a TableState>,
     resumes: Option<&'a str>,
     since: Since<'a>,
+    look: Option<&'a Look>,
 }
 
 /// What becomes of a table.
@@ -176,6 +181,8 @@ enum Decided {
     Copy(Box<TablePlan>),
     /// It is done, with so many rows.
     Keep(Box<TablePlan>, u64),
+    /// Nothing moved since it was counted, with so many rows.
+    LeaveOut(Box<TablePlan>, u64),
 }
 
 fn one(
@@ -196,19 +203,23 @@ fn one(
     let (strategy, reason) = strategy::choose(facts);
     let loaded_at = LoadedAt::decide(config.settings.loaded_at, &table, existing);
     let chunks = vec![KeyRange::everything()];
-    let mut plan = TablePlan { source: table, target, filter, action, strategy, reason, chunks, increments: None, loaded_at };
+    let mut plan =
+        TablePlan { source: table, target, filter, action, strategy, reason, chunks, increments: None, loaded_at, traces: None };
     // Done counts only for the same columns in the same table with the same storage.
     let same = |state: &&TableState| {
         let storage = (state.target_oid, state.target_relfilenode);
         state.fingerprint == plan.fingerprint()
             && existing.is_some_and(|target| (i64::from(target.oid), i64::from(target.relfilenode)) == storage)
     };
+    let rows = last.state.map_or(0, |state| u64::try_from(state.rows).unwrap_or(0));
     let done = last.state.filter(|state| last.resumes == Some(state.sync_id.as_str()));
-    if let Some(state) = done.filter(same) {
-        let rows = u64::try_from(state.rows).unwrap_or(0);
+    if done.is_some_and(|state| same(&state)) {
         return Ok(Decided::Keep(Box::new(plan), rows));
     }
     increments::apply(conn, &mut plan, &rule, existing, last.state, last.since)?;
+    if last.look.is_some_and(|look| look.leaves_out(&mut plan, existing, last.state, last.since)) {
+        return Ok(Decided::LeaveOut(Box::new(plan), rows));
+    }
     let is_part = plan.increments.as_ref().is_some_and(|increments| increments.since.is_some());
     if strategy::is_split(strategy) && !is_part {
         plan.chunks = boundaries::ranges(conn, &plan, goal)?;

@@ -4,10 +4,10 @@ use super::capacity;
 use super::definitions::Definitions;
 use super::increments::{self, Since};
 use super::planning::{self, Inputs};
-use super::{space, tracking};
+use super::{space, traces, tracking};
 use crate::cancel::Cancel;
 use crate::catalog::{self, TargetTable};
-use crate::config::{Category, Config};
+use crate::config::{Category, Config, Verify};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
@@ -16,7 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::name::TableName;
 use crate::pipeline::table::{End, TableResult};
 use crate::pipeline::{self, Limits, Services};
-use crate::plan::Plan;
+use crate::plan::{Plan, TablePlan};
 use crate::report::{ErrorReport, Healed, Renamed, RunReport, TableReport, ValueCount, now};
 use crate::retry::Retries;
 use crate::sink::postgres::{PostgresSink, leftovers};
@@ -38,6 +38,8 @@ pub struct SyncOptions {
     pub full: bool,
     /// Tables may lose more rows than the configuration allows.
     pub accept_deletes: bool,
+    /// What proves a table; as configured when none.
+    pub verify: Option<Verify>,
 }
 
 /// A run in the making: what the report needs whatever happens.
@@ -126,6 +128,8 @@ impl<'a> Run<'a> {
         let states = state::of_job(&mut warehouse, &run.job)?;
         let (now, ahead) = increments::clocks(source, &mut warehouse)?;
         let targets = planning::targets(config, &mut warehouse)?;
+        let places = (config.source.database.as_str(), config.warehouse_schema.as_str());
+        let look = traces::look(source, &mut warehouse, places, self.verify())?;
         let configured = tracking::configured(config, &catalog, &self.options.tables);
         let inputs = Inputs {
             config,
@@ -136,6 +140,7 @@ impl<'a> Run<'a> {
             states: &states,
             resumes: last.map(|last| last.sync_id.as_str()),
             since: Since { now, ahead, source_identity, full: self.options.full },
+            look: look.as_ref(),
         };
         let plan = planning::plan(source, inputs)?;
         space::check(&plan, config.settings.parallel, &config.warehouse, &mut warehouse)?;
@@ -145,13 +150,13 @@ impl<'a> Run<'a> {
 
         let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run, configured)?;
         self.announce(&plan, &tracker);
-        let facts: BTreeMap<String, _> =
-            plan.tables.iter().map(|t| (t.name().to_owned(), (t.target.clone(), t.renamed()))).collect();
+        let facts: BTreeMap<String, _> = plan.tables.iter().map(|t| (t.name().to_owned(), self.facts(t))).collect();
         if let Some(last) = last {
             log::info!("going on with the interrupted run {}: {} tables are done", last.run_id, plan.kept.len());
             report.resumes = Some(last.run_id.clone());
         }
         report.tables.extend(plan.kept.iter().map(|(table, rows)| kept(config, table.name(), *rows)));
+        report.tables.extend(plan.unmoved.iter().map(|(table, rows)| unmoved(config, table, *rows)));
         report.tables.extend(plan.refused.iter().map(|(name, error)| refused(config, name, error)));
         let services = Services {
             source: &config.source,
@@ -163,7 +168,7 @@ impl<'a> Run<'a> {
             watchdog: self.watchdog,
             tracker: &tracker,
             progress: self.progress,
-            limits: limits(config, self.options),
+            limits: limits(config, self.options, self.verify()),
         };
         let moved = pipeline::round::run(&services, plan, &targets);
         drop(tracker);
@@ -184,7 +189,7 @@ impl<'a> Run<'a> {
         run: &RunIdentity,
         targets: &BTreeMap<String, TargetTable>,
     ) -> Result<Definitions> {
-        let all = plan.tables.iter().chain(plan.kept.iter().map(|(table, _)| table));
+        let all = plan.tables.iter().chain(plan.done());
         let tables: Vec<_> = all.map(|table| (table.source.clone(), table.target.clone())).collect();
         let mut sink = PostgresSink::new(&self.config.warehouse, &run.run_id, self.watchdog);
         Definitions::prepare(self.config, source, &tables, &mut sink, run, !targets.is_empty())
@@ -197,6 +202,20 @@ impl<'a> Run<'a> {
             log::error!("table {table} is not copied: {error}");
             tracker.send(Event::Failed { table: table.clone() });
         }
+        for (table, _) in &plan.unmoved {
+            log::debug!("table {}: nothing moved since it was counted last", table.name());
+            tracker.send(Event::Unmoved { table: table.name().to_owned() });
+        }
+    }
+
+    fn verify(&self) -> Verify {
+        self.options.verify.unwrap_or(self.config.settings.verify)
+    }
+
+    fn facts(&self, table: &TablePlan) -> Facts {
+        let is_part = table.increments.as_ref().is_some_and(|increments| increments.since.is_some());
+        let proof = if is_part && self.verify() == Verify::Off { "none" } else { "counts" };
+        Facts { target: table.target.clone(), renamed: table.renamed(), proof }
     }
 
     /// The report as it is before anything is done; also what is left when the process has to end without its threads.
@@ -211,6 +230,7 @@ impl<'a> Run<'a> {
             warehouse: self.config.warehouse.to_string(),
             schema: self.config.warehouse_schema.clone(),
             parallel: self.config.settings.parallel,
+            verify: self.verify().word().into(),
             warnings,
             ..RunReport::empty(self.run_id.clone())
         }
@@ -231,7 +251,7 @@ impl<'a> Run<'a> {
     }
 }
 
-fn limits(config: &Config, options: &SyncOptions) -> Limits {
+fn limits(config: &Config, options: &SyncOptions, verify: Verify) -> Limits {
     let settings = &config.settings;
     Limits {
         workers: settings.parallel,
@@ -244,7 +264,7 @@ fn limits(config: &Config, options: &SyncOptions) -> Limits {
         quarantine_raw: settings.quarantine_raw,
         row_bytes_max: settings.row_bytes_max,
         transaction_wait: settings.transaction_wait,
-        verify: settings.verify,
+        verify,
         deletes_percent_max: if options.accept_deletes { 100 } else { settings.deletes_percent_max },
     }
 }
@@ -281,6 +301,7 @@ fn blank(config: &Config, table: &str, status: &str) -> TableReport {
         table: table.to_owned(),
         target: format!("{}.{}", config.warehouse_schema, catalog::names::table(table)),
         status: status.into(),
+        proof: "none".into(),
         strategy: String::new(),
         reason: String::new(),
         chunks: 0,
@@ -306,10 +327,23 @@ fn refused(config: &Config, table: &str, error: &Error) -> TableReport {
 }
 
 fn kept(config: &Config, table: &str, rows: u64) -> TableReport {
-    TableReport { rows, ..blank(config, table, "kept") }
+    TableReport { rows, proof: "counts".into(), ..blank(config, table, "kept") }
 }
 
-fn told(facts: &(TableName, Vec<(String, String)>), result: &TableResult) -> TableReport {
+fn unmoved(config: &Config, table: &TablePlan, rows: u64) -> TableReport {
+    let reason = "nothing moved on either side since it was counted last".into();
+    TableReport { rows, reason, proof: "evidence".into(), ..blank(config, table.name(), "unmoved") }
+}
+
+/// What the report needs of a plan, which is used up by then.
+struct Facts {
+    target: TableName,
+    renamed: Vec<(String, String)>,
+    /// What proves the table when it is loaded.
+    proof: &'static str,
+}
+
+fn told(facts: &Facts, result: &TableResult) -> TableReport {
     let (status, outcome, error) = match &result.end {
         Some(End::Loaded(outcome)) => ("loaded", *outcome, None),
         Some(End::Failed(error)) => ("failed", crate::sink::Outcome::default(), Some(ErrorReport::from(error))),
@@ -317,8 +351,9 @@ fn told(facts: &(TableName, Vec<(String, String)>), result: &TableResult) -> Tab
     };
     TableReport {
         table: result.table.clone(),
-        target: facts.0.to_string(),
+        target: facts.target.to_string(),
         status: status.into(),
+        proof: if status == "loaded" { facts.proof.into() } else { "none".into() },
         strategy: result.strategy.to_string(),
         reason: result.reason.clone(),
         chunks: result.chunks,
@@ -348,7 +383,7 @@ fn told(facts: &(TableName, Vec<(String, String)>), result: &TableResult) -> Tab
             rows: heal.rows,
             via: heal.via.clone(),
         }),
-        renamed: facts.1.iter().cloned().map(Renamed::from).collect(),
+        renamed: facts.renamed.iter().cloned().map(Renamed::from).collect(),
         error,
     }
 }

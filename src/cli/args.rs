@@ -3,7 +3,7 @@
 //! Nothing here has `Debug`: a URL may hold a password.
 
 use super::until::Until;
-use crate::config::Category;
+use crate::config::{Category, Verify};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -165,6 +165,10 @@ pub struct RunArgs {
     /// Let tables lose more rows than deletes_percent_max allows, this once
     #[arg(long, help_heading = "Work")]
     pub accept_deletes: bool,
+    /// What proves a table: counts of both sides; evidence: not read when nothing moved since the last count; off
+    /// [default: verify in pipeline.yml, else counts]
+    #[arg(long, value_name = "HOW", help_heading = "Work")]
+    pub verify: Option<Verify>,
     /// Show the plan and stop; the same as `plan`
     #[arg(long, help_heading = "Work")]
     pub dry_run: bool,
@@ -182,6 +186,9 @@ pub struct PlanArgs {
     /// Plan for loading every table, also those that an interrupted run has finished
     #[arg(long, help_heading = "Work")]
     pub full: bool,
+    /// As in `run`
+    #[arg(long, value_name = "HOW", help_heading = "Work")]
+    pub verify: Option<Verify>,
 }
 
 /// Arguments of `discover`.

@@ -41,7 +41,9 @@ pub fn main() -> ExitCode {
     let output = Output { json: cli.global.json, chain: cli.global.verbose > 0 };
     let global = cli.global;
     let code = match cli.command.unwrap_or_else(|| Command::Run(RunArgs::default())) {
-        Command::Run(run) if run.dry_run => plan(&global, &PlanArgs { tables: run.tables, full: run.full }, output),
+        Command::Run(run) if run.dry_run => {
+            plan(&global, &PlanArgs { tables: run.tables, full: run.full, verify: run.verify }, output)
+        }
         Command::Run(run) => match settings::load(&global) {
             Ok(config) => run::run(&config, &run, &global, output, &bars),
             Err(error) => {
@@ -95,7 +97,7 @@ fn refused(args: &[String], error: &clap::Error) -> ExitCode {
 
 fn plan(global: &Global, args: &PlanArgs, output: Output) -> u8 {
     with_config(global, output, |config, watchdog| {
-        let report = app::preview::preview(config, &args.tables, args.full, watchdog)?;
+        let report = app::preview::preview(config, &args.tables, (args.full, args.verify), watchdog)?;
         output.document(&report, || report::plan::text(&report));
         Ok(report.exit_code)
     })

@@ -22,6 +22,7 @@ pub fn run(config: &Config, args: &RunArgs, global: &Global, output: Output, bar
         category: args.category,
         full: args.full,
         accept_deletes: args.accept_deletes,
+        verify: args.verify,
     };
     let run = Run::new(config, &options, &cancel, &watchdog, &progress);
     let record = Record::new(config.state_dir.clone(), output, run.opening(), Arc::clone(&progress));

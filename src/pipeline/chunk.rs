@@ -70,7 +70,7 @@ pub fn merge(
     let plan = table.plan();
     let ranges = if let Slice::Past { ranges, .. } = slice { ranges.clone() } else { Vec::new() };
     attempt(services, table, worker, |job, worker| {
-        let counts = services.limits.verify == Verify::Counts;
+        let counts = services.limits.verify != Verify::Off;
         let before = if counts { Some(count(plan, worker.source)?) } else { None };
         let mut rows = ChunkRows::new(job, worker.source, slice)?;
         let census = match before {

@@ -9,6 +9,7 @@ use crate::key::KeyRange;
 use crate::name::TableName;
 use crate::plan::TablePlan;
 use crate::plan::census::{Census, Drift};
+use crate::plan::traces::Traces;
 use crate::plan::watermark::{Clock, Watermark};
 use crate::track::RunIdentity;
 use crate::track::quarantine::Reject;
@@ -38,6 +39,8 @@ pub struct Load<'a> {
     pub fingerprint: String,
     /// The source's clock when the snapshot opened; none when no table of the run keeps a watermark.
     pub clock: Option<Clock>,
+    /// What showed on both sides before the read whether anything is written; none when the next run shall count.
+    pub traces: Option<Traces>,
     /// Percent of the target's rows that may be deleted.
     pub deletes_percent_max: u64,
     /// Columns whose NOT NULL was given up, because a policy puts NULL into them.

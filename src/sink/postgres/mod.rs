@@ -8,6 +8,7 @@ pub mod increments; // refresh by what is past the watermark, proved by counts o
 pub mod leftovers; // what dead runs left in the warehouse
 mod loaded_at; // when a row version was written
 pub mod merge; // refresh: staging into the table, by content
+pub mod traces; // what PostgreSQL has counted of writes to its tables
 
 use super::{Copied, Load, Merge, Outcome, Part, Proof, Rows, Sink};
 use crate::catalog::ddl::{self, CreateOptions};
@@ -270,6 +271,9 @@ fn commit(conn: &mut PostgresConn, load: &Load<'_>, outcome: Outcome, more: &str
         json.map(|json| (watermark.columns(), json))
     });
     let watermark = watermark.transpose()?;
+    let traces = load.traces.clone().map(|traces| traces.after(outcome.deleted, outcome.updated, outcome.inserted));
+    let traces = traces.map(|traces| serde_json::to_string(&traces));
+    let traces = traces.transpose().doing(Kind::Internal, || format!("{doing}: writing the evidence"))?;
     let new = state::NewState {
         table: load.plan.name(),
         rows: outcome.rows,
@@ -280,6 +284,7 @@ fn commit(conn: &mut PostgresConn, load: &Load<'_>, outcome: Outcome, more: &str
         rejected: outcome.rejected,
         target: &target,
         watermark,
+        traces,
     };
     let mut sql = format!("{}; {more}; ", state::upsert(load.run, &new));
     sql.push_str(&quarantine::clear_older(load.run, load.round, load.plan.name()));
