@@ -125,6 +125,9 @@ pub trait Rows {
     /// How many rows there are, when each can be written by itself; none while they stream.
     fn parts(&self) -> Option<usize>;
 
+    /// That there is no row at all, and none was refused: known only when they have left the source before they are written.
+    fn are_none(&self) -> bool;
+
     /// Writes all rows, or those of a part; returns how many.
     ///
     /// # Errors

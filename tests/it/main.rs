@@ -14,6 +14,7 @@ mod ddl; // `ddl` is what a first load makes
 mod definitions; // what cannot be built is listed
 mod differential; // the same rows in two ways
 mod discover; // incremental columns into tables.yml
+mod evidence; // tables that are left out because nothing moved
 mod faults; // servers that stall and die, a program that is killed
 mod fuzz; // mutated inputs for every parser, and what is written and read back
 mod hosts; // the servers of the environment, and a private set that may be killed

@@ -33,6 +33,8 @@ struct World {
     sandbox: Sandbox,
     random: Random,
     columns: u64,
+    /// Tables that were left out on evidence, over all nights.
+    skipped: u64,
 }
 
 impl World {
@@ -51,6 +53,8 @@ impl World {
              ON UPDATE CURRENT_TIMESTAMP(6), PRIMARY KEY (a, b)) ENGINE=InnoDB",
             "CREATE TABLE definition (id INT PRIMARY KEY, v VARCHAR(20)) ENGINE=MyISAM",
             "INSERT INTO definition SELECT seq, 'x' FROM seq_1_to_20",
+            "CREATE TABLE setting (id INT PRIMARY KEY, v INT NOT NULL) ENGINE=MyISAM",
+            "INSERT INTO setting SELECT seq, 0 FROM seq_1_to_9",
         ]);
         let verify = if lacks == Lacks::Counts { "off" } else { "counts" };
         sandbox.config(
@@ -62,7 +66,7 @@ impl World {
             "tables:\n  \"{visit,item,recall,link}\": { primary_incremental_column: updated }\n  \
              log: { primary_incremental_column: id }\n",
         );
-        let mut world = Self { sandbox, random: Random::new(seed), late: None, columns: 0 };
+        let mut world = Self { sandbox, random: Random::new(seed), late: None, columns: 0, skipped: 0 };
         for _ in 0..3 {
             world.day();
         }
@@ -101,6 +105,16 @@ impl World {
                 }
             }
         }
+        // Left alone for long enough to be left out, then one value of the same length; or a hand does it in the warehouse.
+        let (n, id) = (self.random.below(1_000_000), 1 + self.random.below(9));
+        match self.random.below(10) {
+            0 => self.sql(&format!("UPDATE setting SET v = {n} WHERE id = {id}")),
+            1 if self.sandbox.holds("SELECT to_regclass('setting') IS NOT NULL") => {
+                let hand = format!("UPDATE setting SET v = {n} WHERE id = {id}; SELECT pg_stat_force_next_flush()");
+                self.sandbox.warehouse().batch_execute(&hand).unwrap();
+            }
+            _ => {}
+        }
         if self.random.below(20) == 0 && self.columns < 4 {
             self.columns += 1;
             let (table, ..) = CLOCKED[usize::try_from(self.random.below(3)).unwrap()];
@@ -135,7 +149,11 @@ impl World {
             std::thread::sleep(Duration::from_millis(self.random.below(900)));
             running.kill();
         }
-        self.sandbox.run(&[]).expect(0);
+        // Whether it looks at evidence first is a matter of the night; whatever is left out must be equal all the same.
+        let how: &[&str] = if lacks == Lacks::Nothing && self.random.below(2) == 0 { &["--verify", "evidence"] } else { &[] };
+        let told = self.sandbox.run(how);
+        told.expect(0);
+        self.skipped += told.report()["totals"]["unmoved"].as_u64().unwrap_or_default();
         if lacks == Lacks::SafePoint {
             let largest = "UPDATE etl_sync.etl_table_state SET watermark = jsonb_set(watermark, '{marks,0,value}', \
                            to_jsonb((SELECT (extract(epoch FROM max(updated)) * 1000000)::bigint FROM visit))) \
@@ -146,8 +164,8 @@ impl World {
     }
 }
 
-/// The night in which both sides differed first, and what the judge said.
-fn nights(word: &str, seed: u64, count: u64, lacks: Lacks) -> Result<(), (u64, String)> {
+/// How often a table was left out on evidence; or the night in which both sides differed first, and what the judge said.
+fn nights(word: &str, seed: u64, count: u64, lacks: Lacks) -> Result<u64, (u64, String)> {
     let mut world = World::new(word, seed, lacks);
     for night in 0..count {
         world.day();
@@ -158,7 +176,7 @@ fn nights(word: &str, seed: u64, count: u64, lacks: Lacks) -> Result<(), (u64, S
         world.end_late();
     }
     world.sandbox.assert_clean();
-    Ok(())
+    Ok(world.skipped)
 }
 
 fn seed() -> u64 {
@@ -168,10 +186,8 @@ fn seed() -> u64 {
 #[test]
 fn every_night_ends_with_both_sides_equal() {
     let count = if std::env::var_os("ETL_SYNC_TEST_ALL").is_some() { NIGHTS.1 } else { NIGHTS.0 };
-    if let Err((night, text)) = nights("year", seed(), count, Lacks::Nothing) {
-        panic!("night {night}: {text}");
-    }
-    notes::add(&format!("year: {count} nights, equal after each"));
+    let skipped = nights("year", seed(), count, Lacks::Nothing).unwrap_or_else(|(night, text)| panic!("night {night}: {text}"));
+    notes::add(&format!("year: {count} nights, equal after each; {skipped} times a table was left out on evidence"));
 }
 
 #[test]

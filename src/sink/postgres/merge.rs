@@ -30,12 +30,60 @@ pub fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &
     let existing = begin(conn, load, staging, proof.rows_copied, doing)?;
     let differences = if is_keyed(load, existing) { by_key(load, staging, &target) } else { by_image(load, staging, &target) };
     let total = format!("SELECT count(*) FROM ONLY {target}");
-    let ([deleted, updated, inserted], rows) = change(conn, load, existing, (staging, &differences, &total), doing)?;
+    // Most tables of most nights have not changed: a second look at the few that have is cheaper than a table of their
+    // differences for all.
+    let same = if load.plan.is_single() { unchanged(conn, load, existing, (&differences, &total), doing)? } else { None };
+    let ([deleted, updated, inserted], rows) = match same {
+        Some(rows) => ([0; 3], rows),
+        None => change(conn, load, existing, (staging, &differences, &total), doing)?,
+    };
     if rows != proof.rows_copied {
         let text = format!("{doing}: staging holds {} rows, the table {rows} after the merge", proof.rows_copied);
         return Err(Error::new(Kind::Proof, text));
     }
     Ok(Outcome { rows, inserted, updated, deleted, ..Outcome::default() })
+}
+
+/// Takes over that the source has no row, when the target has none either; false when it has some, and a merge must delete
+/// them.
+///
+/// # Errors
+/// As [`install`].
+pub fn is_empty(conn: &mut PostgresConn, load: &Load<'_>, doing: &str) -> Result<bool> {
+    let existing = existing(load, doing)?;
+    let total = format!("SELECT count(*) FROM ONLY {}", load.plan.target.postgres());
+    let rows = count(first(&run(conn, &format!("{}{total}", lock(load, existing)), doing)?.rows), doing)?;
+    if rows == 0 {
+        loaded_at::ensure(conn, load, existing, &load.plan.target.postgres(), doing)?;
+    }
+    Ok(rows == 0)
+}
+
+/// The statements before a count of the target that nothing is merged into.
+///
+/// # Errors
+/// As [`install`].
+pub fn stands_still(conn: &mut PostgresConn, load: &Load<'_>, doing: &str) -> Result<String> {
+    let existing = existing(load, doing)?;
+    loaded_at::ensure(conn, load, existing, &load.plan.target.postgres(), doing)?;
+    Ok(lock(load, existing))
+}
+
+/// The number of rows, when staging and target hold the same.
+fn unchanged(
+    conn: &mut PostgresConn,
+    load: &Load<'_>,
+    existing: &TargetTable,
+    (differences, total): (&str, &str),
+    doing: &str,
+) -> Result<Option<u64>> {
+    let sql = format!("SET LOCAL work_mem = '{WORK_MEM}'; SELECT count(*) FROM ({differences}) AS d; {total}");
+    let rows = run(conn, &sql, doing)?.rows;
+    if rows.first().map(Vec::as_slice) != Some(&["0".to_owned()]) {
+        return Ok(None);
+    }
+    loaded_at::ensure(conn, load, existing, &load.plan.target.postgres(), doing)?;
+    count(rows.get(1).and_then(|row| row.first()).map_or("", String::as_str), doing).map(Some)
 }
 
 /// Makes the target hold the rows of `staging`, and inside `ranges` no others; every other row stays. None when rows
@@ -67,13 +115,8 @@ pub fn add(
 
 /// Locks the target, adapts its columns and looks whether staging holds what was copied.
 fn begin<'a>(conn: &mut PostgresConn, load: &Load<'a>, staging: &str, copied: u64, doing: &str) -> Result<&'a TargetTable> {
-    let target = load.plan.target.postgres();
-    let Some(existing) = load.existing else {
-        return Err(Error::new(Kind::Internal, format!("{doing}: a refresh without a target")));
-    };
-    // Other writers wait until the end; readers do not.
-    let mut sql = format!("LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE;");
-    sql.push_str(&adapt(load, existing, &target));
+    let existing = existing(load, doing)?;
+    let mut sql = lock(load, existing);
     if !load.plan.is_single() {
         sql.push_str(&format!("ANALYZE {staging};"));
     }
@@ -83,6 +126,16 @@ fn begin<'a>(conn: &mut PostgresConn, load: &Load<'a>, staging: &str, copied: u6
         return Err(Error::new(Kind::Proof, format!("{doing}: {copied} rows were copied, staging holds {held}")));
     }
     Ok(existing)
+}
+
+fn existing<'a>(load: &Load<'a>, doing: &str) -> Result<&'a TargetTable> {
+    load.existing.ok_or_else(|| Error::new(Kind::Internal, format!("{doing}: a refresh without a target")))
+}
+
+/// Other writers wait until the end; readers do not.
+fn lock(load: &Load<'_>, existing: &TargetTable) -> String {
+    let target = load.plan.target.postgres();
+    format!("LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE;{}", adapt(load, existing, &target))
 }
 
 /// Finds what differs and changes it; returns rows deleted, updated and inserted, and the answer to `total`.

@@ -187,6 +187,11 @@ impl Sink for PostgresSink {
             {
                 return Ok(Outcome { rows, rejected, ..Outcome::default() });
             }
+            let none = Proof { source_count, ..Proof::default() };
+            if load.plan.action == Action::Refresh && rows.are_none() && merge::is_empty(conn, load, &doing)? {
+                none.check(load)?;
+                return commit(conn, load, Outcome::default(), "SELECT 1", &doing);
+            }
             conn.batch(&create, &doing)?;
             let Copied { rows: rows_copied, rejected: rows_rejected } = copy::copy_in(conn, load, &staging, rows)?;
             keep(conn, load, rows.rejects(), &doing)?;
@@ -206,10 +211,14 @@ impl Sink for PostgresSink {
             {
                 return Ok(Merge::Done(Outcome { rows, rejected, ..Outcome::default() }));
             }
-            conn.batch(&create, &doing)?;
-            let copied = copy::copy_in(conn, load, &staging, rows)?;
-            keep(conn, load, rows.rejects(), &doing)?;
-            let (outcome, drift) = increments::install(conn, load, (part, &staging), (copied, rows.rejects()), &doing)?;
+            let (outcome, drift) = if part.ranges.is_empty() && rows.are_none() {
+                increments::count_only(conn, load, part, &doing)?
+            } else {
+                conn.batch(&create, &doing)?;
+                let copied = copy::copy_in(conn, load, &staging, rows)?;
+                keep(conn, load, rows.rejects(), &doing)?;
+                increments::install(conn, load, (part, &staging), (copied, rows.rejects()), &doing)?
+            };
             match drift {
                 None => commit(conn, load, outcome, "SELECT 1", &doing).map(Merge::Done),
                 Some(drift) => conn.batch("ROLLBACK", &doing).map(|()| Merge::Drift(drift)),
