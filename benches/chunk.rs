@@ -117,6 +117,7 @@ fn biggest_table(config: &Config, conn: &mut MysqlConn) -> Result<TablePlan> {
         resumes: None,
         since: Since { now: 0, ahead: 0, zone: 0, source_identity: "bench", full: true },
         copies: None,
+        look: None,
     };
     let mut tables = planning::plan(conn, inputs)?.tables;
     tables.sort_by_key(|table| table.source.bytes_estimated);
@@ -189,6 +190,7 @@ fn copied(services: &Services<'_>, plan: &TablePlan, source: &mut MysqlSource, s
         source_identity: services.source_identity,
         fingerprint: plan.fingerprint(),
         clock: None,
+        traces: None,
         deletes_percent_max: 100,
         nullable: Mutex::default(),
     };

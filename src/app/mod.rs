@@ -18,6 +18,7 @@ pub mod space; // disk space of a warehouse on this machine
 pub mod status; // what the last runs left
 pub mod sync; // the main job: a run from start to end
 mod telling; // columns for people: types, rules, policies, names
+pub mod traces; // what both sides show without a table being read
 pub mod tracking; // records of the status tables, without a load
 mod typing; // types and policies of columns
 pub mod verify; // whether both sides hold the same rows

@@ -1,6 +1,7 @@
 //! From two catalogs and the configuration to a plan. Reads the source's catalog and key boundaries, writes nothing.
 
 use super::increments::{self, Since, Stored};
+use super::traces::Look;
 use super::typing;
 use crate::catalog::drift;
 use crate::catalog::loaded_at::LoadedAt;
@@ -45,6 +46,8 @@ pub struct Inputs<'a> {
     pub since: Since<'a>,
     /// When the source is a replica: what it holds of each table.
     pub copies: Option<&'a BTreeMap<String, CopyState>>,
+    /// What both sides showed before anything was read; none where evidence is not wanted.
+    pub look: Option<&'a Look>,
 }
 
 /// What the target schema has, by name.
@@ -162,7 +165,7 @@ pub fn selected(conn: &mut MysqlConn, config: &Config, asked: &[String]) -> Resu
 /// # Errors
 /// [`Kind::Config`] for names that collide; the classified error of a server.
 pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
-    let Inputs { config, catalog, targets, tables: asked, category, states, resumes, since, copies } = inputs;
+    let Inputs { config, catalog, targets, tables: asked, category, states, resumes, since, copies, look } = inputs;
     let mut plan = Plan::default();
     if asked.is_empty() && category.is_none() {
         plan.gone = gone(config, &catalog, states.keys());
@@ -177,10 +180,11 @@ pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
             plan.refused.push((name.clone(), no_copy(&name)));
             continue;
         }
-        let last = Last { state: states.get(&name), resumes, since, copy };
+        let last = Last { state: states.get(&name), resumes, since, copy, look };
         match one(conn, config, table, targets, last) {
             Ok(Decided::Copy(table)) => plan.tables.push(*table),
             Ok(Decided::Keep(table, rows)) => plan.kept.push((*table, rows)),
+            Ok(Decided::LeaveOut(table, rows)) => plan.unmoved.push((*table, rows)),
             Err(error) if matches!(error.kind(), Kind::SnapshotLost | Kind::Unreachable | Kind::Timeout) => return Err(error),
             Err(error) => plan.refused.push((name, error)),
         }
@@ -250,6 +254,7 @@ struct Last<'a> {
     resumes: Option<&'a str>,
     since: Since<'a>,
     copy: Option<&'a CopyState>,
+    look: Option<&'a Look>,
 }
 
 /// What becomes of a table.
@@ -257,6 +262,8 @@ enum Decided {
     Copy(Box<TablePlan>),
     /// It is done, with so many rows.
     Keep(Box<TablePlan>, u64),
+    /// Nothing moved since it was counted, with so many rows.
+    LeaveOut(Box<TablePlan>, u64),
 }
 
 fn one(
@@ -292,6 +299,7 @@ fn one(
         loaded_at,
         drift,
         incarnation: None,
+        traces: None,
     };
     // Done counts only for the same columns in the same table with the same storage.
     let same = |state: &&TableState| {
@@ -300,15 +308,18 @@ fn one(
             && !plan.drift.needs_all_rows()
             && existing.is_some_and(|target| (i64::from(target.oid), i64::from(target.relfilenode)) == storage)
     };
+    let rows = last.state.map_or(0, |state| u64::try_from(state.rows).unwrap_or(0));
     let done = last.state.filter(|state| last.resumes == Some(state.sync_id.as_str()));
-    if let Some(state) = done.filter(same) {
-        let rows = u64::try_from(state.rows).unwrap_or(0);
+    if done.is_some_and(|state| same(&state)) {
         return Ok(Decided::Keep(Box::new(plan), rows));
     }
     let stored = existing.zip(last.state).map(|(existing, state)| Stored::in_warehouse(&plan, existing, state));
     match last.copy {
         Some(copy) => increments::of_replica(&mut plan, stored, copy, last.since),
         None => increments::apply(conn, &mut plan, &rule, stored, last.since)?,
+    }
+    if last.look.is_some_and(|look| look.leaves_out(&mut plan, existing, last.state, last.since)) {
+        return Ok(Decided::LeaveOut(Box::new(plan), rows));
     }
     let is_part = plan.increments.as_ref().is_some_and(|increments| increments.since.is_some());
     if strategy::is_split(strategy) && !is_part {

@@ -84,7 +84,7 @@ impl Run<'_> {
         let place = endpoint.clone();
         let (tracker, writer) = Writer::start_with(move || CopyStatus::open(&place, &configured))?;
         self.announce(&plan, &tracker);
-        let targets: BTreeMap<String, TableName> = plan.tables.iter().map(|t| (t.name().to_owned(), t.target.clone())).collect();
+        let facts: BTreeMap<String, _> = plan.tables.iter().map(|t| (t.name().to_owned(), self.facts(t))).collect();
         if let Some(sync) = lock.resumes() {
             log::info!("going on with the interrupted sync {sync} of the replica: {} tables are done", plan.kept.len());
             report.resumes = Some(sync.to_owned());
@@ -101,16 +101,14 @@ impl Run<'_> {
             watchdog: self.watchdog,
             tracker: &tracker,
             progress: self.progress,
-            limits: sync::limits(config, self.options),
+            limits: sync::limits(config, self.options, self.verify()),
         };
         let moved = pipeline::round::run(&services, plan, &BTreeMap::new());
         drop(tracker);
         let events = writer.join();
         (report.totals.events_written, report.totals.events_lost) = (events.written, events.lost);
         report.warnings.extend(moved.warnings);
-        let told = |result: &TableResult| {
-            targets.get(&result.table).map(|target| sync::told(&(target.clone(), Vec::new(), Vec::new()), result))
-        };
+        let told = |result: &TableResult| facts.get(&result.table).map(|facts| sync::told(facts, result));
         report.tables.extend(moved.results.iter().filter_map(told));
         moved.ended_by.map_or(Ok(()), Err)
     }
@@ -244,6 +242,7 @@ fn one(
         increments: None,
         loaded_at: LoadedAt::Off,
         drift: Drift::default(),
+        traces: None,
         incarnation: copy.map(|copy| copy.incarnation.clone()),
     };
     let done = copy.filter(|copy| {

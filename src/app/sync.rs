@@ -5,10 +5,10 @@ use super::definitions::Definitions;
 use super::increments::{self, Since};
 use super::planning::{self, Inputs};
 use super::replicate;
-use super::{space, tracking};
+use super::{space, traces, tracking};
 use crate::cancel::Cancel;
 use crate::catalog::{self, TargetTable};
-use crate::config::{Category, Config, Endpoint};
+use crate::config::{Category, Config, Endpoint, Verify};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
@@ -17,7 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::name::TableName;
 use crate::pipeline::table::{End, TableResult};
 use crate::pipeline::{self, Destination, Limits, Services};
-use crate::plan::Plan;
+use crate::plan::{Plan, TablePlan};
 use crate::report::{ErrorReport, Healed, Renamed, RunReport, TableReport, ValueCount, now};
 use crate::retry::Retries;
 use crate::sink::postgres::{PostgresSink, leftovers};
@@ -54,6 +54,8 @@ pub struct SyncOptions {
     pub full: bool,
     /// Tables may lose more rows than the configuration allows.
     pub accept_deletes: bool,
+    /// What proves a table; as configured when none.
+    pub verify: Option<Verify>,
 }
 
 /// Where the rows of a run come from.
@@ -209,6 +211,8 @@ impl<'a> Run<'a> {
         let states = state::of_job(&mut warehouse, &run.job)?;
         let (now, ahead, zone) = increments::clocks(source, &mut warehouse)?;
         let targets = planning::targets(config, &mut warehouse)?;
+        let places = (origin.endpoint.database.as_str(), config.warehouse_schema.as_str());
+        let look = traces::look(source, &mut warehouse, places, self.verify())?;
         let configured = tracking::configured(config, &catalog, &self.options.tables);
         let inputs = Inputs {
             config: reduced.as_ref().unwrap_or(config),
@@ -220,6 +224,7 @@ impl<'a> Run<'a> {
             resumes: last.map(|last| last.sync_id.as_str()),
             since: Since { now, ahead, zone, source_identity, full: self.options.full },
             copies: origin.copies,
+            look: look.as_ref(),
         };
         let plan = planning::plan(source, inputs)?;
         space::check(&plan, config.settings.parallel, &config.warehouse, &mut warehouse)?;
@@ -232,14 +237,15 @@ impl<'a> Run<'a> {
 
         let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run, configured)?;
         self.announce(&plan, &tracker);
-        let facts: BTreeMap<String, _> =
-            plan.tables.iter().map(|t| (t.name().to_owned(), (t.target.clone(), t.renamed(), t.drift.lines()))).collect();
+        let facts: BTreeMap<String, _> = plan.tables.iter().map(|t| (t.name().to_owned(), self.facts(t))).collect();
         if let Some(last) = last {
             log::info!("going on with the interrupted run {}: {} tables are done", last.run_id, plan.kept.len());
             report.resumes = Some(last.run_id.clone());
         }
-        report.tables.extend(plan.kept.iter().map(|(table, rows)| kept(&config.warehouse_schema, table.name(), *rows)));
-        report.tables.extend(plan.refused.iter().map(|(name, error)| refused(&config.warehouse_schema, name, error)));
+        let schema = &config.warehouse_schema;
+        report.tables.extend(plan.kept.iter().map(|(table, rows)| kept(schema, table.name(), *rows)));
+        report.tables.extend(plan.unmoved.iter().map(|(table, rows)| unmoved(schema, table, *rows)));
+        report.tables.extend(plan.refused.iter().map(|(name, error)| refused(schema, name, error)));
         let services = Services {
             source: origin.endpoint,
             destination: Destination::Warehouse(&config.warehouse),
@@ -250,7 +256,7 @@ impl<'a> Run<'a> {
             watchdog: self.watchdog,
             tracker: &tracker,
             progress: self.progress,
-            limits: limits(config, self.options),
+            limits: limits(config, self.options, self.verify()),
         };
         let moved = pipeline::round::run(&services, plan, &targets);
         drop(tracker);
@@ -271,7 +277,7 @@ impl<'a> Run<'a> {
         run: &RunIdentity,
         targets: &BTreeMap<String, TargetTable>,
     ) -> Result<Definitions> {
-        let all = plan.tables.iter().chain(plan.kept.iter().map(|(table, _)| table));
+        let all = plan.tables.iter().chain(plan.done());
         let tables: Vec<_> = all.map(|table| (table.source.clone(), table.target.clone())).collect();
         let mut sink = PostgresSink::new(&self.config.warehouse, &run.run_id, self.watchdog);
         Definitions::prepare(self.config, source, &tables, &mut sink, run, !targets.is_empty())
@@ -290,6 +296,21 @@ impl<'a> Run<'a> {
         for table in &plan.tables {
             table.drift.lines().iter().for_each(|line| log::info!("table {}: {line}", table.name()));
         }
+        for (table, _) in &plan.unmoved {
+            log::debug!("table {}: nothing moved since it was counted last", table.name());
+            tracker.send(Event::Unmoved { table: table.name().to_owned() });
+        }
+    }
+
+    pub(super) fn verify(&self) -> Verify {
+        self.options.verify.unwrap_or(self.config.settings.verify)
+    }
+
+    /// What the report needs of a plan.
+    pub(super) fn facts(&self, table: &TablePlan) -> Facts {
+        let is_part = table.increments.as_ref().is_some_and(|increments| increments.since.is_some());
+        let proof = if is_part && self.verify() == Verify::Off { "none" } else { "counts" };
+        Facts { target: table.target.clone(), renamed: table.renamed(), drift: table.drift.lines(), proof }
     }
 
     /// The report as it is before anything is done; also what is left when the process has to end without its threads.
@@ -309,6 +330,7 @@ impl<'a> Run<'a> {
             warehouse: self.config.warehouse.to_string(),
             schema: self.config.warehouse_schema.clone(),
             parallel: self.config.settings.parallel,
+            verify: self.verify().word().into(),
             ..RunReport::empty(self.run_id.clone())
         }
     }
@@ -333,7 +355,7 @@ impl<'a> Run<'a> {
     }
 }
 
-pub(super) fn limits(config: &Config, options: &SyncOptions) -> Limits {
+pub(super) fn limits(config: &Config, options: &SyncOptions, verify: Verify) -> Limits {
     let settings = &config.settings;
     Limits {
         workers: settings.parallel,
@@ -346,7 +368,7 @@ pub(super) fn limits(config: &Config, options: &SyncOptions) -> Limits {
         quarantine_raw: settings.quarantine_raw,
         row_bytes_max: settings.row_bytes_max,
         transaction_wait: settings.transaction_wait,
-        verify: settings.verify,
+        verify,
         deletes_percent_max: if options.accept_deletes { 100 } else { settings.deletes_percent_max },
     }
 }
@@ -383,6 +405,7 @@ fn blank(schema: &str, table: &str, status: &str) -> TableReport {
         table: table.to_owned(),
         target: format!("{schema}.{}", catalog::names::table(table)),
         status: status.into(),
+        proof: "none".into(),
         strategy: String::new(),
         reason: String::new(),
         chunks: 0,
@@ -409,10 +432,24 @@ pub(super) fn refused(schema: &str, table: &str, error: &Error) -> TableReport {
 }
 
 pub(super) fn kept(schema: &str, table: &str, rows: u64) -> TableReport {
-    TableReport { rows, ..blank(schema, table, "kept") }
+    TableReport { rows, proof: "counts".into(), ..blank(schema, table, "kept") }
 }
 
-pub(super) fn told(facts: &(TableName, Vec<(String, String)>, Vec<String>), result: &TableResult) -> TableReport {
+fn unmoved(schema: &str, table: &TablePlan, rows: u64) -> TableReport {
+    let reason = "nothing moved on either side since it was counted last".into();
+    TableReport { rows, reason, proof: "evidence".into(), ..blank(schema, table.name(), "unmoved") }
+}
+
+/// What the report needs of a plan, which is used up by then.
+pub(super) struct Facts {
+    target: TableName,
+    renamed: Vec<(String, String)>,
+    drift: Vec<String>,
+    /// What proves the table when it is loaded.
+    proof: &'static str,
+}
+
+pub(super) fn told(facts: &Facts, result: &TableResult) -> TableReport {
     let (status, outcome, error) = match &result.end {
         Some(End::Loaded(outcome)) => ("loaded", *outcome, None),
         Some(End::Failed(error)) => ("failed", crate::sink::Outcome::default(), Some(ErrorReport::from(error))),
@@ -420,8 +457,9 @@ pub(super) fn told(facts: &(TableName, Vec<(String, String)>, Vec<String>), resu
     };
     TableReport {
         table: result.table.clone(),
-        target: facts.0.to_string(),
+        target: facts.target.to_string(),
         status: status.into(),
+        proof: if status == "loaded" { facts.proof.into() } else { "none".into() },
         strategy: result.strategy.to_string(),
         reason: result.reason.clone(),
         chunks: result.chunks,
@@ -451,8 +489,8 @@ pub(super) fn told(facts: &(TableName, Vec<(String, String)>, Vec<String>), resu
             rows: heal.rows,
             via: heal.via.clone(),
         }),
-        renamed: facts.1.iter().cloned().map(Renamed::from).collect(),
-        drift: facts.2.clone(),
+        renamed: facts.renamed.iter().cloned().map(Renamed::from).collect(),
+        drift: facts.drift.clone(),
         error,
     }
 }

@@ -3,7 +3,7 @@
 //! Nothing here has `Debug`: a URL may hold a password.
 
 use super::until::Until;
-use crate::config::Category;
+use crate::config::{Category, Verify};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -182,6 +182,10 @@ pub struct WorkArgs {
     /// Let tables lose more rows than deletes_percent_max allows, this once
     #[arg(long, help_heading = "Work")]
     pub accept_deletes: bool,
+    /// What proves a table: counts of both sides; evidence: not read when nothing moved since the last count; off
+    /// [default: verify in pipeline.yml, else counts]
+    #[arg(long, value_name = "HOW", help_heading = "Work")]
+    pub verify: Option<Verify>,
     /// Take no new work after this: local time such as 05:00, or a length such as 90m or 2h30m; exit code 4
     #[arg(long, value_name = "TIME", value_parser = super::until::parse, help_heading = "Work")]
     pub until: Option<Until>,
@@ -196,6 +200,9 @@ pub struct PlanArgs {
     /// Plan for loading every table, also those that an interrupted run has finished
     #[arg(long, help_heading = "Work")]
     pub full: bool,
+    /// As in `run`
+    #[arg(long, value_name = "HOW", help_heading = "Work")]
+    pub verify: Option<Verify>,
 }
 
 /// Arguments of `discover`.

@@ -43,7 +43,10 @@ pub fn main() -> ExitCode {
     let output = Output { json: cli.global.json, chain: cli.global.verbose > 0 };
     let global = cli.global;
     let code = match cli.command.unwrap_or_else(|| Command::Run(RunArgs::default())) {
-        Command::Run(run) if run.dry_run => plan(&global, &PlanArgs { tables: run.work.tables, full: run.work.full }, output),
+        Command::Run(run) if run.dry_run => {
+            let RunArgs { work, .. } = run;
+            plan(&global, &PlanArgs { tables: work.tables, full: work.full, verify: work.verify }, output)
+        }
         Command::Run(run) => sync(&global, Hops::All, &run.work, output, &bars),
         Command::Replicate(run) => sync(&global, Hops::Replicate, &run, output, &bars),
         Command::Load(run) => sync(&global, Hops::Load, &run, output, &bars),
@@ -103,7 +106,7 @@ fn sync(global: &Global, hops: Hops, args: &WorkArgs, output: Output, bars: &Mul
 
 fn plan(global: &Global, args: &PlanArgs, output: Output) -> u8 {
     with_config(global, output, |config, watchdog| {
-        let report = app::preview::preview(config, &args.tables, args.full, watchdog)?;
+        let report = app::preview::preview(config, &args.tables, (args.full, args.verify), watchdog)?;
         output.document(&report, || report::plan::text(&report));
         Ok(report.exit_code)
     })

@@ -56,7 +56,8 @@ pub fn copy_whole(services: &Services<'_>, table: &TableWork<'_>, worker: &mut W
     })
 }
 
-/// One try to merge the rows of a slice that is not the whole table.
+/// One try to merge the rows of a slice that is not the whole table. `twice`: a source without snapshots is counted after the
+/// read, too, so that rows in flight are no drift.
 ///
 /// # Errors
 /// As [`copy_chunk`].
@@ -65,16 +66,17 @@ pub fn merge(
     table: &TableWork<'_>,
     worker: &mut Worker<'_>,
     slice: &Slice,
+    twice: bool,
 ) -> Result<(Merge, Option<Census>, u64)> {
     let plan = table.plan();
     let ranges = if let Slice::Past { ranges, .. } = slice { ranges.clone() } else { Vec::new() };
     attempt(services, table, worker, |job, worker| {
-        let counts = services.limits.verify == Verify::Counts;
+        let counts = services.limits.verify != Verify::Off;
         let before = if counts { Some(count(plan, worker.source)?) } else { None };
         let mut rows = ChunkRows::new(job, worker.source, slice)?;
         let census = match before {
             // In a snapshot the source stands still; without one the rows have been drained by now.
-            Some((buckets, before)) if plan.drains() => {
+            Some((buckets, before)) if plan.drains() && twice => {
                 let after = rows.source().counts(plan, buckets)?;
                 Some(Census { buckets, before, after })
             }

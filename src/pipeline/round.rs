@@ -7,10 +7,11 @@ use super::increments;
 use super::queue::{Job, Queue};
 use super::table::{End, TableResult, TableWork};
 use crate::catalog::TargetTable;
-use crate::config::Strategy;
+use crate::config::{Strategy, Verify};
 use crate::conn::mysql::MysqlConn;
 use crate::error::{Error, Kind, Result, Retry};
 use crate::key::KeyRange;
+use crate::plan::traces::{SourceTrace, Traces};
 use crate::plan::watermark::Clock;
 use crate::plan::{Action, Plan, TablePlan};
 use crate::sink::{Load, Sink};
@@ -94,6 +95,7 @@ fn open_group(services: &Services<'_>, waiting: &[TablePlan]) -> Result<Group> {
         workers: services.limits.workers,
         lock_wait: services.limits.snapshot_lock_wait,
         row_bytes_max: services.limits.row_bytes_max,
+        position: waiting.iter().filter_map(|table| table.traces.as_ref()).any(|t| matches!(t.source, SourceTrace::Log { .. })),
         watermarks: waiting
             .iter()
             .any(|table| table.increments.is_some())
@@ -135,12 +137,12 @@ fn one_round(
     targets: &BTreeMap<String, TargetTable>,
     group: Group,
 ) -> Result<(Vec<TableResult>, Vec<String>)> {
-    let Group { kind, readers, guard, missing, clock, .. } = group;
+    let Group { kind, readers, guard, missing, clock, position, .. } = group;
     let hold = Hold::new(guard);
     let works: Vec<TableWork<'_>> = tables
         .iter()
         .enumerate()
-        .map(|(i, table)| work(services, round, (kind, clock), targets, (table, i), hold.clone()))
+        .map(|(i, table)| work(services, round, (kind, clock, position.as_deref()), targets, (table, i), hold.clone()))
         .collect();
     for (name, error) in missing {
         fail(services, works.iter().find(|w| w.plan().name() == name), error);
@@ -171,13 +173,15 @@ fn one_round(
 fn work<'a>(
     services: &'a Services<'_>,
     round: u32,
-    (kind, clock): (SnapshotKind, Option<Clock>),
+    (kind, clock, position): (SnapshotKind, Option<Clock>, Option<&str>),
     targets: &'a BTreeMap<String, TargetTable>,
     (table, index): (&'a TablePlan, usize),
     hold: Hold,
 ) -> TableWork<'a> {
     let snapshot = if table.source.transactional { kind } else { SnapshotKind::Statement };
     let existing = targets.get(&table.target.table);
+    // Without a snapshot at all, what was looked up before the first read is early enough.
+    let seen = if kind == SnapshotKind::Statement { None } else { Some(position) };
     let load = Load {
         plan: table,
         existing,
@@ -188,6 +192,7 @@ fn work<'a>(
         source_identity: services.source_identity,
         fingerprint: services.fingerprint(table),
         clock,
+        traces: traces(services, table, seen),
         deletes_percent_max: services.limits.deletes_percent_max,
         nullable: Mutex::new(
             existing
@@ -198,6 +203,14 @@ fn work<'a>(
     };
     let jobs = if table.is_single() { 1 } else { table.chunks.len() + 1 };
     TableWork::new(load, jobs, hold, services.limits.rejected_rows_max)
+}
+
+/// What the next run may take for evidence; nothing when this one does not prove the table. `seen`: up to where the source's
+/// log was written when the snapshot opened, where there is one.
+fn traces(services: &Services<'_>, table: &TablePlan, seen: Option<Option<&str>>) -> Option<Traces> {
+    let is_part = table.increments.as_ref().is_some_and(|increments| increments.since.is_some());
+    let traces = table.traces.clone().filter(|_| !is_part || services.limits.verify != Verify::Off)?;
+    seen.map_or(Some(traces.clone()), |position| traces.at(position))
 }
 
 /// Columns that an earlier load made nullable for zero dates: NULL may arrive in them without asking again.

@@ -6,6 +6,7 @@ pub mod chunks; // where a table is cut
 pub mod discovery; // which columns show new and changed rows, and what that means for tables.yml
 pub mod increments; // whether a table can be loaded by what is new, and by which columns
 pub mod strategy; // one worker or many, merge or first load, and why
+pub mod traces; // whether anything can have moved on either side since the last count
 pub mod watermark; // from where the next run reads, and why no row can appear below
 
 use crate::catalog::drift::{Change, Drift};
@@ -16,6 +17,7 @@ use crate::error::Error;
 use crate::key::KeyRange;
 use crate::name::{TableName, quote_postgres};
 use crate::value::Fault;
+use traces::Traces;
 use watermark::{Clock, Incremental, Lookback, Watermark};
 
 /// What a run will do, table by table, in the order it begins them.
@@ -25,6 +27,8 @@ pub struct Plan {
     pub tables: Vec<TablePlan>,
     /// Tables that an interrupted run has finished, with their rows.
     pub kept: Vec<(TablePlan, u64)>,
+    /// Tables that are not read, on evidence that nothing moved since they were counted, with their rows.
+    pub unmoved: Vec<(TablePlan, u64)>,
     /// Tables that were asked for and cannot be copied, and why.
     pub refused: Vec<(String, Error)>,
     /// Tables that were loaded before and that the source does not have any more; they stay as they are.
@@ -85,6 +89,8 @@ pub struct TablePlan {
     pub incarnation: Option<String>,
     /// What changes about the target before rows can go into it.
     pub drift: Drift,
+    /// What shows on both sides whether anything was written, as of before the read; none where nothing does.
+    pub traces: Option<Traces>,
 }
 
 /// How new and changed rows of a table are told from the others, and from where this run reads.
@@ -178,10 +184,15 @@ impl TablePlan {
 }
 
 impl Plan {
+    /// The tables that this run has nothing to do with: finished by an interrupted run, or unmoved.
+    pub fn done(&self) -> impl Iterator<Item = &TablePlan> {
+        self.kept.iter().chain(&self.unmoved).map(|(table, _)| table)
+    }
+
     /// One line per reason why tables are without `_loaded_at` although it was wanted.
     #[must_use]
     pub fn without_loaded_at(&self) -> Vec<String> {
-        let all = self.tables.iter().chain(self.kept.iter().map(|(table, _)| table));
+        let all = self.tables.iter().chain(self.done());
         loaded_at::left_out(all.map(|table| (table.name(), table.loaded_at)))
     }
 

@@ -10,6 +10,7 @@ use crate::key::KeyRange;
 use crate::name::TableName;
 use crate::plan::TablePlan;
 use crate::plan::census::{Census, Drift};
+use crate::plan::traces::Traces;
 use crate::plan::watermark::{Clock, Watermark};
 use crate::track::RunIdentity;
 use crate::track::quarantine::Reject;
@@ -39,6 +40,8 @@ pub struct Load<'a> {
     pub fingerprint: String,
     /// The source's clock when the snapshot opened; none when no table of the run keeps a watermark.
     pub clock: Option<Clock>,
+    /// What showed on both sides before the read whether anything is written; none when the next run shall count.
+    pub traces: Option<Traces>,
     /// Percent of the target's rows that may be deleted.
     pub deletes_percent_max: u64,
     /// Columns whose NOT NULL was given up, because a policy puts NULL into them.
@@ -143,6 +146,9 @@ pub trait Rows {
 
     /// How many rows there are, when each can be written by itself; none while they stream.
     fn parts(&self) -> Option<usize>;
+
+    /// That there is no row at all, and none was refused: known only when they have left the source before they are written.
+    fn are_none(&self) -> bool;
 
     /// Writes all rows, or those of a part; returns how many.
     ///

@@ -41,6 +41,11 @@ pub enum Event {
         /// How far it is loaded; none after a full refresh.
         watermark: Option<Watermark>,
     },
+    /// It was not read: nothing moved since its last success.
+    Unmoved {
+        /// Source table name.
+        table: String,
+    },
     /// It failed; its last success stays as it is.
     Failed {
         /// Source table name.
@@ -169,6 +174,7 @@ impl Board for StatusTable {
                 Event::Started { table } => (table, ("running", None, None)),
                 Event::Failed { table } => (table, ("failed", None, None)),
                 Event::Gone { table } => (table, ("missing", None, None)),
+                Event::Unmoved { table } => (table, ("unmoved", None, None)),
                 Event::Loaded { table, rows, watermark } => {
                     (table, ("success", Some(i64::try_from(rows).unwrap_or(i64::MAX)), watermark))
                 }

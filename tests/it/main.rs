@@ -16,6 +16,7 @@ mod definitions; // what cannot be built is listed
 mod differential; // the same rows in two ways
 mod discover; // incremental columns into tables.yml
 mod drift; // columns and tables that change between runs
+mod evidence; // tables that are left out because nothing moved
 mod faults; // servers that stall and die, a program that is killed
 mod fuzz; // mutated inputs for every parser, and what is written and read back
 mod hazards; // known hazards of watermarks, one test each
