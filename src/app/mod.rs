@@ -14,6 +14,7 @@ pub mod increments; // from a stored watermark to the rows that a run reads
 pub mod planning; // from two catalogs and the configuration to a plan
 pub mod preview; // what a run would do
 mod replicate; // the first hop of a run through a replica
+mod results; // what became of tables, as the report tells it
 pub mod space; // disk space of a warehouse on this machine
 pub mod status; // what the last runs left
 pub mod sync; // the main job: a run from start to end

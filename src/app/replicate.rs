@@ -3,6 +3,7 @@
 
 use super::increments::{self, Since, Stored};
 use super::planning::{self, Selected};
+use super::results::{self, Planned};
 use super::sync::{self, Run};
 use super::{tracking, typing};
 use crate::catalog::drift::Drift;
@@ -84,13 +85,14 @@ impl Run<'_> {
         let place = endpoint.clone();
         let (tracker, writer) = Writer::start_with(move || CopyStatus::open(&place, &configured))?;
         self.announce(&plan, &tracker);
-        let facts: BTreeMap<String, _> = plan.tables.iter().map(|t| (t.name().to_owned(), self.facts(t))).collect();
+        let facts: BTreeMap<String, _> =
+            plan.tables.iter().map(|t| (t.name().to_owned(), Planned::of(t, self.verify()))).collect();
         if let Some(sync) = lock.resumes() {
             log::info!("going on with the interrupted sync {sync} of the replica: {} tables are done", plan.kept.len());
             report.resumes = Some(sync.to_owned());
         }
-        report.tables.extend(plan.kept.iter().map(|(table, rows)| sync::kept(&endpoint.database, table.name(), *rows)));
-        report.tables.extend(plan.refused.iter().map(|(name, error)| sync::refused(&endpoint.database, name, error)));
+        report.tables.extend(plan.kept.iter().map(|(table, rows)| results::kept(&endpoint.database, table.name(), *rows)));
+        report.tables.extend(plan.refused.iter().map(|(name, error)| results::refused(&endpoint.database, name, error)));
         let services = Services {
             source: &config.source,
             destination: Destination::Replica(endpoint),
@@ -108,7 +110,7 @@ impl Run<'_> {
         let events = writer.join();
         (report.totals.events_written, report.totals.events_lost) = (events.written, events.lost);
         report.warnings.extend(moved.warnings);
-        let told = |result: &TableResult| facts.get(&result.table).map(|facts| sync::told(facts, result));
+        let told = |result: &TableResult| facts.get(&result.table).map(|facts| results::told(facts, result));
         report.tables.extend(moved.results.iter().filter_map(told));
         moved.ended_by.map_or(Ok(()), Err)
     }

@@ -5,6 +5,7 @@ use super::definitions::Definitions;
 use super::increments::{self, Since};
 use super::planning::{self, Inputs};
 use super::replicate;
+use super::results::{self, Planned};
 use super::{space, traces, tracking};
 use crate::cancel::Cancel;
 use crate::catalog::{self, TargetTable};
@@ -14,11 +15,9 @@ use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
 use crate::context::progress::Progress;
 use crate::error::{Error, Kind, Result};
-use crate::name::TableName;
-use crate::pipeline::table::{End, TableResult};
 use crate::pipeline::{self, Destination, Limits, Services};
-use crate::plan::{Plan, TablePlan};
-use crate::report::{ErrorReport, Healed, Renamed, RunReport, TableReport, ValueCount, now};
+use crate::plan::Plan;
+use crate::report::{ErrorReport, RunReport, now};
 use crate::retry::Retries;
 use crate::sink::postgres::{PostgresSink, leftovers};
 use crate::track::RunIdentity;
@@ -27,7 +26,7 @@ use crate::track::replica::CopyState;
 use crate::track::state;
 use crate::track::writer::{Event, Writer};
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Which way rows go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -237,15 +236,9 @@ impl<'a> Run<'a> {
 
         let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run, configured)?;
         self.announce(&plan, &tracker);
-        let facts: BTreeMap<String, _> = plan.tables.iter().map(|t| (t.name().to_owned(), self.facts(t))).collect();
-        if let Some(last) = last {
-            log::info!("going on with the interrupted run {}: {} tables are done", last.run_id, plan.kept.len());
-            report.resumes = Some(last.run_id.clone());
-        }
-        let schema = &config.warehouse_schema;
-        report.tables.extend(plan.kept.iter().map(|(table, rows)| kept(schema, table.name(), *rows)));
-        report.tables.extend(plan.unmoved.iter().map(|(table, rows)| unmoved(schema, table, *rows)));
-        report.tables.extend(plan.refused.iter().map(|(name, error)| refused(schema, name, error)));
+        let facts: BTreeMap<String, _> =
+            plan.tables.iter().map(|t| (t.name().to_owned(), Planned::of(t, self.verify()))).collect();
+        self.tell_planned(report, &plan, last);
         let services = Services {
             source: origin.endpoint,
             destination: Destination::Warehouse(&config.warehouse),
@@ -263,10 +256,22 @@ impl<'a> Run<'a> {
         let events = writer.join();
         (report.totals.events_written, report.totals.events_lost) = (events.written, events.lost);
         report.warnings.extend(moved.warnings);
-        let told = moved.results.iter().filter_map(|result| facts.get(&result.table).map(|facts| told(facts, result)));
+        let told = moved.results.iter().filter_map(|result| facts.get(&result.table).map(|facts| results::told(facts, result)));
         report.tables.extend(told);
         report.definitions = definitions.build(config, run, self.watchdog, self.cancel);
         moved.ended_by.map_or(Ok(()), Err)
+    }
+
+    /// What is known of tables before any is read.
+    fn tell_planned(&self, report: &mut RunReport, plan: &Plan, last: Option<&Interrupted>) {
+        if let Some(last) = last {
+            log::info!("going on with the interrupted run {}: {} tables are done", last.run_id, plan.kept.len());
+            report.resumes = Some(last.run_id.clone());
+        }
+        let schema = &self.config.warehouse_schema;
+        report.tables.extend(plan.kept.iter().map(|(table, rows)| results::kept(schema, table.name(), *rows)));
+        report.tables.extend(plan.unmoved.iter().map(|(table, rows)| results::unmoved(schema, table, *rows)));
+        report.tables.extend(plan.refused.iter().map(|(name, error)| results::refused(schema, name, error)));
     }
 
     /// What tables have beside their rows.
@@ -304,13 +309,6 @@ impl<'a> Run<'a> {
 
     pub(super) fn verify(&self) -> Verify {
         self.options.verify.unwrap_or(self.config.settings.verify)
-    }
-
-    /// What the report needs of a plan.
-    pub(super) fn facts(&self, table: &TablePlan) -> Facts {
-        let is_part = table.increments.as_ref().is_some_and(|increments| increments.since.is_some());
-        let proof = if is_part && self.verify() == Verify::Off { "none" } else { "counts" };
-        Facts { target: table.target.clone(), renamed: table.renamed(), drift: table.drift.lines(), proof }
     }
 
     /// The report as it is before anything is done; also what is left when the process has to end without its threads.
@@ -398,104 +396,4 @@ pub(super) fn outcome(result: &Result<()>, report: &RunReport) -> &'static str {
         Ok(()) if report.tables.iter().any(|t| t.status == "failed" || t.status == "refused") => "failed",
         Ok(()) => "success",
     }
-}
-
-fn blank(schema: &str, table: &str, status: &str) -> TableReport {
-    TableReport {
-        table: table.to_owned(),
-        target: format!("{schema}.{}", catalog::names::table(table)),
-        status: status.into(),
-        proof: "none".into(),
-        strategy: String::new(),
-        reason: String::new(),
-        chunks: 0,
-        snapshot: String::new(),
-        rows: 0,
-        rows_read: 0,
-        inserted: 0,
-        updated: 0,
-        deleted: 0,
-        bytes: 0,
-        seconds: 0.0,
-        rounds: 0,
-        rejected: 0,
-        healed: None,
-        values: Vec::new(),
-        renamed: Vec::new(),
-        drift: Vec::new(),
-        error: None,
-    }
-}
-
-pub(super) fn refused(schema: &str, table: &str, error: &Error) -> TableReport {
-    TableReport { error: Some(ErrorReport::from(error)), ..blank(schema, table, "refused") }
-}
-
-pub(super) fn kept(schema: &str, table: &str, rows: u64) -> TableReport {
-    TableReport { rows, proof: "counts".into(), ..blank(schema, table, "kept") }
-}
-
-fn unmoved(schema: &str, table: &TablePlan, rows: u64) -> TableReport {
-    let reason = "nothing moved on either side since it was counted last".into();
-    TableReport { rows, reason, proof: "evidence".into(), ..blank(schema, table.name(), "unmoved") }
-}
-
-/// What the report needs of a plan, which is used up by then.
-pub(super) struct Facts {
-    target: TableName,
-    renamed: Vec<(String, String)>,
-    drift: Vec<String>,
-    /// What proves the table when it is loaded.
-    proof: &'static str,
-}
-
-pub(super) fn told(facts: &Facts, result: &TableResult) -> TableReport {
-    let (status, outcome, error) = match &result.end {
-        Some(End::Loaded(outcome)) => ("loaded", *outcome, None),
-        Some(End::Failed(error)) => ("failed", crate::sink::Outcome::default(), Some(ErrorReport::from(error))),
-        None => ("not_reached", crate::sink::Outcome::default(), None),
-    };
-    TableReport {
-        table: result.table.clone(),
-        target: facts.target.to_string(),
-        status: status.into(),
-        proof: if status == "loaded" { facts.proof.into() } else { "none".into() },
-        strategy: result.strategy.to_string(),
-        reason: result.reason.clone(),
-        chunks: result.chunks,
-        snapshot: result.snapshot.into(),
-        rows: outcome.rows,
-        rows_read: result.rows_read,
-        inserted: outcome.inserted,
-        updated: outcome.updated,
-        deleted: outcome.deleted,
-        bytes: result.bytes,
-        seconds: seconds(result.elapsed),
-        rounds: result.rounds,
-        rejected: if error.is_none() { outcome.rejected } else { result.rejected },
-        values: result
-            .values
-            .iter()
-            .map(|(column, fault, done, count)| ValueCount {
-                column: column.clone(),
-                fault: fault.word(),
-                done: done.word(),
-                count: *count,
-            })
-            .collect(),
-        healed: result.heal.as_ref().map(|heal| Healed {
-            source: heal.source,
-            target: heal.target,
-            rows: heal.rows,
-            via: heal.via.clone(),
-        }),
-        renamed: facts.renamed.iter().cloned().map(Renamed::from).collect(),
-        drift: facts.drift.clone(),
-        error,
-    }
-}
-
-/// Whole milliseconds are all that is meant.
-fn seconds(elapsed: Duration) -> f64 {
-    (elapsed.as_secs_f64() * 1000.0).round() / 1000.0
 }

@@ -1,0 +1,129 @@
+//! What became of tables, as the report tells it.
+
+use crate::catalog;
+use crate::config::Verify;
+use crate::error::Error;
+use crate::name::TableName;
+use crate::pipeline::table::{End, TableResult};
+use crate::plan::TablePlan;
+use crate::report::{ErrorReport, Healed, Renamed, TableReport, ValueCount};
+use crate::sink::Outcome;
+use std::time::Duration;
+
+fn blank(schema: &str, table: &str, status: &str) -> TableReport {
+    TableReport {
+        table: table.to_owned(),
+        target: format!("{schema}.{}", catalog::names::table(table)),
+        status: status.into(),
+        proof: "none".into(),
+        strategy: String::new(),
+        reason: String::new(),
+        chunks: 0,
+        snapshot: String::new(),
+        rows: 0,
+        rows_read: 0,
+        inserted: 0,
+        updated: 0,
+        deleted: 0,
+        bytes: 0,
+        seconds: 0.0,
+        rounds: 0,
+        rejected: 0,
+        healed: None,
+        values: Vec::new(),
+        renamed: Vec::new(),
+        drift: Vec::new(),
+        error: None,
+    }
+}
+
+/// A table that could not be planned.
+#[must_use]
+pub fn refused(schema: &str, table: &str, error: &Error) -> TableReport {
+    TableReport { error: Some(ErrorReport::from(error)), ..blank(schema, table, "refused") }
+}
+
+/// A table that an interrupted run has finished.
+#[must_use]
+pub fn kept(schema: &str, table: &str, rows: u64) -> TableReport {
+    TableReport { rows, proof: "counts".into(), ..blank(schema, table, "kept") }
+}
+
+/// A table that is not read, because nothing moved.
+#[must_use]
+pub fn unmoved(schema: &str, table: &TablePlan, rows: u64) -> TableReport {
+    let reason = "nothing moved on either side since it was counted last".into();
+    TableReport { rows, reason, proof: "evidence".into(), ..blank(schema, table.name(), "unmoved") }
+}
+
+impl Planned {
+    /// Of a table, under what proves tables.
+    #[must_use]
+    pub fn of(table: &TablePlan, verify: Verify) -> Self {
+        let is_part = table.increments.as_ref().is_some_and(|increments| increments.since.is_some());
+        let proof = if is_part && verify == Verify::Off { "none" } else { "counts" };
+        Self { target: table.target.clone(), renamed: table.renamed(), drift: table.drift.lines(), proof }
+    }
+}
+
+/// What the report needs of a plan, which is used up by then.
+pub struct Planned {
+    target: TableName,
+    renamed: Vec<(String, String)>,
+    drift: Vec<String>,
+    /// What proves the table when it is loaded.
+    proof: &'static str,
+}
+
+/// A table that was in work.
+#[must_use]
+pub fn told(facts: &Planned, result: &TableResult) -> TableReport {
+    let (status, outcome, error) = match &result.end {
+        Some(End::Loaded(outcome)) => ("loaded", *outcome, None),
+        Some(End::Failed(error)) => ("failed", Outcome::default(), Some(ErrorReport::from(error))),
+        None => ("not_reached", Outcome::default(), None),
+    };
+    TableReport {
+        table: result.table.clone(),
+        target: facts.target.to_string(),
+        status: status.into(),
+        proof: if status == "loaded" { facts.proof.into() } else { "none".into() },
+        strategy: result.strategy.to_string(),
+        reason: result.reason.clone(),
+        chunks: result.chunks,
+        snapshot: result.snapshot.into(),
+        rows: outcome.rows,
+        rows_read: result.rows_read,
+        inserted: outcome.inserted,
+        updated: outcome.updated,
+        deleted: outcome.deleted,
+        bytes: result.bytes,
+        seconds: seconds(result.elapsed),
+        rounds: result.rounds,
+        rejected: if error.is_none() { outcome.rejected } else { result.rejected },
+        values: result
+            .values
+            .iter()
+            .map(|(column, fault, done, count)| ValueCount {
+                column: column.clone(),
+                fault: fault.word(),
+                done: done.word(),
+                count: *count,
+            })
+            .collect(),
+        healed: result.heal.as_ref().map(|heal| Healed {
+            source: heal.source,
+            target: heal.target,
+            rows: heal.rows,
+            via: heal.via.clone(),
+        }),
+        renamed: facts.renamed.iter().cloned().map(Renamed::from).collect(),
+        drift: facts.drift.clone(),
+        error,
+    }
+}
+
+/// Whole milliseconds are all that is meant.
+fn seconds(elapsed: Duration) -> f64 {
+    (elapsed.as_secs_f64() * 1000.0).round() / 1000.0
+}
