@@ -44,6 +44,29 @@ pub struct Inputs<'a> {
     pub since: Since<'a>,
 }
 
+/// What the target schema has, by name; with what rests on the tables whose columns are to change.
+///
+/// # Errors
+/// The classified server error.
+pub fn targets_for(
+    config: &Config,
+    catalog: &SourceCatalog,
+    warehouse: &mut PostgresConn,
+) -> Result<BTreeMap<String, TargetTable>> {
+    let mut all = targets(config, warehouse)?;
+    let sources: BTreeMap<String, &SourceTable> =
+        catalog.tables.iter().map(|table| (catalog::names::table(&table.name.table), table)).collect();
+    let changes =
+        |name: &String, target: &TargetTable| sources.get(name).is_some_and(|source| drift::asks_for_dependants(source, target));
+    let mut changed: Vec<&mut TargetTable> =
+        all.iter_mut().filter_map(|(name, target)| changes(name, target).then_some(target)).collect();
+    if !changed.is_empty() {
+        let (client, _guard) = warehouse.watched("reading what rests on the target tables");
+        catalog::postgres::read_dependants(client, &mut changed)?;
+    }
+    Ok(all)
+}
+
 /// What the target schema has, by name.
 ///
 /// # Errors

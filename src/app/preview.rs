@@ -36,7 +36,7 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
     let Before { interrupted, states } = before(config, &identity, &mut warehouse)?;
     let last = interrupted.filter(|_| !full);
     let (now, ahead) = increments::clocks(&mut source, &mut warehouse)?;
-    let targets = planning::targets(config, &mut warehouse)?;
+    let targets = planning::targets_for(config, &catalog, &mut warehouse)?;
     let inputs = Inputs {
         config,
         catalog,

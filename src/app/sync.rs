@@ -125,7 +125,7 @@ impl<'a> Run<'a> {
         leftovers::drop_all(&mut warehouse, run)?;
         let states = state::of_job(&mut warehouse, &run.job)?;
         let (now, ahead) = increments::clocks(source, &mut warehouse)?;
-        let targets = planning::targets(config, &mut warehouse)?;
+        let targets = planning::targets_for(config, &catalog, &mut warehouse)?;
         let configured = tracking::configured(config, &catalog, &self.options.tables);
         let inputs = Inputs {
             config,

@@ -204,7 +204,7 @@ fn an_exchanged_table_keeps_what_people_gave_it() {
         .unwrap();
     let look = "SELECT string_agg(l, E'\\n' ORDER BY l) FROM ( \
          SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 't'::regclass UNION ALL \
-         SELECT conname || pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 't'::regclass UNION ALL \
+         SELECT conname || pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 't'::regclass AND contype <> 'n' UNION ALL \
          SELECT (g.grantee, g.privilege_type, g.is_grantable)::text FROM pg_class, aclexplode(relacl) g WHERE oid = 't'::regclass UNION ALL \
          SELECT (attname, g.grantee, g.privilege_type)::text FROM pg_attribute, aclexplode(attacl) g WHERE attrelid = 't'::regclass UNION ALL \
          SELECT attname || coalesce(col_description(attrelid, attnum), '') || coalesce(pg_get_expr(adbin, adrelid), '') || attnotnull \
