@@ -56,8 +56,11 @@ pub fn targets_for(
     let mut all = targets(config, warehouse)?;
     let sources: BTreeMap<String, &SourceTable> =
         catalog.tables.iter().map(|table| (catalog::names::table(&table.name.table), table)).collect();
-    let changes =
-        |name: &String, target: &TargetTable| sources.get(name).is_some_and(|source| drift::asks_for_dependants(source, target));
+    // A view's columns are read later, when it is asked for.
+    let views: BTreeSet<String> = catalog.views.iter().map(|view| catalog::names::table(&view.table)).collect();
+    let changes = |name: &String, target: &TargetTable| {
+        views.contains(name) || sources.get(name).is_some_and(|source| drift::asks_for_dependants(source, target))
+    };
     let mut changed: Vec<&mut TargetTable> =
         all.iter_mut().filter_map(|(name, target)| changes(name, target).then_some(target)).collect();
     if !changed.is_empty() {

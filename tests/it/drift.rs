@@ -280,6 +280,23 @@ fn what_cannot_be_carried_over_keeps_the_old_table() {
     sandbox.assert_clean();
 }
 
+/// A source view that is asked for by name has a target like a table's.
+#[test]
+fn the_target_of_a_view_keeps_what_reads_it() {
+    let sandbox = Sandbox::new("viewdrift");
+    sandbox.source_sql(&[
+        "CREATE TABLE t (id INT PRIMARY KEY, v INT)",
+        "INSERT INTO t VALUES (1, 1)",
+        "CREATE VIEW seen AS SELECT id, v FROM t",
+    ]);
+    sandbox.sync(&["--tables", "seen"]);
+    sandbox.warehouse().batch_execute("CREATE VIEW reads AS SELECT v FROM seen").unwrap();
+    sandbox.source_sql(&["ALTER TABLE t MODIFY v BIGINT", "CREATE OR REPLACE VIEW seen AS SELECT id, v FROM t"]);
+    sandbox.run(&["--tables", "seen"]).expect(1).says("in its way: view raw.reads; nothing was touched");
+    sandbox.warehouse().batch_execute("DROP VIEW reads").unwrap();
+    sandbox.sync(&["--tables", "seen"]);
+}
+
 /// What rests on the table as a whole, or on its other columns, does not mind a wider column.
 #[test]
 fn what_does_not_read_a_column_lets_it_widen() {
