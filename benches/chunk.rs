@@ -18,7 +18,7 @@ use etl_sync::encode::{Format, RowWriter, Target};
 use etl_sync::error::{Error, Kind, Result};
 use etl_sync::pipeline::chunk::{Worker, copy_chunk};
 use etl_sync::pipeline::table::TableWork;
-use etl_sync::pipeline::{Limits, Services};
+use etl_sync::pipeline::{Destination, Limits, Services};
 use etl_sync::plan::chunks::ChunkGoal;
 use etl_sync::plan::{Slice, TablePlan};
 use etl_sync::retry::Retries;
@@ -77,7 +77,7 @@ fn measure(c: &mut Criterion) -> Result<()> {
     let (tracker, _events) = Tracker::channel();
     let services = Services {
         source: &config.source,
-        warehouse: &config.warehouse,
+        destination: Destination::Warehouse(&config.warehouse),
         run: lock.identity(),
         source_identity: "bench",
         ahead: 0,
@@ -100,7 +100,7 @@ fn measure(c: &mut Criterion) -> Result<()> {
             deletes_percent_max: 100,
         },
     };
-    let result = steps(c, &services, &plan, &mut source);
+    let result = steps(c, &config, &services, &plan, &mut source);
     result.and(lock.release("success"))
 }
 
@@ -115,7 +115,9 @@ fn biggest_table(config: &Config, conn: &mut MysqlConn) -> Result<TablePlan> {
         category: None,
         states: &BTreeMap::new(),
         resumes: None,
-        since: Since { now: 0, ahead: 0, source_identity: "bench", full: true },
+        since: Since { now: 0, ahead: 0, zone: 0, source_identity: "bench", full: true },
+        copies: None,
+        look: None,
     };
     let mut tables = planning::plan(conn, inputs)?.tables;
     tables.sort_by_key(|table| table.source.bytes_estimated);
@@ -125,11 +127,11 @@ fn biggest_table(config: &Config, conn: &mut MysqlConn) -> Result<TablePlan> {
     Ok(table)
 }
 
-fn steps(c: &mut Criterion, services: &Services<'_>, plan: &TablePlan, source: &mut MysqlSource) -> Result<()> {
+fn steps(c: &mut Criterion, config: &Config, services: &Services<'_>, plan: &TablePlan, source: &mut MysqlSource) -> Result<()> {
     let Some(range) = plan.chunks.first() else { return Err(Error::new(Kind::Internal, "a plan without chunks")) };
     let range = &Slice::Range(range.clone());
     let rows = source.read(plan, range, &mut |_| Ok(()))?;
-    let mut sink = PostgresSink::new(services.warehouse, &services.run.run_id, services.watchdog);
+    let mut sink = PostgresSink::new(&config.warehouse, &services.run.run_id, services.watchdog);
     let mut failed = None;
     let mut group = c.benchmark_group(format!("chunk of {}, {} columns", plan.name(), plan.source.columns.len()));
     group.sample_size(20).throughput(Throughput::Elements(rows));
@@ -188,6 +190,7 @@ fn copied(services: &Services<'_>, plan: &TablePlan, source: &mut MysqlSource, s
         source_identity: services.source_identity,
         fingerprint: plan.fingerprint(),
         clock: None,
+        traces: None,
         deletes_percent_max: 100,
         nullable: Mutex::default(),
     };

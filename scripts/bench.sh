@@ -10,6 +10,7 @@ REPEAT=3
 PARALLEL=8
 ONLY=''
 SMALL=${ETL_SYNC_BENCH_SMALL_DB:-}
+SCALE=0.1
 MEMORY=0
 PGLOADER=1
 PIPE=1
@@ -22,7 +23,9 @@ scripts/bench.sh [options]
 
   --rows N        rows of the wide table, 44 columns (3000000)
   --small DB      a source database with many small tables (default: a tiny sample clinic made by scripts/clinic.py)
-  --only WHICH    "wide" or "small" instead of both
+  --only WHICH    "wide", "small" or "nights" instead of wide and small; nights: a full load, 1 % changed, nothing changed by counts
+                  and on evidence, tracking on and off, with the statements that both servers counted
+  --scale X       of the sample clinic of the nights (0.1: 2 million rows)
   --repeat N      repetitions, tools in turns (3)
   --parallel N    workers of etl-sync (8)
   --memory        only peak memory of etl-sync at a tenth of the rows and at all of them
@@ -30,7 +33,7 @@ scripts/bench.sh [options]
   --no-pipe       without the pipe
 
 Environment:
-  ETL_SYNC_SERVERS_DIR      folder of the servers (default: .servers-bench); they are stopped at the end when this
+  ETL_SYNC_SERVERS_DIR      folder of the servers (default: .servers-bench, .servers-nights); they are stopped at the end when this
                             script started them, their data stays for the next sitting
   ETL_SYNC_BENCH_SMALL_DB   as --small; the caller has loaded it into those servers
   ETL_SYNC_BENCH_BINARY     another build of etl-sync instead of building this one
@@ -46,14 +49,15 @@ is_number() { [[ $1 =~ ^[1-9][0-9]*$ ]] || die "$2 wants a number above 0, not \
 parse() {
   while (($#)); do
     case $1 in
-      --rows | --small | --only | --repeat | --parallel)
+      --rows | --small | --only | --repeat | --parallel | --scale)
         (($# > 1)) || die "$1 wants a value"
         case $1 in
           --rows) is_number "$2" "$1"; ROWS=$2 ;;
           --repeat) is_number "$2" "$1"; REPEAT=$2 ;;
           --parallel) is_number "$2" "$1"; PARALLEL=$2 ;;
           --small) SMALL=$2 ;;
-          --only) [[ $2 == wide || $2 == small ]] || die "--only wants wide or small"; ONLY=$2 ;;
+          --only) [[ $2 =~ ^(wide|small|nights)$ ]] || die "--only wants wide, small or nights"; ONLY=$2 ;;
+          --scale) [[ $2 =~ ^[0-9.]+$ ]] || die "--scale wants a number"; SCALE=$2 ;;
         esac
         shift 2 ;;
       --memory) MEMORY=1; shift ;;
@@ -78,6 +82,12 @@ check_tools() {
 
 # Settings large enough that the clients are measured and not the servers' disks; the same for every tool.
 start_servers() {
+  if [[ $ONLY == nights ]]; then
+    # A log, because InnoDB shows by its position that nothing moved, and counted statements.
+    export ETL_SYNC_SERVERS_DIR=${ETL_SYNC_SERVERS_DIR:-$PWD/.servers-nights}
+    export ETL_SYNC_MARIADB_OPTS=${ETL_SYNC_MARIADB_OPTS:---log-bin --server-id=1}
+    export ETL_SYNC_PG_OPTS=${ETL_SYNC_PG_OPTS:--c max_wal_size=8GB -c synchronous_commit=off -c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.max=50000}
+  fi
   export ETL_SYNC_SERVERS_DIR=${ETL_SYNC_SERVERS_DIR:-$PWD/.servers-bench}
   export ETL_SYNC_MARIADB_BUFFER_POOL=${ETL_SYNC_MARIADB_BUFFER_POOL:-2G}
   export ETL_SYNC_PG_SHARED_BUFFERS=${ETL_SYNC_PG_SHARED_BUFFERS:-1GB}
@@ -126,6 +136,14 @@ make_small() {
   scripts/clinic.py --scale 0.001 --database "$CLINIC" >/dev/null
 }
 
+make_nights() { # kept between sittings, each of which lets it grow by its changes
+  local found
+  found=$(source_sql -e "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = '${PREFIX}_nights_$1'")
+  ((found < 446)) || return 0
+  step "making the sample clinic, scale $SCALE"
+  scripts/clinic.py --scale "$SCALE" --database "${PREFIX}_nights_$1" >/dev/null
+}
+
 facts() {
   local cpu
   cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
@@ -160,6 +178,13 @@ if ((MEMORY)); then
   facts
   sitting "wide table" "${PREFIX}_$((ROWS / 10))" --larger "${PREFIX}_$ROWS"
   exit 0
+fi
+if [[ $ONLY == nights ]]; then
+  PGLOADER=0
+  make_nights "${SCALE//./_}"
+  facts
+  python3 -B scripts/bench/nights.py --database "${PREFIX}_nights_${SCALE//./_}" --etl-sync "$BINARY" --parallel "$PARALLEL" --repeat "$REPEAT"
+  exit
 fi
 [[ $ONLY == small ]] || make_wide "$ROWS"
 [[ $ONLY == wide ]] || make_small

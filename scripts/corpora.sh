@@ -6,17 +6,24 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 OPTIONS=(--formats csv,binary --pgloader)
+UPDATES='' SLICES=12 MODES=whole,discovered,clock
 STARTED=0
 CHILD=''
 
 usage() {
   cat <<'TEXT'
 scripts/corpora.sh [options]
+scripts/corpora.sh --updates CORPUS/STREAM [--slices N] [--modes M[,M]]
 
   --only NAME[,NAME]     only these corpora or schemas
   --formats F[,F]        COPY formats, one pass each: csv, binary, auto, or default, which sets none (csv,binary)
   --no-pgloader          without pgloader
   --report FILE          also write the result as a markdown table
+  --updates CORPUS/STREAM  instead of all that: sync one corpus, apply updates/STREAM.sql.zst of it in slices with a run after
+                         each, half of every slice while the run reads, and judge after the last; all tables read whole,
+                         by the columns that discover proposes, and by a clock in every table
+  --slices N             slices of --updates (12)
+  --modes M[,M]          which of the three: whole, discovered, clock
 
 Prints one line per schema and format, then totals. Exit 0 when every table and row arrived, but for what a policy
 took out and both etl-sync and the judge counted alike; 1 when not; 2 when it could not be checked.
@@ -40,6 +47,14 @@ parse() {
       --only | --formats | --report)
         (($# > 1)) && [[ -n $2 ]] || die "$1 wants a value"
         OPTIONS+=("$1" "$2")
+        shift 2 ;;
+      --updates | --slices | --modes)
+        (($# > 1)) && [[ -n $2 ]] || die "$1 wants a value"
+        case $1 in
+          --updates) UPDATES=$2 ;;
+          --slices) SLICES=$2 ;;
+          --modes) MODES=$2 ;;
+        esac
         shift 2 ;;
       --no-pgloader) OPTIONS+=(--no-pgloader); shift ;;
       -h | --help) usage; exit 0 ;;
@@ -81,6 +96,12 @@ start_servers() {
 stop_servers() { ((STARTED == 0)) || scripts/servers.sh down >/dev/null 2>&1 || true; }
 
 parse "$@"
+SCRIPT=scripts/corpora/corpora.py
+if [[ -n $UPDATES ]]; then
+  [[ $UPDATES == ?*/?* ]] || die "--updates wants CORPUS/STREAM"
+  SCRIPT=scripts/corpora/updates.py
+  OPTIONS=(--name "${UPDATES%%/*}" --stream "${UPDATES#*/}" --slices "$SLICES" --modes "$MODES")
+fi
 check_tools
 build
 trap stop_servers EXIT
@@ -90,7 +111,7 @@ SETTINGS=$(scripts/servers.sh env)
 eval "$SETTINGS"
 # In the background, so that a signal reaches it at once: it drops its databases before the servers are stopped.
 trap '[[ -z $CHILD ]] || kill -TERM "$CHILD" 2>/dev/null || true' INT TERM
-/usr/bin/python3 -B scripts/corpora/corpora.py --corpora "$CORPORA" --etl-sync "$BINARY" "${OPTIONS[@]}" &
+/usr/bin/python3 -B "$SCRIPT" --corpora "$CORPORA" --etl-sync "$BINARY" "${OPTIONS[@]}" &
 CHILD=$!
 CODE=0
 wait "$CHILD" || CODE=$?

@@ -384,7 +384,7 @@ mysql_accounts() {
   printf "GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n"
   for host in localhost 127.0.0.1; do
     printf "CREATE USER etl_sync@'%s' IDENTIFIED BY '%s';\n" "$host" "$MARIADB_PW"
-    printf "GRANT SELECT, SHOW VIEW, PROCESS, RELOAD ON *.* TO etl_sync@'%s';\n" "$host"
+    printf "GRANT SELECT, SHOW VIEW, PROCESS, RELOAD, REPLICATION CLIENT ON *.* TO etl_sync@'%s';\n" "$host"
   done
 }
 
@@ -409,7 +409,7 @@ mariadb_accounts() {
   printf "GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n"
   for host in localhost 127.0.0.1; do
     printf "CREATE OR REPLACE USER etl_sync@'%s' IDENTIFIED BY '%s';\n" "$host" "$MARIADB_PW"
-    printf "GRANT SELECT, SHOW VIEW, PROCESS, RELOAD ON *.* TO etl_sync@'%s';\n" "$host"
+    printf "GRANT SELECT, SHOW VIEW, PROCESS, RELOAD, BINLOG MONITOR, REPLICA MONITOR ON *.* TO etl_sync@'%s';\n" "$host"
   done
 }
 

@@ -48,6 +48,19 @@ impl KeyRange {
         ranges
     }
 
+    /// The range of an integer key in the SQL of either server; `key` is a quoted column. No range in SQL is made of any other
+    /// key across servers, because they order strings differently.
+    #[must_use]
+    pub fn of_integers(&self, key: &str) -> String {
+        let bound = |sign: &str, end: &Option<Key>| match end.as_deref() {
+            Some([KeyValue::Int(value)]) => Some(format!("{key} {sign} {value}")),
+            Some([KeyValue::UInt(value)]) => Some(format!("{key} {sign} {value}")),
+            _ => None,
+        };
+        let both: Vec<String> = bound(">=", &self.low).into_iter().chain(bound("<", &self.high)).collect();
+        if both.is_empty() { "true".into() } else { format!("({})", both.join(" AND ")) }
+    }
+
     /// A MySQL condition on the key columns and the values of its parameters; `None` for the whole table. Each column
     /// comes with its placeholder: `?`, or an expression with one `?` in it.
     ///
@@ -106,6 +119,13 @@ mod tests {
         let range = KeyRange { low: Some(int(&[1])), high: Some(int(&[9])) };
         assert_eq!(range.condition(&[("id", "?")]), Some(("`id` >= ? AND `id` < ?".to_owned(), [int(&[1]), int(&[9])].concat())));
         assert_eq!(KeyRange::everything().condition(&[("id", "?")]), None);
+    }
+
+    #[test]
+    fn integers_are_written_out() {
+        let range = KeyRange { low: Some(int(&[-1])), high: Some(vec![KeyValue::UInt(u64::MAX)]) };
+        assert_eq!(range.of_integers("t.k"), "(t.k >= -1 AND t.k < 18446744073709551615)");
+        assert_eq!(KeyRange::everything().of_integers("k"), "true");
     }
 
     #[test]

@@ -71,7 +71,8 @@ class Pipe(Tool):
     key, name = "pipe", "pipe"
 
     def fresh(self):
-        """The tables are those that etl-sync made before, without keys: pg_dump keeps keys for after the data."""
+        """The tables are those that etl-sync made before, without keys (pg_dump keeps them for after the data) and without
+        the column that only etl-sync fills."""
         super().fresh()
         sitting = self.sitting
         dump = ["pg_dump", "--schema-only", "--section=pre-data", "--no-owner", "--no-privileges", f"--schema={SCHEMA}"]
@@ -79,6 +80,8 @@ class Pipe(Tool):
                                 text=True, check=True).stdout
         # A pg_dump newer than the server sets what the server does not know.
         known = [line for line in tables.splitlines() if not line.startswith("SET transaction_timeout")]
+        quoted = [table.replace('"', '""') for table in sitting.tables]
+        known += [f'ALTER TABLE {SCHEMA}."{table}" DROP COLUMN IF EXISTS _loaded_at;' for table in quoted]
         sitting.warehouse.ask(self.target, "\n".join(known))
 
     def commands(self, table):

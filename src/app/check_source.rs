@@ -3,13 +3,14 @@
 use super::capacity;
 use super::check::connections;
 use super::grants::{self, Grant};
-use crate::config::Endpoint;
+use crate::config::{Endpoint, Role};
 use crate::conn::mysql::MysqlConn;
 use crate::error::{Kind, Result};
 use crate::report::check::{Right, Side};
 
 /// Fills in what the server says; what was found before an error stays.
 pub(super) fn fill(side: &mut Side, endpoint: &Endpoint, workers: usize, needed: u64) -> Result<()> {
+    let is_written = endpoint.role == Role::Replica;
     let mut conn = connect(endpoint)?;
     side.version = if conn.server.mariadb { conn.server.version.clone() } else { format!("MySQL {}", conn.server.version) };
     let current = conn.text("SELECT CURRENT_USER()", "asking for the account")?.unwrap_or_default();
@@ -24,7 +25,11 @@ pub(super) fn fill(side: &mut Side, endpoint: &Endpoint, workers: usize, needed:
         "looking for views",
     )?;
     side.rights = rights(&grants, &endpoint.database, &grants::account(&current), views.is_some_and(|n| n != "0"));
-    side.surplus = grants::surplus(&grants);
+    if is_written {
+        side.rights.extend(rights_to_write(&grants, &endpoint.database, &grants::account(&current)));
+    } else {
+        side.surplus = grants::surplus(&grants);
+    }
     Ok(())
 }
 
@@ -76,6 +81,21 @@ fn read_grants(conn: &mut MysqlConn) -> Result<Vec<Grant>> {
     let rows = conn.rows(&sql, doing)?;
     let lines = rows.iter().filter_map(|row| row.get::<String, _>(0));
     Ok(lines.filter_map(|line| grants::parse(&line)).collect())
+}
+
+/// What a replica needs beside what is needed to read it; ALTER and DROP are for the rename of a filled table into place.
+const TO_WRITE: [&str; 7] = ["INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "CREATE TEMPORARY TABLES"];
+
+fn rights_to_write(grants: &[Grant], database: &str, account: &str) -> Vec<Right> {
+    let on = format!("{}.*", grants::database(database));
+    let right = |name: &&str| Right {
+        name: format!("{name} on {on}"),
+        granted: grants::has(grants, name, database),
+        needed: true,
+        without: "nothing can be replicated".to_owned(),
+        grant: format!("GRANT {name} ON {on} TO {account};"),
+    };
+    TO_WRITE.iter().map(right).collect()
 }
 
 fn rights(grants: &[Grant], database: &str, account: &str, views: bool) -> Vec<Right> {

@@ -1,14 +1,16 @@
 //! From the watermark of the last success to the rows that this run reads, or to the reason for reading all.
 
-use crate::catalog::TargetTable;
+use crate::catalog::replica::NUMBER;
+use crate::catalog::{KeyKind, TargetTable};
 use crate::config::TableRule;
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
 use crate::plan::increments::{self, Choice};
 use crate::plan::watermark::{self, Incremental, Join, Lookback, Mark, SECOND, Scale, Void, Watermark};
-use crate::plan::{Action, Increments, TablePlan};
+use crate::plan::{Increments, TablePlan};
 use crate::source::clock;
+use crate::track::replica::CopyState;
 use crate::track::state::TableState;
 use std::collections::BTreeSet;
 
@@ -19,24 +21,65 @@ pub struct Since<'a> {
     pub now: i64,
     /// The source's clock minus the warehouse's.
     pub ahead: i64,
+    /// The source's wall clock minus UTC.
+    pub zone: i64,
     /// Server and database that are read.
     pub source_identity: &'a str,
     /// Read every table whole.
     pub full: bool,
 }
 
-/// Reads both clocks.
+/// Reads both clocks, and the source's zone.
 ///
 /// # Errors
 /// The classified error of either server.
-pub fn clocks(source: &mut MysqlConn, warehouse: &mut PostgresConn) -> Result<(i64, i64)> {
+pub fn clocks(source: &mut MysqlConn, warehouse: &mut PostgresConn) -> Result<(i64, i64, i64)> {
     let now = clock::now(source)?;
+    let (zone, _) = clock::zone(source, now)?;
     let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
     let rows = warehouse.rows(sql, &[], "reading the warehouse's clock")?;
     let Some(row) = rows.first() else {
         return Err(Error::new(Kind::Internal, "reading the warehouse's clock: no row"));
     };
-    Ok((now, now - row.get::<_, i64>(0)))
+    Ok((now, now - row.get::<_, i64>(0), zone))
+}
+
+/// What the last success of a table left, and whether it is still about that table.
+#[derive(Debug, Clone)]
+pub struct Stored<'a> {
+    /// The watermark as JSON.
+    pub watermark: Option<&'a str>,
+    /// Server and database that were read.
+    pub source_identity: &'a str,
+    /// Why the target is not what was left, or cannot take a part of a table.
+    pub unfit: Option<&'static str>,
+}
+
+impl<'a> Stored<'a> {
+    /// Of a table of the warehouse.
+    #[must_use]
+    pub fn in_warehouse(plan: &TablePlan, existing: &TargetTable, state: &'a TableState) -> Self {
+        let key: BTreeSet<&str> = plan.source.key_columns().map(|c| c.target.as_str()).collect();
+        let is_key = |names: &Vec<String>| names.iter().map(String::as_str).collect::<BTreeSet<_>>() == key;
+        let is_keyed = std::iter::once(&existing.primary_key).chain(&existing.unique).any(is_key);
+        let unfit = [
+            (plan.drift.needs_all_rows(), "columns of the target change"),
+            (state.target_oid != i64::from(existing.oid), "the target is not the table that was loaded"),
+            (state.fingerprint != plan.fingerprint(), "columns, types, policies or filter changed"),
+            (state.rejected > 0, "rows are in quarantine"),
+            (!is_keyed, "the target does not keep the key unique"),
+        ];
+        let unfit = unfit.into_iter().find(|(is_so, _)| *is_so).map(|(_, why)| why);
+        Self { watermark: state.watermark.as_deref(), source_identity: &state.source_identity, unfit }
+    }
+
+    /// Of a table of the replica whose incarnation is the one that is there.
+    #[must_use]
+    pub fn in_replica(plan: &TablePlan, state: &'a CopyState) -> Self {
+        let changed = state.fingerprint != plan.replica_fingerprint();
+        let unfit = changed.then_some("columns, types, key or filter changed");
+        Self { watermark: state.watermark.as_deref(), source_identity: &state.source_identity, unfit }
+    }
 }
 
 /// Decides whether the table keeps a watermark, and whether this run reads from the last one. Both go into the reason.
@@ -47,8 +90,7 @@ pub fn apply(
     conn: &mut MysqlConn,
     plan: &mut TablePlan,
     rule: &TableRule,
-    existing: Option<&TargetTable>,
-    state: Option<&TableState>,
+    stored: Option<Stored<'_>>,
     since: Since<'_>,
 ) -> Result<()> {
     let (columns, join, unused) = match increments::choose(&plan.source, rule) {
@@ -65,7 +107,7 @@ pub fn apply(
     }
     let names = columns.iter().map(|c| c.column.as_str()).collect::<Vec<_>>().join(", ");
     let lookback = increments::lookback(rule);
-    let (from, reason) = match usable(plan, existing, state, (&columns, lookback), since) {
+    let (from, reason) = match usable(stored, (&columns, lookback), since) {
         Ok((watermark, marks)) => (Some((watermark, marks)), format!("increments by {names}")),
         Err(why) => (None, format!("{}; watermark {names}; all rows: {why}", plan.reason)),
     };
@@ -79,48 +121,65 @@ pub fn apply(
         }
         None => None,
     };
-    plan.increments = Some(Increments { columns, lookback, last: from.map(|(watermark, _)| watermark), since: text });
+    plan.increments =
+        Some(Increments { columns, lookback, last: from.map(|(watermark, _)| watermark), since: text, known: None });
     Ok(())
+}
+
+/// Reads from what the last load of the warehouse left, of a replica: rows carry the number of the run that wrote them, so
+/// no clock and no column of the source is asked.
+///
+/// A table that was made anew since then is another incarnation, and read whole.
+pub fn of_replica(plan: &mut TablePlan, stored: Option<Stored<'_>>, copy: &CopyState, since: Since<'_>) {
+    if plan.source.key_kind == KeyKind::None {
+        return;
+    }
+    let column =
+        Incremental { column: NUMBER.into(), declared: copy.incarnation.clone(), scale: Scale::Counter, nullable: false };
+    let columns = vec![column];
+    let lookback = Lookback { unknown: 0, always: 0, keys: 0 };
+    let next = Mark { column: NUMBER.into(), declared: copy.incarnation.clone(), scale: Scale::Counter, value: copy.number + 1 };
+    let known = Watermark {
+        value: copy.number.to_string(),
+        marks: vec![next],
+        now: since.now,
+        ahead: since.ahead,
+        zone: Some(since.zone),
+        counters: Vec::new(),
+    };
+    let text = match usable(stored, (&columns, lookback), since) {
+        Ok((_, marks)) => {
+            plan.reason = "what the replica got since the last load".into();
+            Some(watermark::condition(&marks, &columns, Join::Or))
+        }
+        Err(why) => {
+            plan.reason = format!("{}; all rows: {why}", plan.reason);
+            None
+        }
+    };
+    plan.increments = Some(Increments { columns, lookback, last: None, since: text, known: Some(known) });
 }
 
 /// The stored watermark, when it is one of this table, this source and these columns.
 fn usable(
-    plan: &TablePlan,
-    existing: Option<&TargetTable>,
-    state: Option<&TableState>,
+    stored: Option<Stored<'_>>,
     (columns, lookback): (&[Incremental], Lookback),
     since: Since<'_>,
 ) -> Result<(Watermark, Vec<Mark>), String> {
-    let Some((existing, state)) = existing.zip(state).filter(|_| plan.action != Action::FirstLoad) else {
-        return Err("nothing was loaded before".into());
-    };
-    if plan.drift.needs_all_rows() {
-        return Err("columns of the target change".into());
-    }
+    let Some(stored) = stored else { return Err("nothing was loaded before".into()) };
     if since.full {
         return Err("--full".into());
     }
-    let Some(text) = &state.watermark else { return Err("the last load left no watermark".into()) };
+    let Some(text) = stored.watermark else { return Err("the last load left no watermark".into()) };
     let watermark: Watermark =
         serde_json::from_str(text).map_err(|_| "the watermark of the last load is of another version".to_owned())?;
-    if state.source_identity != since.source_identity {
+    if stored.source_identity != since.source_identity {
         return Err("the last load was from another source".into());
     }
-    if state.target_oid != i64::from(existing.oid) {
-        return Err("the target is not the table that was loaded".into());
+    if let Some(why) = stored.unfit {
+        return Err(why.into());
     }
-    if state.fingerprint != plan.fingerprint() {
-        return Err("columns, types, policies or filter changed".into());
-    }
-    if state.rejected > 0 {
-        return Err("rows are in quarantine".into());
-    }
-    let key: BTreeSet<&str> = plan.source.key_columns().map(|c| c.target.as_str()).collect();
-    let is_key = |names: &Vec<String>| names.iter().map(String::as_str).collect::<BTreeSet<_>>() == key;
-    if !std::iter::once(&existing.primary_key).chain(&existing.unique).any(is_key) {
-        return Err("the target does not keep the key unique".into());
-    }
-    match watermark::from(&watermark, columns, lookback, (since.now, since.ahead)) {
+    match watermark::from(&watermark, columns, lookback, (since.now, since.ahead, since.zone)) {
         Ok(marks) => Ok((watermark, marks)),
         Err(Void::Columns) => Err("other incremental columns than in the last load".into()),
         Err(Void::ClockBehind(by)) => Err(format!("the source's clock is {} s behind the last load's", by / SECOND)),

@@ -13,10 +13,12 @@ pub mod grants; // MySQL's SHOW GRANTS as data
 pub mod increments; // from a stored watermark to the rows that a run reads
 pub mod planning; // from two catalogs and the configuration to a plan
 pub mod preview; // what a run would do
+mod replicate; // the first hop of a run through a replica
 pub mod space; // disk space of a warehouse on this machine
 pub mod status; // what the last runs left
 pub mod sync; // the main job: a run from start to end
 mod telling; // columns for people: types, rules, policies, names
+pub mod traces; // what both sides show without a table being read
 pub mod tracking; // records of the status tables, without a load
 mod typing; // types and policies of columns
 pub mod verify; // whether both sides hold the same rows

@@ -1,6 +1,7 @@
 //! From two catalogs and the configuration to a plan. Reads the source's catalog and key boundaries, writes nothing.
 
-use super::increments::{self, Since};
+use super::increments::{self, Since, Stored};
+use super::traces::Look;
 use super::typing;
 use crate::catalog::drift;
 use crate::catalog::loaded_at::LoadedAt;
@@ -16,6 +17,7 @@ use crate::plan::chunks::ChunkGoal;
 use crate::plan::strategy::{self, Facts};
 use crate::plan::{Action, Plan, TablePlan};
 use crate::source::boundaries;
+use crate::track::replica::CopyState;
 use crate::track::schema::{LOAD_STATUS, TRANSFORM_STATUS};
 use crate::track::state::{self, TableState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +44,10 @@ pub struct Inputs<'a> {
     pub resumes: Option<&'a str>,
     /// What a watermark has to fit.
     pub since: Since<'a>,
+    /// When the source is a replica: what it holds of each table.
+    pub copies: Option<&'a BTreeMap<String, CopyState>>,
+    /// What both sides showed before anything was read; none where evidence is not wanted.
+    pub look: Option<&'a Look>,
 }
 
 /// What the target schema has, by name; with what rests on the tables whose columns are to change.
@@ -124,7 +130,12 @@ fn former(config: &Config, watchdog: &Watchdog) -> Result<Vec<(String, Vec<Strin
     Ok(states.keys().map(|name| (name.clone(), columns(name))).collect())
 }
 
-fn check_names(config: &Config, catalog: &SourceCatalog, asked: &[String], former: &[(String, Vec<String>)]) -> Result<()> {
+pub(super) fn check_names(
+    config: &Config,
+    catalog: &SourceCatalog,
+    asked: &[String],
+    former: &[(String, Vec<String>)],
+) -> Result<()> {
     let columns = |table: &SourceTable| table.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
     let copied: Vec<(String, Vec<String>)> = catalog.tables.iter().map(|t| (t.name.table.clone(), columns(t))).collect();
     // What the source has comes last: of two entries with one name it counts.
@@ -180,24 +191,26 @@ pub fn selected(conn: &mut MysqlConn, config: &Config, asked: &[String]) -> Resu
 /// # Errors
 /// [`Kind::Config`] for names that collide; the classified error of a server.
 pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
-    let Inputs { config, catalog, targets, tables: asked, category, states, resumes, since } = inputs;
+    let Inputs { config, catalog, targets, tables: asked, category, states, resumes, since, copies, look } = inputs;
     let mut plan = Plan::default();
     if asked.is_empty() && category.is_none() {
-        plan.gone = gone(config, &catalog, states);
+        plan.gone = gone(config, &catalog, states.keys());
     }
-    let (mut wanted, refused) = select(conn, config, catalog, asked)?;
-    let class =
-        |table: &SourceTable| config.tables.rule(&table.name.table).category.unwrap_or(Category::of(table.rows_estimated));
-    wanted.retain(|table| category.is_none_or(|category| class(table) == category));
-    // A table that cannot be described has no size.
-    plan.refused = if category.is_none() { refused } else { Vec::new() };
+    let (wanted, refused) = select_class(conn, config, catalog, asked, category)?;
+    plan.refused = refused;
     catalog::names::check_tables(wanted.iter().map(|t| t.name.table.as_str()))?;
     for table in wanted {
         let name = table.name.table.clone();
-        let last = Last { state: states.get(&name), resumes, since };
+        let copy = copies.and_then(|copies| copies.get(&name));
+        if copies.is_some() && copy.is_none() {
+            plan.refused.push((name.clone(), no_copy(&name)));
+            continue;
+        }
+        let last = Last { state: states.get(&name), resumes, since, copy, look };
         match one(conn, config, table, targets, last) {
             Ok(Decided::Copy(table)) => plan.tables.push(*table),
             Ok(Decided::Keep(table, rows)) => plan.kept.push((*table, rows)),
+            Ok(Decided::LeaveOut(table, rows)) => plan.unmoved.push((*table, rows)),
             Err(error) if matches!(error.kind(), Kind::SnapshotLost | Kind::Unreachable | Kind::Timeout) => return Err(error),
             Err(error) => plan.refused.push((name, error)),
         }
@@ -206,16 +219,38 @@ pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
     Ok(plan)
 }
 
-/// Tables with a state row that the source does not have any more. One that the configuration leaves out is no loss.
-fn gone(config: &Config, catalog: &SourceCatalog, states: &BTreeMap<String, TableState>) -> Vec<String> {
+/// A table of the replica that no run of ours has finished.
+fn no_copy(name: &str) -> Error {
+    Error::new(Kind::Changed, format!("table {name}: the replica holds no complete copy of it"))
+        .hint("run `etl-sync replicate` first")
+}
+
+/// Tables that were loaded and that the source does not have any more. One that the configuration leaves out is no loss.
+pub(super) fn gone<'a>(config: &Config, catalog: &SourceCatalog, loaded: impl Iterator<Item = &'a String>) -> Vec<String> {
     let tables = catalog.tables.iter().map(|t| &t.name).chain(catalog.refused.iter().map(|r| &r.name));
     let there: BTreeSet<&str> = tables.chain(&catalog.views).map(|name| name.table.as_str()).collect();
-    let lost = states.keys().filter(|name| !there.contains(name.as_str()) && config.tables.selects(name));
+    let lost = loaded.filter(|name| !there.contains(name.as_str()) && config.tables.selects(name));
     lost.cloned().collect()
 }
 
 /// The tables that are wanted, and those that are wanted but cannot be copied.
 type Selection = (Vec<SourceTable>, Vec<(String, Error)>);
+
+/// As [`select`], of one size class when it is asked for.
+pub(super) fn select_class(
+    conn: &mut MysqlConn,
+    config: &Config,
+    catalog: SourceCatalog,
+    asked: &[String],
+    category: Option<Category>,
+) -> Result<Selection> {
+    let (mut wanted, refused) = select(conn, config, catalog, asked)?;
+    let class =
+        |table: &SourceTable| config.tables.rule(&table.name.table).category.unwrap_or(Category::of(table.rows_estimated));
+    wanted.retain(|table| category.is_none_or(|category| class(table) == category));
+    // A table that cannot be described has no size.
+    Ok((wanted, if category.is_none() { refused } else { Vec::new() }))
+}
 
 fn select(conn: &mut MysqlConn, config: &Config, catalog: SourceCatalog, asked: &[String]) -> Result<Selection> {
     let is_wanted = |name: &str| if asked.is_empty() { config.tables.selects(name) } else { asked.iter().any(|a| a == name) };
@@ -244,6 +279,8 @@ struct Last<'a> {
     state: Option<&'a TableState>,
     resumes: Option<&'a str>,
     since: Since<'a>,
+    copy: Option<&'a CopyState>,
+    look: Option<&'a Look>,
 }
 
 /// What becomes of a table.
@@ -251,6 +288,8 @@ enum Decided {
     Copy(Box<TablePlan>),
     /// It is done, with so many rows.
     Keep(Box<TablePlan>, u64),
+    /// Nothing moved since it was counted, with so many rows.
+    LeaveOut(Box<TablePlan>, u64),
 }
 
 fn one(
@@ -274,8 +313,20 @@ fn one(
     let (strategy, reason) = strategy::choose(facts);
     let loaded_at = LoadedAt::decide(config.settings.loaded_at, &table, existing);
     let chunks = vec![KeyRange::everything()];
-    let increments = None;
-    let mut plan = TablePlan { source: table, target, filter, action, strategy, reason, chunks, increments, loaded_at, drift };
+    let mut plan = TablePlan {
+        source: table,
+        target,
+        filter,
+        action,
+        strategy,
+        reason,
+        chunks,
+        increments: None,
+        loaded_at,
+        drift,
+        incarnation: None,
+        traces: None,
+    };
     // Done counts only for the same columns in the same table with the same storage.
     let same = |state: &&TableState| {
         let storage = (state.target_oid, state.target_relfilenode);
@@ -283,12 +334,20 @@ fn one(
             && !plan.drift.needs_all_rows()
             && existing.is_some_and(|target| (i64::from(target.oid), i64::from(target.relfilenode)) == storage)
     };
+    let rows = last.state.map_or(0, |state| u64::try_from(state.rows).unwrap_or(0));
     let done = last.state.filter(|state| last.resumes == Some(state.sync_id.as_str()));
-    if let Some(state) = done.filter(same) {
-        let rows = u64::try_from(state.rows).unwrap_or(0);
+    if done.is_some_and(|state| same(&state)) {
         return Ok(Decided::Keep(Box::new(plan), rows));
     }
-    increments::apply(conn, &mut plan, &rule, existing, last.state, last.since)?;
+    let stored = existing.zip(last.state).map(|(existing, state)| Stored::in_warehouse(&plan, existing, state));
+    match last.copy {
+        Some(copy) => increments::of_replica(&mut plan, stored, copy, last.since),
+        None => increments::apply(conn, &mut plan, &rule, stored, last.since)?,
+    }
+    if !plan.drift.needs_all_rows() && last.look.is_some_and(|look| look.leaves_out(&mut plan, existing, last.state, last.since))
+    {
+        return Ok(Decided::LeaveOut(Box::new(plan), rows));
+    }
     let is_part = plan.increments.as_ref().is_some_and(|increments| increments.since.is_some());
     if strategy::is_split(strategy) && !is_part {
         plan.chunks = boundaries::ranges(conn, &plan, goal)?;
@@ -311,7 +370,7 @@ pub(super) fn shape(config: &Config, mut source: SourceTable) -> Result<(Selecte
     Ok((Selected { source, target, filter: rule.filter.clone() }, rule))
 }
 
-fn goal(config: &Config, table: &SourceTable, rule: &TableRule) -> ChunkGoal {
+pub(super) fn goal(config: &Config, table: &SourceTable, rule: &TableRule) -> ChunkGoal {
     let settings = &config.settings;
     let mut bytes = rule.chunk_bytes.unwrap_or(settings.chunk_bytes);
     if !table.transactional {

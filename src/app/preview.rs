@@ -2,15 +2,15 @@
 
 use super::increments::{self, Since};
 use super::planning::{self, Inputs};
-use super::{space, telling};
+use super::{replicate, space, telling, traces};
 use crate::catalog;
-use crate::config::Config;
+use crate::config::{Config, Verify};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
 use crate::error::Result;
-use crate::plan::TablePlan;
-use crate::report::plan::{PlanReport, PlannedTable};
+use crate::plan::{Plan, TablePlan};
+use crate::report::plan::{Disk, PlanReport, PlannedTable};
 use crate::report::{Renamed, SCHEMA_VERSION};
 use crate::track::lock::{self, Interrupted};
 use crate::track::state::{self, TableState};
@@ -22,11 +22,24 @@ const BYTES_PER_SECOND: u64 = 60_000_000;
 /// What a table costs beside its bytes.
 const TABLE_MILLISECONDS: u64 = 2;
 
-/// The plan of a run with these tables (all when empty); `full` as in a run.
+/// The plan of a run with these tables (all when empty); `full` and `verify` as in a run.
 ///
 /// # Errors
 /// [`crate::error::Kind::Config`] for names that do not exist; the classified error of a server.
-pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchdog) -> Result<PlanReport> {
+pub fn preview(
+    config: &Config,
+    tables: &[String],
+    (full, verify): (bool, Option<Verify>),
+    watchdog: &Watchdog,
+) -> Result<PlanReport> {
+    if let Some(replica) = &config.replica {
+        let plan = replicate::preview(config, replica, tables, full)?;
+        let disk = space::of_replica(&plan, config.settings.parallel);
+        let mut report = report(config, &plan, None, disk);
+        (report.warehouse, report.schema) = (replica.to_string(), replica.database.clone());
+        report.warnings.push("this is the first hop; a run then loads into the warehouse what the replica got".into());
+        return Ok(report.judged());
+    }
     let mut source = MysqlConn::connect(&config.source)?;
     let identity = format!("{}/{}", source.server.identity, config.source.database);
     let mut catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
@@ -35,8 +48,11 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
     warehouse.batch("SET default_transaction_read_only = on", "making the session read-only")?;
     let Before { interrupted, states } = before(config, &identity, &mut warehouse)?;
     let last = interrupted.filter(|_| !full);
-    let (now, ahead) = increments::clocks(&mut source, &mut warehouse)?;
+    let (now, ahead, zone) = increments::clocks(&mut source, &mut warehouse)?;
     let targets = planning::targets_for(config, &catalog, &mut warehouse)?;
+    let verify = verify.unwrap_or(config.settings.verify);
+    let places = (config.source.database.as_str(), config.warehouse_schema.as_str());
+    let look = traces::look(&mut source, &mut warehouse, places, verify)?;
     let inputs = Inputs {
         config,
         catalog,
@@ -45,12 +61,21 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
         category: None,
         states: &states,
         resumes: last.as_ref().map(|last| last.sync_id.as_str()),
-        since: Since { now, ahead, source_identity: &identity, full },
+        since: Since { now, ahead, zone, source_identity: &identity, full },
+        copies: None,
+        look: look.as_ref(),
     };
     let plan = planning::plan(&mut source, inputs)?;
     let disk = space::disk(&plan, config.settings.parallel, &config.warehouse, &mut warehouse);
+    Ok(report(config, &plan, last, disk).judged())
+}
+
+fn report(config: &Config, plan: &Plan, last: Option<Interrupted>, disk: Disk) -> PlanReport {
     let planned = plan.tables.iter().enumerate().map(|(i, table)| planned(i + 1, table));
-    let report = PlanReport {
+    let keep = |(table, _): &(TablePlan, u64), action, reason: &str| done(config, table.name(), (action, reason));
+    let kept = plan.kept.iter().map(|table| keep(table, "keep", "finished by the interrupted run"));
+    let unmoved = plan.unmoved.iter().map(|table| keep(table, "skip", "nothing moved since it was counted last"));
+    PlanReport {
         schema_version: SCHEMA_VERSION,
         program: env!("CARGO_PKG_VERSION").into(),
         status: "ok",
@@ -60,15 +85,14 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
         schema: config.warehouse_schema.clone(),
         parallel: config.settings.parallel,
         resumes: last.map(|last| last.run_id),
-        tables: planned.chain(plan.kept.iter().map(|(table, _)| keep(config, table.name()))).collect(),
+        tables: planned.chain(kept).chain(unmoved).collect(),
         refused: telling::refused(&plan.refused),
         rows_estimated: plan.tables.iter().map(|t| t.source.rows_estimated).sum(),
         bytes_estimated: plan.tables.iter().map(|t| t.source.bytes_estimated).sum(),
         seconds_predicted: plan.tables.iter().map(|t| seconds(t.source.bytes_estimated)).sum(),
         disk,
         warnings: config.warnings.iter().cloned().chain(plan.without_loaded_at()).chain(plan.no_longer_there()).collect(),
-    };
-    Ok(report.judged())
+    }
 }
 
 /// What earlier runs left.
@@ -114,14 +138,14 @@ fn planned(order: usize, table: &TablePlan) -> PlannedTable {
     }
 }
 
-fn keep(config: &Config, table: &str) -> PlannedTable {
+fn done(config: &Config, table: &str, (action, reason): (&'static str, &str)) -> PlannedTable {
     PlannedTable {
         order: 0,
         table: table.to_owned(),
         target: format!("{}.{}", config.warehouse_schema, catalog::names::table(table)),
-        action: "keep",
+        action,
         strategy: String::new(),
-        reason: "finished by the interrupted run".into(),
+        reason: reason.into(),
         rows_estimated: 0,
         bytes_estimated: 0,
         chunks: 0,

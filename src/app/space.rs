@@ -41,6 +41,13 @@ pub fn disk(plan: &Plan, workers: usize, endpoint: &Endpoint, warehouse: &mut Po
     Disk { grows_by, staging, free, unknown, how: HOW }
 }
 
+/// What the plan of a replica needs: MySQL does not say what is free.
+#[must_use]
+pub fn of_replica(plan: &Plan, workers: usize) -> Disk {
+    let (grows_by, staging) = needed(plan, workers);
+    Disk { grows_by, staging, free: None, unknown: Some("not known of a replica".into()), how: HOW }
+}
+
 /// Refuses a plan that cannot fit, before anything is written. Unknown free space refuses nothing.
 ///
 /// # Errors

@@ -4,10 +4,11 @@ use super::capacity;
 use super::definitions::Definitions;
 use super::increments::{self, Since};
 use super::planning::{self, Inputs};
-use super::{space, tracking};
+use super::replicate;
+use super::{space, traces, tracking};
 use crate::cancel::Cancel;
 use crate::catalog::{self, TargetTable};
-use crate::config::{Category, Config};
+use crate::config::{Category, Config, Endpoint, Verify};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
@@ -15,21 +16,36 @@ use crate::context::progress::Progress;
 use crate::error::{Error, Kind, Result};
 use crate::name::TableName;
 use crate::pipeline::table::{End, TableResult};
-use crate::pipeline::{self, Limits, Services};
-use crate::plan::Plan;
+use crate::pipeline::{self, Destination, Limits, Services};
+use crate::plan::{Plan, TablePlan};
 use crate::report::{ErrorReport, Healed, Renamed, RunReport, TableReport, ValueCount, now};
 use crate::retry::Retries;
 use crate::sink::postgres::{PostgresSink, leftovers};
 use crate::track::RunIdentity;
 use crate::track::lock::{Claim, Interrupted, RunLock, application_name};
+use crate::track::replica::CopyState;
 use crate::track::state;
 use crate::track::writer::{Event, Writer};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+/// Which way rows go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Hops {
+    /// To the warehouse; where a replica is configured, through it.
+    #[default]
+    All,
+    /// From the source to the replica.
+    Replicate,
+    /// From the replica to the warehouse.
+    Load,
+}
+
 /// What a person asked for.
 #[derive(Debug, Clone, Default)]
 pub struct SyncOptions {
+    /// Which way rows go.
+    pub hops: Hops,
     /// Tables by exact name; all when empty.
     pub tables: Vec<String>,
     /// Tables of this size class only.
@@ -38,16 +54,29 @@ pub struct SyncOptions {
     pub full: bool,
     /// Tables may lose more rows than the configuration allows.
     pub accept_deletes: bool,
+    /// What proves a table; as configured when none.
+    pub verify: Option<Verify>,
+}
+
+/// Where the rows of a run come from.
+#[derive(Clone, Copy)]
+struct Origin<'a> {
+    /// The server that is read.
+    endpoint: &'a Endpoint,
+    /// Server and database that the rows are of: the source, also where its replica is read.
+    source_identity: &'a str,
+    /// What a replica holds of each table.
+    copies: Option<&'a BTreeMap<String, CopyState>>,
 }
 
 /// A run in the making: what the report needs whatever happens.
 pub struct Run<'a> {
-    config: &'a Config,
-    options: &'a SyncOptions,
-    cancel: &'a Cancel,
-    watchdog: &'a Watchdog,
-    progress: &'a Progress,
-    run_id: String,
+    pub(super) config: &'a Config,
+    pub(super) options: &'a SyncOptions,
+    pub(super) cancel: &'a Cancel,
+    pub(super) watchdog: &'a Watchdog,
+    pub(super) progress: &'a Progress,
+    pub(super) run_id: String,
 }
 
 impl<'a> Run<'a> {
@@ -68,26 +97,78 @@ impl<'a> Run<'a> {
     pub fn sync(&self) -> RunReport {
         let started = Instant::now();
         let mut report = self.opening();
-        if let Err(error) = self.steps(&mut report) {
+        let result = self.hops(&mut report);
+        let first = report.replicate.as_ref().map_or(0, |first| first.exit_code);
+        self.close(&mut report, result, started);
+        // What the first hop did not bring is missing at the end of the second, however well that went.
+        if report.exit_code == 0 && first != 0 {
+            report.exit_code = first;
+            report.status = status(first).into();
+        }
+        report
+    }
+
+    /// Adds a hop up.
+    pub(super) fn close(&self, report: &mut RunReport, result: Result<()>, started: Instant) {
+        if let Err(error) = result {
             report.error = Some(ErrorReport::from(&error));
             report.exit_code = exit_code(&error, self.cancel);
         }
         report.add_up();
         if report.error.is_none() {
-            report.exit_code = self.exit_code(&report);
+            report.exit_code = self.exit_code(report);
         }
         report.status = status(report.exit_code).into();
         report.seconds = started.elapsed().as_secs_f64();
         report.ended_at = now();
-        report
     }
 
-    fn steps(&self, report: &mut RunReport) -> Result<()> {
+    /// With a replica, what is loaded is what the replica holds: it is read from the source once, and the second hop reads
+    /// only what the first one wrote.
+    fn hops(&self, report: &mut RunReport) -> Result<()> {
+        let Some(replica) = &self.config.replica else {
+            return match self.options.hops {
+                Hops::All => self.steps(report, None),
+                Hops::Replicate | Hops::Load => Err(Error::new(Kind::Config, "no replica is configured")
+                    .hint("give it by --replica-url, ETL_SYNC_REPLICA_URL or connections.replica in pipeline.yml")),
+            };
+        };
+        match self.options.hops {
+            Hops::Replicate => self.replicate(replica, report),
+            Hops::Load => self.steps(report, Some(replica)),
+            Hops::All => {
+                let (mut first, started) = (self.opening_of(replica), Instant::now());
+                let result = self.replicate(replica, &mut first);
+                let failed = result.as_ref().err().map(|error| error.kind());
+                self.close(&mut first, result, started);
+                report.replicate = Some(Box::new(first));
+                match failed {
+                    Some(kind) => Err(Error::new(kind, "the replica did not get its rows, so nothing was loaded")),
+                    None if self.cancel.is_stopping() => Ok(()),
+                    None => self.steps(report, Some(replica)),
+                }
+            }
+        }
+    }
+
+    /// Into the warehouse, from the source or from a replica of it.
+    fn steps(&self, report: &mut RunReport, replica: Option<&Endpoint>) -> Result<()> {
         let config = self.config;
-        let mut source = MysqlConn::connect(&config.source)?;
-        let source_identity = format!("{}/{}", source.server.identity, config.source.database);
-        let mut catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
-        planning::configure_known(config, &mut catalog, &self.options.tables, self.watchdog)?;
+        let from = replica.unwrap_or(&config.source);
+        let mut source = MysqlConn::connect(from)?;
+        let mut catalog = catalog::mysql::read(&mut source.conn, &from.database)?;
+        let (source_identity, copies) = match replica {
+            None => {
+                planning::configure_known(config, &mut catalog, &self.options.tables, self.watchdog)?;
+                (format!("{}/{}", source.server.identity, from.database), None)
+            }
+            Some(_) => {
+                // After a first hop of this run, what it does not hold has failed there and is told so.
+                let asked: &[String] = if self.options.hops == Hops::Load { &self.options.tables } else { &[] };
+                let (filled_from, copies) = replicate::handed(config, &mut source, &mut catalog, asked)?;
+                (filled_from, Some(copies))
+            }
+        };
         capacity::preflight(config, &mut source, self.watchdog)?;
 
         let claim = Claim {
@@ -99,7 +180,8 @@ impl<'a> Run<'a> {
             resume: !self.options.full,
         };
         let (lock, last) = RunLock::acquire(&config.warehouse, self.watchdog, &claim, self.cancel)?;
-        let result = self.locked(report, &mut source, catalog, &source_identity, &lock, last.as_ref());
+        let origin = Origin { endpoint: from, source_identity: &source_identity, copies: copies.as_ref() };
+        let result = self.locked(report, &mut source, catalog, origin, &lock, last.as_ref());
         let lost = lock.is_lost();
         let outcome = if self.cancel.is_stopping() || lost { "interrupted" } else { outcome(&result, report) };
         let released = lock.release(outcome);
@@ -116,26 +198,33 @@ impl<'a> Run<'a> {
         report: &mut RunReport,
         source: &mut MysqlConn,
         catalog: catalog::SourceCatalog,
-        source_identity: &str,
+        origin: Origin<'_>,
         lock: &RunLock,
         last: Option<&Interrupted>,
     ) -> Result<()> {
         let (config, run) = (self.config, lock.identity());
+        let source_identity = origin.source_identity;
+        // A replica holds the wanted rows and columns and no others.
+        let reduced = origin.copies.map(|_| Config { tables: config.tables.of_replica(), ..config.clone() });
         let mut warehouse = PostgresConn::connect(&config.warehouse, &application_name(&run.run_id), self.watchdog)?;
         leftovers::drop_all(&mut warehouse, run)?;
         let states = state::of_job(&mut warehouse, &run.job)?;
-        let (now, ahead) = increments::clocks(source, &mut warehouse)?;
+        let (now, ahead, zone) = increments::clocks(source, &mut warehouse)?;
         let targets = planning::targets_for(config, &catalog, &mut warehouse)?;
+        let places = (origin.endpoint.database.as_str(), config.warehouse_schema.as_str());
+        let look = traces::look(source, &mut warehouse, places, self.verify())?;
         let configured = tracking::configured(config, &catalog, &self.options.tables);
         let inputs = Inputs {
-            config,
+            config: reduced.as_ref().unwrap_or(config),
             catalog,
             targets: &targets,
             tables: &self.options.tables,
             category: self.options.category,
             states: &states,
             resumes: last.map(|last| last.sync_id.as_str()),
-            since: Since { now, ahead, source_identity, full: self.options.full },
+            since: Since { now, ahead, zone, source_identity, full: self.options.full },
+            copies: origin.copies,
+            look: look.as_ref(),
         };
         let plan = planning::plan(source, inputs)?;
         space::check(&plan, config.settings.parallel, &config.warehouse, &mut warehouse)?;
@@ -148,17 +237,18 @@ impl<'a> Run<'a> {
 
         let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run, configured)?;
         self.announce(&plan, &tracker);
-        let facts: BTreeMap<String, _> =
-            plan.tables.iter().map(|t| (t.name().to_owned(), (t.target.clone(), t.renamed(), t.drift.lines()))).collect();
+        let facts: BTreeMap<String, _> = plan.tables.iter().map(|t| (t.name().to_owned(), self.facts(t))).collect();
         if let Some(last) = last {
             log::info!("going on with the interrupted run {}: {} tables are done", last.run_id, plan.kept.len());
             report.resumes = Some(last.run_id.clone());
         }
-        report.tables.extend(plan.kept.iter().map(|(table, rows)| kept(config, table.name(), *rows)));
-        report.tables.extend(plan.refused.iter().map(|(name, error)| refused(config, name, error)));
+        let schema = &config.warehouse_schema;
+        report.tables.extend(plan.kept.iter().map(|(table, rows)| kept(schema, table.name(), *rows)));
+        report.tables.extend(plan.unmoved.iter().map(|(table, rows)| unmoved(schema, table, *rows)));
+        report.tables.extend(plan.refused.iter().map(|(name, error)| refused(schema, name, error)));
         let services = Services {
-            source: &config.source,
-            warehouse: &config.warehouse,
+            source: origin.endpoint,
+            destination: Destination::Warehouse(&config.warehouse),
             run,
             source_identity,
             ahead,
@@ -166,7 +256,7 @@ impl<'a> Run<'a> {
             watchdog: self.watchdog,
             tracker: &tracker,
             progress: self.progress,
-            limits: limits(config, self.options),
+            limits: limits(config, self.options, self.verify()),
         };
         let moved = pipeline::round::run(&services, plan, &targets);
         drop(tracker);
@@ -187,13 +277,13 @@ impl<'a> Run<'a> {
         run: &RunIdentity,
         targets: &BTreeMap<String, TargetTable>,
     ) -> Result<Definitions> {
-        let all = plan.tables.iter().chain(plan.kept.iter().map(|(table, _)| table));
+        let all = plan.tables.iter().chain(plan.done());
         let tables: Vec<_> = all.map(|table| (table.source.clone(), table.target.clone())).collect();
         let mut sink = PostgresSink::new(&self.config.warehouse, &run.run_id, self.watchdog);
         Definitions::prepare(self.config, source, &tables, &mut sink, run, !targets.is_empty())
     }
 
-    fn announce(&self, plan: &Plan, tracker: &crate::track::writer::Tracker) {
+    pub(super) fn announce(&self, plan: &Plan, tracker: &crate::track::writer::Tracker) {
         let bytes = plan.tables.iter().map(|t| t.source.bytes_estimated).sum();
         self.progress.plan(u64::try_from(plan.tables.len()).unwrap_or(u64::MAX), bytes);
         for (table, error) in &plan.refused {
@@ -206,23 +296,48 @@ impl<'a> Run<'a> {
         for table in &plan.tables {
             table.drift.lines().iter().for_each(|line| log::info!("table {}: {line}", table.name()));
         }
+        for (table, _) in &plan.unmoved {
+            log::debug!("table {}: nothing moved since it was counted last", table.name());
+            tracker.send(Event::Unmoved { table: table.name().to_owned() });
+        }
+    }
+
+    pub(super) fn verify(&self) -> Verify {
+        self.options.verify.unwrap_or(self.config.settings.verify)
+    }
+
+    /// What the report needs of a plan.
+    pub(super) fn facts(&self, table: &TablePlan) -> Facts {
+        let is_part = table.increments.as_ref().is_some_and(|increments| increments.since.is_some());
+        let proof = if is_part && self.verify() == Verify::Off { "none" } else { "counts" };
+        Facts { target: table.target.clone(), renamed: table.renamed(), drift: table.drift.lines(), proof }
     }
 
     /// The report as it is before anything is done; also what is left when the process has to end without its threads.
     #[must_use]
     pub fn opening(&self) -> RunReport {
-        let mut warnings = self.config.warnings.clone();
-        if self.config.replica.is_some() {
-            warnings.push("a replica is configured, but the replica hop is not built yet: the source is read directly".into());
-        }
+        let report = match (&self.config.replica, self.options.hops) {
+            (Some(replica), Hops::Replicate) => self.opening_of(replica),
+            (Some(replica), _) => RunReport { source: replica.to_string(), ..self.direct() },
+            (None, _) => self.direct(),
+        };
+        RunReport { warnings: self.config.warnings.clone(), ..report }
+    }
+
+    fn direct(&self) -> RunReport {
         RunReport {
             source: self.config.source.to_string(),
             warehouse: self.config.warehouse.to_string(),
             schema: self.config.warehouse_schema.clone(),
             parallel: self.config.settings.parallel,
-            warnings,
+            verify: self.verify().word().into(),
             ..RunReport::empty(self.run_id.clone())
         }
+    }
+
+    /// The report of the first hop.
+    fn opening_of(&self, replica: &Endpoint) -> RunReport {
+        RunReport { warehouse: replica.to_string(), schema: replica.database.clone(), ..self.direct() }
     }
 
     fn exit_code(&self, report: &RunReport) -> u8 {
@@ -240,7 +355,7 @@ impl<'a> Run<'a> {
     }
 }
 
-fn limits(config: &Config, options: &SyncOptions) -> Limits {
+pub(super) fn limits(config: &Config, options: &SyncOptions, verify: Verify) -> Limits {
     let settings = &config.settings;
     Limits {
         workers: settings.parallel,
@@ -253,7 +368,7 @@ fn limits(config: &Config, options: &SyncOptions) -> Limits {
         quarantine_raw: settings.quarantine_raw,
         row_bytes_max: settings.row_bytes_max,
         transaction_wait: settings.transaction_wait,
-        verify: settings.verify,
+        verify,
         deletes_percent_max: if options.accept_deletes { 100 } else { settings.deletes_percent_max },
     }
 }
@@ -276,7 +391,7 @@ fn exit_code(error: &Error, cancel: &Cancel) -> u8 {
 }
 
 /// What the job's row says of this run: an interrupted one is gone on with.
-fn outcome(result: &Result<()>, report: &RunReport) -> &'static str {
+pub(super) fn outcome(result: &Result<()>, report: &RunReport) -> &'static str {
     match result {
         Err(_) => "interrupted",
         Ok(()) if report.tables.iter().any(|t| t.status == "not_reached") => "interrupted",
@@ -285,11 +400,12 @@ fn outcome(result: &Result<()>, report: &RunReport) -> &'static str {
     }
 }
 
-fn blank(config: &Config, table: &str, status: &str) -> TableReport {
+fn blank(schema: &str, table: &str, status: &str) -> TableReport {
     TableReport {
         table: table.to_owned(),
-        target: format!("{}.{}", config.warehouse_schema, catalog::names::table(table)),
+        target: format!("{schema}.{}", catalog::names::table(table)),
         status: status.into(),
+        proof: "none".into(),
         strategy: String::new(),
         reason: String::new(),
         chunks: 0,
@@ -311,15 +427,29 @@ fn blank(config: &Config, table: &str, status: &str) -> TableReport {
     }
 }
 
-fn refused(config: &Config, table: &str, error: &Error) -> TableReport {
-    TableReport { error: Some(ErrorReport::from(error)), ..blank(config, table, "refused") }
+pub(super) fn refused(schema: &str, table: &str, error: &Error) -> TableReport {
+    TableReport { error: Some(ErrorReport::from(error)), ..blank(schema, table, "refused") }
 }
 
-fn kept(config: &Config, table: &str, rows: u64) -> TableReport {
-    TableReport { rows, ..blank(config, table, "kept") }
+pub(super) fn kept(schema: &str, table: &str, rows: u64) -> TableReport {
+    TableReport { rows, proof: "counts".into(), ..blank(schema, table, "kept") }
 }
 
-fn told(facts: &(TableName, Vec<(String, String)>, Vec<String>), result: &TableResult) -> TableReport {
+fn unmoved(schema: &str, table: &TablePlan, rows: u64) -> TableReport {
+    let reason = "nothing moved on either side since it was counted last".into();
+    TableReport { rows, reason, proof: "evidence".into(), ..blank(schema, table.name(), "unmoved") }
+}
+
+/// What the report needs of a plan, which is used up by then.
+pub(super) struct Facts {
+    target: TableName,
+    renamed: Vec<(String, String)>,
+    drift: Vec<String>,
+    /// What proves the table when it is loaded.
+    proof: &'static str,
+}
+
+pub(super) fn told(facts: &Facts, result: &TableResult) -> TableReport {
     let (status, outcome, error) = match &result.end {
         Some(End::Loaded(outcome)) => ("loaded", *outcome, None),
         Some(End::Failed(error)) => ("failed", crate::sink::Outcome::default(), Some(ErrorReport::from(error))),
@@ -327,8 +457,9 @@ fn told(facts: &(TableName, Vec<(String, String)>, Vec<String>), result: &TableR
     };
     TableReport {
         table: result.table.clone(),
-        target: facts.0.to_string(),
+        target: facts.target.to_string(),
         status: status.into(),
+        proof: if status == "loaded" { facts.proof.into() } else { "none".into() },
         strategy: result.strategy.to_string(),
         reason: result.reason.clone(),
         chunks: result.chunks,
@@ -358,8 +489,8 @@ fn told(facts: &(TableName, Vec<(String, String)>, Vec<String>), result: &TableR
             rows: heal.rows,
             via: heal.via.clone(),
         }),
-        renamed: facts.1.iter().cloned().map(Renamed::from).collect(),
-        drift: facts.2.clone(),
+        renamed: facts.renamed.iter().cloned().map(Renamed::from).collect(),
+        drift: facts.drift.clone(),
         error,
     }
 }

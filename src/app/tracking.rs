@@ -9,7 +9,8 @@ use crate::conn::watchdog::Watchdog;
 use crate::error::Result;
 use crate::report::SCHEMA_VERSION;
 use crate::report::tracking::{StatusRecords, TrackingReport};
-use crate::track::{lock, records};
+use crate::track::schema::COPY_STATUS_NAME;
+use crate::track::{copies, lock, records};
 use std::collections::BTreeSet;
 
 /// Names of the tables that the configuration selects, those that cannot be copied included, and of what was asked for.
@@ -34,7 +35,12 @@ pub fn init(config: &Config, watchdog: &Watchdog) -> Result<TrackingReport> {
     let tables = configured(config, &catalog, &[]);
     let job = (config.warehouse_schema.as_str(), identity.as_str(), config.settings.accept_new_source);
     let mut warehouse = lock::hold(&config.warehouse, watchdog, job, &Cancel::new())?;
-    let records = records::ensure(&mut warehouse, &config.warehouse_schema, &tables)?;
+    let mut records = records::ensure(&mut warehouse, &config.warehouse_schema, &tables)?.to_vec();
+    if let Some(replica) = &config.replica {
+        let added = copies::ensure(&mut MysqlConn::connect(replica)?, &tables)?;
+        let there = u64::try_from(tables.len()).unwrap_or(u64::MAX).saturating_sub(added);
+        records.push(records::Records { table: COPY_STATUS_NAME, there, added });
+    }
     Ok(TrackingReport {
         schema_version: SCHEMA_VERSION,
         program: env!("CARGO_PKG_VERSION").into(),
@@ -44,7 +50,7 @@ pub fn init(config: &Config, watchdog: &Watchdog) -> Result<TrackingReport> {
         warehouse: config.warehouse.to_string(),
         schema: config.warehouse_schema.clone(),
         configured: tables.len(),
-        records: records.map(|r| StatusRecords { table: r.table, there: r.there, added: r.added }).to_vec(),
+        records: records.into_iter().map(|r| StatusRecords { table: r.table, there: r.there, added: r.added }).collect(),
         warnings: config.warnings.clone(),
     })
 }

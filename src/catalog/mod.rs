@@ -1,7 +1,8 @@
 //! What exists on both sides: source tables with their type rules, and the target tables PostgreSQL has.
 //!
 //! This file owns the plain data; [`mysql`] and [`postgres`] read it, type rules are in
-//! [`cast`] and [`convert`], name rules in [`names`], SQL text for the target in [`ddl`], its changes in [`drift`]. Nothing here reads rows or decides what to copy.
+//! [`cast`] and [`convert`], name rules in [`names`], SQL text for the target in [`ddl`], its changes in [`drift`],
+//! for a replica in [`replica`]. Nothing here reads rows or decides what to copy.
 
 pub mod cast;
 pub mod convert;
@@ -12,6 +13,7 @@ pub mod loaded_at;
 pub mod mysql;
 pub mod names;
 pub mod postgres;
+pub mod replica;
 mod source;
 pub mod widen;
 

@@ -3,7 +3,7 @@
 //! Nothing here has `Debug`: a URL may hold a password.
 
 use super::until::Until;
-use crate::config::Category;
+use crate::config::{Category, Verify};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -18,6 +18,8 @@ Examples:
   etl-sync --parallel 8                        the main job: sync every configured table
   etl-sync run --tables patient appointment    only these tables
   etl-sync run --until 05:00                   stop cleanly at five; the next run goes on
+  etl-sync replicate                           with a replica: only the first hop, from the source into it
+  etl-sync load                                with a replica: only the second hop, from it into the warehouse
   etl-sync plan                                what a run would do; touches nothing
   etl-sync discover                            incremental columns of the source, as a diff of tables.yml; --write writes it
   etl-sync ddl --tables patient                the target's DDL and the rule behind each column; touches nothing
@@ -113,6 +115,10 @@ pub enum Color {
 pub enum Command {
     /// Sync: the main job, also without a command
     Run(RunArgs),
+    /// The first hop of a run alone: from the source into the replica
+    Replicate(WorkArgs),
+    /// The second hop of a run alone: from the replica into the warehouse
+    Load(WorkArgs),
     /// Show what a run would do: strategy, size, time, disk space; touches nothing
     Plan(PlanArgs),
     /// Print the target's DDL and, per column, the rule that chose it; asks only the source
@@ -153,6 +159,17 @@ pub enum Command {
 /// Arguments of `run`.
 #[derive(Args, Clone, Default)]
 pub struct RunArgs {
+    /// What every hop knows.
+    #[command(flatten)]
+    pub work: WorkArgs,
+    /// Show the plan and stop; the same as `plan`
+    #[arg(long, help_heading = "Work")]
+    pub dry_run: bool,
+}
+
+/// Arguments of `run`, `replicate` and `load`.
+#[derive(Args, Clone, Default)]
+pub struct WorkArgs {
     /// Only these tables or views, by exact name [default: all configured]
     #[arg(long, value_name = "TABLE", num_args = 1.., value_delimiter = ',', help_heading = "Work")]
     pub tables: Vec<String>,
@@ -165,9 +182,10 @@ pub struct RunArgs {
     /// Let tables lose more rows than deletes_percent_max allows, this once
     #[arg(long, help_heading = "Work")]
     pub accept_deletes: bool,
-    /// Show the plan and stop; the same as `plan`
-    #[arg(long, help_heading = "Work")]
-    pub dry_run: bool,
+    /// What proves a table: counts of both sides; evidence: not read when nothing moved since the last count; off
+    /// [default: verify in pipeline.yml, else counts]
+    #[arg(long, value_name = "HOW", help_heading = "Work")]
+    pub verify: Option<Verify>,
     /// Take no new work after this: local time such as 05:00, or a length such as 90m or 2h30m; exit code 4
     #[arg(long, value_name = "TIME", value_parser = super::until::parse, help_heading = "Work")]
     pub until: Option<Until>,
@@ -182,6 +200,9 @@ pub struct PlanArgs {
     /// Plan for loading every table, also those that an interrupted run has finished
     #[arg(long, help_heading = "Work")]
     pub full: bool,
+    /// As in `run`
+    #[arg(long, value_name = "HOW", help_heading = "Work")]
+    pub verify: Option<Verify>,
 }
 
 /// Arguments of `discover`.
@@ -309,7 +330,7 @@ mod tests {
         let cli = Cli::try_parse_from(["etl-sync", "run", "--tables", "a", "b,c", "--parallel", "2", "--json"]).ok().unwrap();
         assert_eq!(cli.global.parallel, Some(2));
         assert!(cli.global.json);
-        assert!(matches!(cli.command, Some(Command::Run(run)) if run.tables == ["a", "b", "c"]));
+        assert!(matches!(cli.command, Some(Command::Run(run)) if run.work.tables == ["a", "b", "c"]));
     }
 
     #[test]

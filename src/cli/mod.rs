@@ -17,12 +17,14 @@ mod usage; // a wrong command line or configuration
 mod verify; // what is around `verify` and `audit`
 
 use crate::app;
+use crate::app::sync::Hops;
 use crate::config::Config;
 use crate::conn::watchdog::Watchdog;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::report::{self, ErrorReport, Failure};
-use args::{Cli, Command, Global, PlanArgs, RunArgs, SchemaFile, TrackingCommand};
+use args::{Cli, Command, Global, PlanArgs, RunArgs, SchemaFile, TrackingCommand, WorkArgs};
 use clap::{CommandFactory, FromArgMatches};
+use indicatif::MultiProgress;
 use output::Output;
 use std::path::Path;
 use std::process::ExitCode;
@@ -41,14 +43,13 @@ pub fn main() -> ExitCode {
     let output = Output { json: cli.global.json, chain: cli.global.verbose > 0 };
     let global = cli.global;
     let code = match cli.command.unwrap_or_else(|| Command::Run(RunArgs::default())) {
-        Command::Run(run) if run.dry_run => plan(&global, &PlanArgs { tables: run.tables, full: run.full }, output),
-        Command::Run(run) => match settings::load(&global) {
-            Ok(config) => run::run(&config, &run, &global, output, &bars),
-            Err(error) => {
-                usage::record_problems(&global, output, &error);
-                error.kind().policy().exit
-            }
-        },
+        Command::Run(run) if run.dry_run => {
+            let RunArgs { work, .. } = run;
+            plan(&global, &PlanArgs { tables: work.tables, full: work.full, verify: work.verify }, output)
+        }
+        Command::Run(run) => sync(&global, Hops::All, &run.work, output, &bars),
+        Command::Replicate(run) => sync(&global, Hops::Replicate, &run, output, &bars),
+        Command::Load(run) => sync(&global, Hops::Load, &run, output, &bars),
         Command::Plan(args) => plan(&global, &args, output),
         Command::Discover(args) => discover::discover(&global, args, output),
         Command::Ddl(args) => with_config(&global, output, |config, _| {
@@ -93,9 +94,19 @@ fn refused(args: &[String], error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
+fn sync(global: &Global, hops: Hops, args: &WorkArgs, output: Output, bars: &MultiProgress) -> u8 {
+    match settings::load(global) {
+        Ok(config) => run::run(&config, hops, args, global, output, bars),
+        Err(error) => {
+            usage::record_problems(global, output, &error);
+            error.kind().policy().exit
+        }
+    }
+}
+
 fn plan(global: &Global, args: &PlanArgs, output: Output) -> u8 {
     with_config(global, output, |config, watchdog| {
-        let report = app::preview::preview(config, &args.tables, args.full, watchdog)?;
+        let report = app::preview::preview(config, &args.tables, (args.full, args.verify), watchdog)?;
         output.document(&report, || report::plan::text(&report));
         Ok(report.exit_code)
     })

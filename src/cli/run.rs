@@ -1,11 +1,11 @@
 //! `run`: everything around the sync itself. Signals, deadlines, progress and the result document.
 
-use super::args::{Global, RunArgs};
+use super::args::{Global, WorkArgs};
 use super::output::Output;
 use super::progress::Shown;
 use super::record::Record;
 use super::signals;
-use crate::app::sync::{Run, SyncOptions};
+use crate::app::sync::{Hops, Run, SyncOptions};
 use crate::cancel::Cancel;
 use crate::config::Config;
 use crate::conn::watchdog::Watchdog;
@@ -15,13 +15,15 @@ use indicatif::MultiProgress;
 use std::sync::Arc;
 
 /// Syncs and returns the exit code; the result is written and shown.
-pub fn run(config: &Config, args: &RunArgs, global: &Global, output: Output, bars: &MultiProgress) -> u8 {
+pub fn run(config: &Config, hops: Hops, args: &WorkArgs, global: &Global, output: Output, bars: &MultiProgress) -> u8 {
     let (cancel, watchdog, progress) = (Cancel::new(), Watchdog::new(), Arc::new(Progress::default()));
     let options = SyncOptions {
+        hops,
         tables: args.tables.clone(),
         category: args.category,
         full: args.full,
         accept_deletes: args.accept_deletes,
+        verify: args.verify,
     };
     let run = Run::new(config, &options, &cancel, &watchdog, &progress);
     let record = Record::new(config.state_dir.clone(), output, run.opening(), Arc::clone(&progress));
@@ -45,7 +47,7 @@ pub fn run(config: &Config, args: &RunArgs, global: &Global, output: Output, bar
     report.exit_code
 }
 
-fn start(cancel: &Cancel, watchdog: &Watchdog, record: &Record, args: &RunArgs) -> Result<()> {
+fn start(cancel: &Cancel, watchdog: &Watchdog, record: &Record, args: &WorkArgs) -> Result<()> {
     let second = record.clone();
     signals::watch(cancel.clone(), "the chunks in hand are finished first", move |error, code| second.give_up(error, code))?;
     if let Some(until) = args.until {

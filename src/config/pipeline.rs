@@ -101,7 +101,9 @@ pub(super) struct General {
     /// Seconds that a run with watermarks waits for transactions of the source that are open when it begins. Default 60.
     #[schemars(range(min = 0, max = 3600))]
     pub transaction_wait_s: Option<u64>,
-    /// What proves a table that was loaded by its increments: counts of both sides per key range, or off (nothing). Default counts.
+    /// What proves a table: counts of both sides, per key range where it is loaded by its increments; evidence (the same, but a
+    /// table is not read at all when nothing can have moved on either side since it was counted last); or off (increments are
+    /// not proved). Default counts.
     pub verify: Option<Verify>,
     /// Percent of a table's rows that one run may delete, when they are more than 1000; above it the table fails. Default 50.
     #[schemars(range(min = 1, max = 100))]
@@ -144,14 +146,37 @@ pub enum CopyFormat {
     Auto,
 }
 
-/// What proves a table that was loaded by its increments.
+/// What proves a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verify {
     /// Counts of both sides per key range; what differs is mended.
     Counts,
-    /// Nothing: what the watermark misses, and what is deleted at the source, stays unseen.
+    /// As `Counts`; a table is not read when nothing moved on either side since it was counted last.
+    Evidence,
+    /// Nothing for tables that are loaded by their increments: what the watermark misses, and what is deleted at the source, stays unseen.
     Off,
+}
+
+impl Verify {
+    /// Stable word for reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Counts => "counts",
+            Self::Evidence => "evidence",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl std::str::FromStr for Verify {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let all = [Self::Counts, Self::Evidence, Self::Off];
+        all.into_iter().find(|one| one.word() == word).ok_or_else(|| "one of counts, evidence, off".into())
+    }
 }
 
 /// Which secondary indexes a run builds.
@@ -191,7 +216,7 @@ pub struct Settings {
     pub server_down_wait: Duration,
     /// Wait for transactions of the source that are open when a run with watermarks begins.
     pub transaction_wait: Duration,
-    /// What proves a table that was loaded by its increments.
+    /// What proves a table.
     pub verify: Verify,
     /// Percent of a table's rows that one run may delete.
     pub deletes_percent_max: u64,

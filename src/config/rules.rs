@@ -207,6 +207,27 @@ impl Pattern {
 }
 
 impl TableRules {
+    /// The rules for reading a replica, which holds the wanted rows and columns and no others: what says which rows, columns
+    /// and keys is left out.
+    #[must_use]
+    pub fn of_replica(&self) -> Self {
+        let reduced = |entry: &TableEntry| TableEntry {
+            key: None,
+            columns: None,
+            filter: None,
+            extraction_strategy: None,
+            incremental_columns: None,
+            primary_incremental_column: None,
+            lookback_resync: None,
+            ..entry.clone()
+        };
+        Self {
+            exact: self.exact.iter().map(|(name, entry)| (name.clone(), reduced(entry))).collect(),
+            globs: self.globs.iter().map(|(pattern, entry)| (pattern.clone(), reduced(entry))).collect(),
+            ..self.clone()
+        }
+    }
+
     /// Whether the table is synced: in `include` (when there is one) and not in `exclude`.
     #[must_use]
     pub fn selects(&self, table: &str) -> bool {

@@ -4,7 +4,7 @@ use super::classify;
 use crate::config::{Address, Endpoint, TlsMode};
 use crate::error::{Error, Kind, Result};
 use mysql::prelude::Queryable;
-use mysql::{Conn, OptsBuilder, SslOpts};
+use mysql::{Conn, OptsBuilder, Params, SslOpts, Value};
 use secrecy::ExposeSecret;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -84,6 +84,18 @@ impl MysqlConn {
         self.conn.query(sql).map_err(|e| classify::mysql(&e, format!("{doing} on {}", self.what)))
     }
 
+    /// Pairs of integers or NULL, of a query with two columns.
+    ///
+    /// # Errors
+    /// The classified server error; [`Kind::Internal`] when something else comes.
+    pub fn integers(&mut self, sql: &str, doing: &str) -> Result<Vec<(Option<i128>, Option<i128>)>> {
+        let number = |row: &mysql::Row, at| match row.as_ref(at) {
+            Some(Value::NULL) => Ok(None),
+            value => value.and_then(integer).map(Some).ok_or_else(|| Error::new(Kind::Internal, format!("{doing}: no integer"))),
+        };
+        self.rows(sql, doing)?.iter().map(|row| Ok((number(row, 0)?, number(row, 1)?))).collect()
+    }
+
     /// The first column of the first row, as text; `None` for no row or NULL.
     ///
     /// # Errors
@@ -92,6 +104,41 @@ impl MysqlConn {
         let row: Option<Option<String>> =
             self.conn.query_first(sql).map_err(|e| classify::mysql(&e, format!("{doing} on {}", self.what)))?;
         Ok(row.and_then(|value| value))
+    }
+
+    /// Runs a prepared statement that writes; returns the number of rows it touched.
+    ///
+    /// # Errors
+    /// The classified server error.
+    pub fn write(&mut self, sql: &str, values: Vec<Value>, doing: &str) -> Result<u64> {
+        let done = self.conn.exec_drop(sql, Params::Positional(values));
+        done.map_err(|e| classify::mysql(&e, format!("{doing} on {}", self.what)))?;
+        Ok(self.conn.affected_rows())
+    }
+
+    /// As [`MysqlConn::rows`], with parameters.
+    ///
+    /// # Errors
+    /// The classified server error.
+    pub fn ask(&mut self, sql: &str, values: Vec<Value>, doing: &str) -> Result<Vec<mysql::Row>> {
+        let params = if values.is_empty() { Params::Empty } else { Params::Positional(values) };
+        self.conn.exec(sql, params).map_err(|e| classify::mysql(&e, format!("{doing} on {}", self.what)))
+    }
+
+    /// Makes the session one that writes into a replica: what does not fit is an error, and every date that the source
+    /// holds does fit; 0 stays 0 in a column that counts by itself.
+    ///
+    /// # Errors
+    /// The classified server error; [`Kind::Internal`] when the server does not keep a setting.
+    pub fn make_strict(&mut self) -> Result<()> {
+        const MODES: &str = "STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO";
+        let doing = "setting up a session that writes";
+        self.execute(&format!("SET SESSION sql_mode = '{MODES}'"), doing)?;
+        let seen = self.text("SELECT @@session.sql_mode", doing)?.unwrap_or_default();
+        if MODES.split(',').all(|mode| seen.split(',').any(|seen| seen == mode)) {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Internal, format!("{} does not keep its session settings: sql_mode is {seen}", self.what)))
     }
 
     /// How messages name this connection; holds no password.
@@ -113,6 +160,15 @@ impl MysqlConn {
             .hint("look for init_connect or a proxy that changes sessions"));
         }
         Ok(())
+    }
+}
+
+fn integer(value: &Value) -> Option<i128> {
+    match value {
+        Value::Int(v) => Some(i128::from(*v)),
+        Value::UInt(v) => Some(i128::from(*v)),
+        Value::Bytes(digits) => std::str::from_utf8(digits).ok()?.parse().ok(),
+        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rows to COPY bytes: which text or image each cell becomes, and what happens to what PostgreSQL cannot hold.
 //!
-//! Two formats give the same table: [`csv`], the reference, and [`binary`], the fast one. A row is written whole or not at
-//! all. No value is invented: a fault falls under its column's policy, is counted, and errors name columns and types,
+//! Two formats give the same table: [`csv`], the reference, and [`binary`], the fast one; [`tuples`] feed a replica. A row
+//! is written whole or not at all. No value is invented: a fault falls under its column's policy, is counted, and errors name columns and types,
 //! never values.
 
 mod binary;
@@ -11,6 +11,7 @@ mod number;
 mod tally;
 mod temporal;
 mod text;
+pub mod tuples;
 
 pub use self::csv::NullToken;
 pub use self::tally::{Done, Tally};
@@ -35,6 +36,8 @@ pub enum Format {
     Csv(NullToken),
     /// PostgreSQL's binary COPY format.
     Binary,
+    /// MySQL's tuples, for a replica; no COPY reads them.
+    Tuples,
 }
 
 impl Format {
@@ -44,6 +47,7 @@ impl Format {
         match self {
             Self::Csv(token) => csv::options(columns, token),
             Self::Binary => "WITH (FORMAT binary)".into(),
+            Self::Tuples => String::new(),
         }
     }
 
@@ -51,7 +55,7 @@ impl Format {
     #[must_use]
     pub const fn prologue(&self) -> &'static [u8] {
         match self {
-            Self::Csv(_) => &[],
+            Self::Csv(_) | Self::Tuples => &[],
             Self::Binary => binary::HEADER,
         }
     }
@@ -60,7 +64,7 @@ impl Format {
     #[must_use]
     pub const fn epilogue(&self) -> &'static [u8] {
         match self {
-            Self::Csv(_) => &[],
+            Self::Csv(_) | Self::Tuples => &[],
             Self::Binary => binary::TRAILER,
         }
     }
@@ -115,6 +119,7 @@ pub struct RowWriter<W: Write> {
 enum Body<W: Write> {
     Csv(Box<csv::Rows<W>>),
     Binary(binary::Rows<W>),
+    Tuples(tuples::Rows<W>),
 }
 
 impl<W: Write> RowWriter<W> {
@@ -123,6 +128,7 @@ impl<W: Write> RowWriter<W> {
         let body = match format {
             Format::Csv(token) => Body::Csv(Box::new(csv::Rows::new(columns.len(), token.clone(), out))),
             Format::Binary => Body::Binary(binary::Rows::new(out)),
+            Format::Tuples => Body::Tuples(tuples::Rows::new(out)),
         };
         Self { tally: Tally::new(columns.len()), columns, body }
     }
@@ -142,6 +148,7 @@ impl<W: Write> RowWriter<W> {
                 long_row(&self.columns, &mut self.tally, rows, cells)
             }
             Body::Binary(rows) => row(&self.columns, &mut self.tally, rows, cells),
+            Body::Tuples(rows) => row(&self.columns, &mut self.tally, rows, cells),
         }
     }
 
@@ -153,6 +160,7 @@ impl<W: Write> RowWriter<W> {
         match &mut self.body {
             Body::Csv(rows) => rows.flush(),
             Body::Binary(rows) => rows.flush(),
+            Body::Tuples(rows) => rows.flush(),
         }
         .map_err(EncodeError::Write)
     }
@@ -167,6 +175,7 @@ impl<W: Write> RowWriter<W> {
         match &self.body {
             Body::Csv(rows) => rows.sink(),
             Body::Binary(rows) => rows.sink(),
+            Body::Tuples(rows) => rows.sink(),
         }
     }
 }

@@ -7,13 +7,12 @@ use super::Services;
 use super::rows::ChunkRows;
 use super::table::TableWork;
 use crate::catalog::ddl::is_not_null;
-use crate::config::{CopyFormat, Verify};
-use crate::encode::{EncodeError, Format, NullToken, Tally, Target};
+use crate::config::Verify;
+use crate::encode::{EncodeError, Format, Tally, Target};
 use crate::error::{Error, Kind, Result, Retry};
 use crate::plan::buckets::{Buckets, Counts, ROWS_PER_BUCKET};
 use crate::plan::census::Census;
 use crate::plan::{Slice, TablePlan};
-use crate::sink::postgres::PostgresSink;
 use crate::sink::{Copied, Merge, Outcome, Part, Sink};
 use crate::source::Source;
 use crate::track::quarantine::Reject;
@@ -26,7 +25,7 @@ pub struct Worker<'a> {
     /// Where it reads.
     pub source: &'a mut dyn Source,
     /// Where it writes.
-    pub sink: &'a mut PostgresSink,
+    pub sink: &'a mut dyn Sink,
 }
 
 /// Copies one chunk of a table with several chunks; returns what became of its rows.
@@ -57,7 +56,8 @@ pub fn copy_whole(services: &Services<'_>, table: &TableWork<'_>, worker: &mut W
     })
 }
 
-/// One try to merge the rows of a slice that is not the whole table.
+/// One try to merge the rows of a slice that is not the whole table. `twice`: a source without snapshots is counted after the
+/// read, too, so that rows in flight are no drift.
 ///
 /// # Errors
 /// As [`copy_chunk`].
@@ -66,16 +66,17 @@ pub fn merge(
     table: &TableWork<'_>,
     worker: &mut Worker<'_>,
     slice: &Slice,
+    twice: bool,
 ) -> Result<(Merge, Option<Census>, u64)> {
     let plan = table.plan();
     let ranges = if let Slice::Past { ranges, .. } = slice { ranges.clone() } else { Vec::new() };
     attempt(services, table, worker, |job, worker| {
-        let counts = services.limits.verify == Verify::Counts;
+        let counts = services.limits.verify != Verify::Off;
         let before = if counts { Some(count(plan, worker.source)?) } else { None };
         let mut rows = ChunkRows::new(job, worker.source, slice)?;
         let census = match before {
             // In a snapshot the source stands still; without one the rows have been drained by now.
-            Some((buckets, before)) if plan.drains() => {
+            Some((buckets, before)) if plan.drains() && twice => {
                 let after = rows.source().counts(plan, buckets)?;
                 Some(Census { buckets, before, after })
             }
@@ -105,7 +106,7 @@ fn count(plan: &TablePlan, source: &mut dyn Source) -> Result<(Option<Buckets>, 
 ///
 /// # Errors
 /// As [`copy_chunk`].
-pub fn finish(services: &Services<'_>, table: &TableWork<'_>, sink: &mut PostgresSink) -> Result<Outcome> {
+pub fn finish(services: &Services<'_>, table: &TableWork<'_>, sink: &mut dyn Sink) -> Result<Outcome> {
     let again = |error: &Error, _| error.kind().policy().retry == Retry::Chunk;
     services.limits.retries.run(services.cancel, || sink.finish(&table.load, &table.proof()), again)
 }
@@ -178,16 +179,11 @@ impl<'a> Job<'a> {
     fn new(services: &'a Services<'a>, table: &'a TableWork<'a>, apart: bool) -> Self {
         let (plan, nullable) = (table.plan(), table.load.nullable());
         let columns = plan.source.columns.iter().enumerate();
-        let format = match services.limits.copy_format {
-            CopyFormat::Csv => Format::Csv(NullToken::random()),
-            // Every column type has a binary image.
-            CopyFormat::Binary | CopyFormat::Auto => Format::Binary,
-        };
         Self {
             services,
             table,
             plan,
-            format,
+            format: services.format(),
             targets: columns.map(|(index, column)| Target::of(column, is_not_null(index, column, &nullable))).collect(),
             apart,
             stopped_by: None,

@@ -11,7 +11,13 @@ use crate::cancel::Cancel;
 use crate::config::{CopyFormat, Endpoint, Verify};
 use crate::conn::watchdog::Watchdog;
 use crate::context::progress::Progress;
+use crate::encode::{Format, NullToken};
+use crate::name::TableName;
+use crate::plan::{Action, TablePlan};
 use crate::retry::Retries;
+use crate::sink::mysql::MysqlSink;
+use crate::sink::postgres::{PostgresSink, leftovers};
+use crate::sink::{self, Sink};
 use crate::track::RunIdentity;
 use crate::track::writer::Tracker;
 use std::time::Duration;
@@ -22,7 +28,7 @@ pub struct Services<'a> {
     /// Where rows come from.
     pub source: &'a Endpoint,
     /// Where rows go.
-    pub warehouse: &'a Endpoint,
+    pub destination: Destination<'a>,
     /// Who writes.
     pub run: &'a RunIdentity,
     /// Identity of the source server and database.
@@ -39,6 +45,57 @@ pub struct Services<'a> {
     pub progress: &'a Progress,
     /// Numbers from the configuration.
     pub limits: Limits,
+}
+
+/// Where rows go.
+#[derive(Debug, Clone, Copy)]
+pub enum Destination<'a> {
+    /// PostgreSQL.
+    Warehouse(&'a Endpoint),
+    /// Our own MySQL or MariaDB in between.
+    Replica(&'a Endpoint),
+}
+
+impl Services<'_> {
+    /// A writer for one worker; it connects at its first use.
+    #[must_use]
+    pub fn sink(&self) -> Box<dyn Sink> {
+        match self.destination {
+            Destination::Warehouse(endpoint) => Box::new(PostgresSink::new(endpoint, &self.run.run_id, self.watchdog)),
+            Destination::Replica(endpoint) => Box::new(MysqlSink::new(endpoint)),
+        }
+    }
+
+    /// The shadow or staging table of the `index`th table of a round.
+    #[must_use]
+    pub fn staging(&self, table: &TablePlan, round: u32, index: usize) -> TableName {
+        match self.destination {
+            // A first load in one transaction needs no shadow: nobody sees the table before it is complete.
+            Destination::Warehouse(_) if table.action == Action::FirstLoad && table.is_single() => table.target.clone(),
+            Destination::Warehouse(_) => leftovers::staging_name(self.run, round, index),
+            Destination::Replica(endpoint) => sink::mysql::staging_name(&endpoint.database, &self.run.run_id, round, index),
+        }
+    }
+
+    /// What rows of a table look like where they go: another text is another table.
+    #[must_use]
+    pub fn fingerprint(&self, table: &TablePlan) -> String {
+        match self.destination {
+            Destination::Warehouse(_) => table.fingerprint(),
+            Destination::Replica(_) => table.replica_fingerprint(),
+        }
+    }
+
+    /// The form of rows on their way.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        match (self.destination, self.limits.copy_format) {
+            (Destination::Replica(_), _) => Format::Tuples,
+            (Destination::Warehouse(_), CopyFormat::Csv) => Format::Csv(NullToken::random()),
+            // Every column type has a binary image.
+            (Destination::Warehouse(_), CopyFormat::Binary | CopyFormat::Auto) => Format::Binary,
+        }
+    }
 }
 
 /// Numbers from the configuration that the pipeline needs.

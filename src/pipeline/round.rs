@@ -7,13 +7,13 @@ use super::increments;
 use super::queue::{Job, Queue};
 use super::table::{End, TableResult, TableWork};
 use crate::catalog::TargetTable;
-use crate::config::Strategy;
+use crate::config::{Strategy, Verify};
 use crate::conn::mysql::MysqlConn;
 use crate::error::{Error, Kind, Result, Retry};
 use crate::key::KeyRange;
+use crate::plan::traces::{SourceTrace, Traces};
 use crate::plan::watermark::Clock;
 use crate::plan::{Action, Plan, TablePlan};
-use crate::sink::postgres::{PostgresSink, leftovers};
 use crate::sink::{Load, Sink};
 use crate::source::Source;
 use crate::source::guard::Hold;
@@ -95,6 +95,7 @@ fn open_group(services: &Services<'_>, waiting: &[TablePlan]) -> Result<Group> {
         workers: services.limits.workers,
         lock_wait: services.limits.snapshot_lock_wait,
         row_bytes_max: services.limits.row_bytes_max,
+        position: waiting.iter().filter_map(|table| table.traces.as_ref()).any(|t| matches!(t.source, SourceTrace::Log { .. })),
         watermarks: waiting
             .iter()
             .any(|table| table.increments.is_some())
@@ -136,12 +137,12 @@ fn one_round(
     targets: &BTreeMap<String, TargetTable>,
     group: Group,
 ) -> Result<(Vec<TableResult>, Vec<String>)> {
-    let Group { kind, readers, guard, missing, clock, .. } = group;
+    let Group { kind, readers, guard, missing, clock, position, .. } = group;
     let hold = Hold::new(guard);
     let works: Vec<TableWork<'_>> = tables
         .iter()
         .enumerate()
-        .map(|(i, table)| work(services, round, (kind, clock), targets, (table, i), hold.clone()))
+        .map(|(i, table)| work(services, round, (kind, clock, position.as_deref()), targets, (table, i), hold.clone()))
         .collect();
     for (name, error) in missing {
         fail(services, works.iter().find(|w| w.plan().name() == name), error);
@@ -172,27 +173,26 @@ fn one_round(
 fn work<'a>(
     services: &'a Services<'_>,
     round: u32,
-    (kind, clock): (SnapshotKind, Option<Clock>),
+    (kind, clock, position): (SnapshotKind, Option<Clock>, Option<&str>),
     targets: &'a BTreeMap<String, TargetTable>,
     (table, index): (&'a TablePlan, usize),
     hold: Hold,
 ) -> TableWork<'a> {
     let snapshot = if table.source.transactional { kind } else { SnapshotKind::Statement };
     let existing = targets.get(&table.target.table);
+    // Without a snapshot at all, what was looked up before the first read is early enough.
+    let seen = if kind == SnapshotKind::Statement { None } else { Some(position) };
     let load = Load {
         plan: table,
         existing,
         run: services.run,
         round,
-        // A first load in one transaction needs no shadow: nobody sees the table before it is complete.
-        staging: match table.action {
-            Action::FirstLoad if table.is_single() => table.target.clone(),
-            _ => leftovers::staging_name(services.run, round, index),
-        },
+        staging: services.staging(table, round, index),
         snapshot: snapshot.word(),
         source_identity: services.source_identity,
-        fingerprint: table.fingerprint(),
+        fingerprint: services.fingerprint(table),
         clock,
+        traces: traces(services, table, seen),
         deletes_percent_max: services.limits.deletes_percent_max,
         nullable: Mutex::new(
             existing
@@ -205,6 +205,14 @@ fn work<'a>(
     TableWork::new(load, jobs, hold, services.limits.rejected_rows_max)
 }
 
+/// What the next run may take for evidence; nothing when this one does not prove the table. `seen`: up to where the source's
+/// log was written when the snapshot opened, where there is one.
+fn traces(services: &Services<'_>, table: &TablePlan, seen: Option<Option<&str>>) -> Option<Traces> {
+    let is_part = table.increments.as_ref().is_some_and(|increments| increments.since.is_some());
+    let traces = table.traces.clone().filter(|_| !is_part || services.limits.verify != Verify::Off)?;
+    seen.map_or(Some(traces.clone()), |position| traces.at(position))
+}
+
 /// Columns that an earlier load made nullable for zero dates: NULL may arrive in them without asking again.
 fn nullable_already(table: &TablePlan, target: &TargetTable) -> BTreeSet<usize> {
     let loose = |name: &str| target.columns.iter().any(|found| found.name == name && !found.not_null);
@@ -213,7 +221,7 @@ fn nullable_already(table: &TablePlan, target: &TargetTable) -> BTreeSet<usize> 
 
 /// Staging of the tables with several chunks; the others make theirs inside their one transaction.
 fn prepare(services: &Services<'_>, works: &[TableWork<'_>]) {
-    let mut sink = PostgresSink::new(services.warehouse, &services.run.run_id, services.watchdog);
+    let mut sink = services.sink();
     for work in works.iter().filter(|w| !w.plan().is_single() && !w.is_over()) {
         if let Err(error) = sink.prepare(&work.load) {
             fail(services, Some(work), error);
@@ -259,14 +267,14 @@ impl Shared<'_> {
     /// A worker's life: take a job, do it, until there is none or its source connection is gone.
     fn work(&self, mut reader: MysqlSource) {
         let services = self.services;
-        let mut sink = PostgresSink::new(services.warehouse, &services.run.run_id, services.watchdog);
+        let mut sink = services.sink();
         while let Some(job) = self.queue.take(|| services.cancel.is_stopping()) {
             let Some(table) = self.works.get(job.table()) else { return self.queue.done(None) };
             if !table.is_over() {
                 if table.begin() {
                     services.tracker.send(Event::Started { table: table.plan().name().to_owned() });
                 }
-                let mut worker = Worker { source: &mut reader, sink: &mut sink };
+                let mut worker = Worker { source: &mut reader, sink: sink.as_mut() };
                 match self.caught(job, table, &mut worker) {
                     // A table that is silent for the whole deadline would take one worker after the other with it.
                     Err(error) if reader.is_lost() && error.kind() == Kind::Timeout => {
@@ -284,7 +292,7 @@ impl Shared<'_> {
             }
             self.queue.done(self.next(job, table));
             if table.job_done() && !table.is_over() {
-                self.finish(table, &mut sink);
+                self.finish(table, sink.as_mut());
             }
             if reader.is_lost() {
                 return;
@@ -330,7 +338,7 @@ impl Shared<'_> {
         }
     }
 
-    fn finish(&self, table: &TableWork<'_>, sink: &mut PostgresSink) {
+    fn finish(&self, table: &TableWork<'_>, sink: &mut dyn Sink) {
         let finished = catch_unwind(AssertUnwindSafe(|| chunk::finish(self.services, table, sink)))
             .unwrap_or_else(|_| Err(Error::new(Kind::Internal, format!("table {}: the finish panicked", table.plan().name()))));
         match finished {
@@ -352,7 +360,7 @@ impl Shared<'_> {
 
 /// Sorts the tables of a round into those that ended and those that want another one, and drops their staging.
 fn collect(services: &Services<'_>, round: u32, works: Vec<TableWork<'_>>) -> (Vec<TableResult>, Vec<String>) {
-    let mut sink = PostgresSink::new(services.warehouse, &services.run.run_id, services.watchdog);
+    let mut sink = services.sink();
     let (mut done, mut left) = (Vec::new(), Vec::new());
     for work in works {
         let left_behind = work.peek() != Some(true) && !work.plan().is_single();

@@ -52,7 +52,9 @@ impl<'j, 'a> ChunkRows<'j, 'a> {
     /// The rows of a slice; drains them first when the plan or the attempt asks for it.
     pub fn new(job: &'j mut Job<'a>, source: &'j mut dyn Source, slice: &'j Slice) -> Result<Self> {
         let mut rows = Self { job, source, slice, kept: None, read: 0 };
-        if rows.job.plan.drains() || rows.job.apart {
+        // Of increments there are few or none, and without any the warehouse needs no staging.
+        let few = matches!(slice, Slice::Past { ranges, .. } if ranges.is_empty());
+        if rows.job.plan.drains() || rows.job.apart || few {
             rows.drain()?;
         }
         Ok(rows)
@@ -127,6 +129,10 @@ impl Rows for ChunkRows<'_, '_> {
 
     fn parts(&self) -> Option<usize> {
         self.kept.as_ref().and_then(|kept| kept.apart.as_ref()).map(|apart| apart.ends.len())
+    }
+
+    fn are_none(&self) -> bool {
+        self.job.rejects.is_empty() && self.kept.as_ref().is_some_and(|kept| kept.rows == 0)
     }
 
     fn write(&mut self, part: Option<Range<usize>>, out: &mut dyn Write) -> Result<u64> {

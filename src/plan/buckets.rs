@@ -4,7 +4,10 @@
 //! and its `div()` of numerics agree on that, so both servers name the same bucket. Bucket 0 is therefore twice as wide.
 
 use super::chunks::integer_value;
+use super::strategy::{Splitter, splitter};
+use crate::catalog::SourceTable;
 use crate::key::{KeyRange, KeyValue};
+use crate::name::{TableName, quote_mysql};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of a bucket that is worth reading again as one piece.
@@ -32,6 +35,17 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Of pairs of bucket and rows; the bucket is NULL where only a total was asked for. None when a number of rows is none.
+    #[must_use]
+    pub fn of(pairs: &[(Option<i128>, Option<i128>)]) -> Option<Self> {
+        let mut counts = Self::default();
+        for (bucket, rows) in pairs {
+            let rows = rows.and_then(|rows| u64::try_from(rows).ok())?;
+            counts.add(&Self { rows, buckets: bucket.map(|bucket| (bucket, rows)).into_iter().collect() });
+        }
+        Some(counts)
+    }
+
     /// Adds rows that are kept elsewhere: those in quarantine belong to the target's side.
     pub fn add(&mut self, more: &Self) {
         self.rows = self.rows.saturating_add(more.rows);
@@ -39,6 +53,34 @@ impl Counts {
             let sum = self.buckets.entry(*bucket).or_default();
             *sum = sum.saturating_add(*rows);
         }
+    }
+}
+
+/// The one column that buckets are made of, quoted for MySQL; none for a table that gets only a total.
+fn key(table: &SourceTable) -> Option<String> {
+    let column = table.key_columns().next().filter(|_| splitter(table) == Splitter::Integer)?;
+    Some(quote_mysql(&column.name))
+}
+
+/// The statement that finds the smallest and the largest key on MySQL; none for a table without an integer key.
+#[must_use]
+pub fn ends_sql(table: &SourceTable) -> Option<String> {
+    key(table).map(|key| format!("SELECT MIN({key}), MAX({key}) FROM {}", table.name.mysql()))
+}
+
+/// The statement that counts rows on MySQL under a filter, in the table itself or in another one with its columns: one row
+/// of bucket and count per bucket, NULL for the only bucket of a table that gets only a total.
+///
+/// No index is forced: every row is counted, and the server knows which index is the smallest that holds the key.
+#[must_use]
+pub fn count_sql(table: &SourceTable, name: &TableName, filter: Option<&str>, buckets: Option<Buckets>) -> String {
+    let condition = filter.map(|filter| format!(" WHERE ({filter})")).unwrap_or_default();
+    let rest = format!("COUNT(*) FROM {}{condition}", name.mysql());
+    match key(table).zip(buckets) {
+        // MySQL refuses to divide the smallest BIGINT by 1 (error 1690), though the result is that number.
+        Some((key, buckets)) if buckets.width() == 1 => format!("SELECT {key}, {rest} GROUP BY 1"),
+        Some((key, buckets)) => format!("SELECT {key} DIV {}, {rest} GROUP BY 1", buckets.width()),
+        None => format!("SELECT NULL, {rest}"),
     }
 }
 

@@ -6,16 +6,18 @@ pub mod chunks; // where a table is cut
 pub mod discovery; // which columns show new and changed rows, and what that means for tables.yml
 pub mod increments; // whether a table can be loaded by what is new, and by which columns
 pub mod strategy; // one worker or many, merge or first load, and why
+pub mod traces; // whether anything can have moved on either side since the last count
 pub mod watermark; // from where the next run reads, and why no row can appear below
 
 use crate::catalog::drift::{Change, Drift};
 use crate::catalog::loaded_at::{self, LoadedAt};
-use crate::catalog::{Column, SourceTable, names};
+use crate::catalog::{Column, SourceTable, names, replica};
 use crate::config::Strategy;
 use crate::error::Error;
 use crate::key::KeyRange;
 use crate::name::{TableName, quote_postgres};
 use crate::value::Fault;
+use traces::Traces;
 use watermark::{Clock, Incremental, Lookback, Watermark};
 
 /// What a run will do, table by table, in the order it begins them.
@@ -25,6 +27,8 @@ pub struct Plan {
     pub tables: Vec<TablePlan>,
     /// Tables that an interrupted run has finished, with their rows.
     pub kept: Vec<(TablePlan, u64)>,
+    /// Tables that are not read, on evidence that nothing moved since they were counted, with their rows.
+    pub unmoved: Vec<(TablePlan, u64)>,
     /// Tables that were asked for and cannot be copied, and why.
     pub refused: Vec<(String, Error)>,
     /// Tables that were loaded before and that the source does not have any more; they stay as they are.
@@ -81,8 +85,12 @@ pub struct TablePlan {
     pub increments: Option<Increments>,
     /// Whether the target has the column `_loaded_at`.
     pub loaded_at: LoadedAt,
+    /// In a replica: the incarnation of the target that increments go into.
+    pub incarnation: Option<String>,
     /// What changes about the target before rows can go into it.
     pub drift: Drift,
+    /// What shows on both sides whether anything was written, as of before the read; none where nothing does.
+    pub traces: Option<Traces>,
 }
 
 /// How new and changed rows of a table are told from the others, and from where this run reads.
@@ -96,12 +104,17 @@ pub struct Increments {
     pub last: Option<Watermark>,
     /// The rows this run reads, as a condition in the source's SQL; none for all of them.
     pub since: Option<String>,
+    /// What a success leaves, where it is known before the snapshot: rows of a replica carry numbers, no clock counts.
+    pub known: Option<Watermark>,
 }
 
 impl Increments {
     /// The watermark after a success in a snapshot of this clock; none when the clock does not tell.
     #[must_use]
     pub fn next(&self, clock: &Clock, counter: Option<u64>) -> Option<Watermark> {
+        if self.known.is_some() {
+            return self.known.clone();
+        }
         let counter = counter.map(|counter| i64::try_from(counter).unwrap_or(i64::MAX));
         watermark::next(&self.columns, clock, counter, self.lookback, self.last.as_ref())
     }
@@ -151,6 +164,12 @@ impl TablePlan {
         format!("2;{};{}", columns.join(","), self.filter.as_deref().unwrap_or(""))
     }
 
+    /// What a row of the table looks like in a replica: columns as the source declares them, key, filter.
+    #[must_use]
+    pub fn replica_fingerprint(&self) -> String {
+        format!("{};{}", replica::shape(&self.source), self.filter.as_deref().unwrap_or(""))
+    }
+
     /// Rows are read by one statement each that no snapshot covers, so a chunk is drained before it is written.
     #[must_use]
     pub const fn drains(&self) -> bool {
@@ -165,10 +184,15 @@ impl TablePlan {
 }
 
 impl Plan {
+    /// The tables that this run has nothing to do with: finished by an interrupted run, or unmoved.
+    pub fn done(&self) -> impl Iterator<Item = &TablePlan> {
+        self.kept.iter().chain(&self.unmoved).map(|(table, _)| table)
+    }
+
     /// One line per reason why tables are without `_loaded_at` although it was wanted.
     #[must_use]
     pub fn without_loaded_at(&self) -> Vec<String> {
-        let all = self.tables.iter().chain(self.kept.iter().map(|(table, _)| table));
+        let all = self.tables.iter().chain(self.done());
         loaded_at::left_out(all.map(|table| (table.name(), table.loaded_at)))
     }
 
@@ -179,7 +203,7 @@ impl Plan {
             let kept = table.drift.changes.iter().filter(|change| matches!(change, Change::Kept { .. }));
             kept.map(|change| format!("table {}: {change}", table.name())).collect::<Vec<_>>()
         };
-        let all = self.tables.iter().chain(self.kept.iter().map(|(table, _)| table));
+        let all = self.tables.iter().chain(self.done());
         let gone = self.gone.iter().map(|table| format!("table {table} is gone from the source: its last copy stays"));
         all.flat_map(kept).chain(gone).collect()
     }

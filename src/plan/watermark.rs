@@ -113,6 +113,9 @@ pub struct Watermark {
     pub now: i64,
     /// Source clock minus warehouse clock then.
     pub ahead: i64,
+    /// Wall clock minus UTC of the source then; nothing in watermarks of older versions.
+    #[serde(default)]
+    pub zone: Option<i64>,
     /// Counters of earlier runs, oldest first: pairs of T0 and the `AUTO_INCREMENT` value then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counters: Vec<(i64, i64)>,
@@ -182,7 +185,7 @@ pub fn next(
         counters.drain(..counters.len().saturating_sub(HISTORY_MAX));
     }
     let value = marks.iter().map(shown).collect::<Vec<_>>().join(", ");
-    Some(Watermark { marks, value, now: clock.now, ahead: clock.ahead, counters })
+    Some(Watermark { marks, value, now: clock.now, ahead: clock.ahead, zone: Some(clock.zone), counters })
 }
 
 /// The number below which no row can still appear. Numbers are handed out before COMMIT; those of a transaction that is
@@ -209,11 +212,11 @@ pub enum Void {
     ClockBehind(i64),
 }
 
-/// The marks to read from, when the stored watermark fits these columns and the clocks: the source's, and by how much it
-/// is ahead of the warehouse's.
+/// The marks to read from, when the stored watermark fits these columns and the clocks: the source's, by how much it is
+/// ahead of the warehouse's, and its wall clock minus UTC.
 ///
 /// A clock that was set since then (against the warehouse's) has written some moments twice or not at all: reading begins
-/// earlier by as much.
+/// earlier by as much. So it does for wall clocks when the source's zone is west of what it was.
 ///
 /// # Errors
 /// Why it does not fit: the whole table is read then.
@@ -221,7 +224,7 @@ pub fn from(
     stored: &Watermark,
     columns: &[Incremental],
     lookback: Lookback,
-    (now, ahead): (i64, i64),
+    (now, ahead, zone): (i64, i64, i64),
 ) -> Result<Vec<Mark>, Void> {
     let fits = |(mark, column): (&Mark, &Incremental)| {
         mark.column == column.column && mark.declared == column.declared && mark.scale == column.scale
@@ -234,11 +237,13 @@ pub fn from(
     }
     let step = ahead.saturating_sub(stored.ahead).saturating_abs();
     let back = lookback.always.saturating_add(if step > CLOCK_TOLERANCE { step } else { 0 });
+    let west = stored.zone.map_or(0, |stored| stored.saturating_sub(zone).max(0));
     // Who writes an own clock may write own numbers, too.
     let keys = if lookback.always > 0 { lookback.keys } else { 0 };
     let earlier = |mark: &Mark| match mark.scale {
         Scale::Counter => Mark { value: mark.value.saturating_sub(keys), ..mark.clone() },
-        _ => Mark { value: mark.value.saturating_sub(back), ..mark.clone() },
+        Scale::Instant => Mark { value: mark.value.saturating_sub(back), ..mark.clone() },
+        Scale::Wall | Scale::Day => Mark { value: mark.value.saturating_sub(back.saturating_add(west)), ..mark.clone() },
     };
     Ok(stored.marks.iter().map(earlier).collect())
 }

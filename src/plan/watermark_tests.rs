@@ -117,7 +117,7 @@ proptest! {
         let (one, two) = (look(&writers, server, first, true), look(&writers, server, first + gap, true));
         let stored = next(&columns, &one.clock, None, LOOKBACK, None).unwrap();
         let steps_small = step.abs() <= CLOCK_TOLERANCE;
-        if let Ok(marks) = from(&stored, &columns, LOOKBACK, (two.clock.now, two.clock.ahead)) && !steps_small {
+        if let Ok(marks) = from(&stored, &columns, LOOKBACK, (two.clock.now, two.clock.ahead, 0)) && !steps_small {
             let later: Vec<Writer> = writers.iter().copied().filter(|w| w.committed <= two.snapshot).collect();
             prop_assert!(!missed(&later, server, marks[0].value, one.snapshot, false));
         }
@@ -243,11 +243,29 @@ fn null_is_never_left_out() {
 fn a_watermark_of_other_columns_or_of_a_later_clock_is_void() {
     let columns = [column("a", "timestamp", Scale::Instant)];
     let stored = next(&columns, &Clock { now: 1000 * SECOND, lag: Some(0), ..Clock::default() }, None, LOOKBACK, None).unwrap();
-    assert!(from(&stored, &columns, LOOKBACK, (1000 * SECOND, 0)).is_ok());
-    assert_eq!(from(&stored, &[column("b", "timestamp", Scale::Instant)], LOOKBACK, (2000 * SECOND, 0)), Err(Void::Columns));
-    assert_eq!(from(&stored, &[column("a", "datetime", Scale::Wall)], LOOKBACK, (2000 * SECOND, 0)), Err(Void::Columns));
-    assert_eq!(from(&stored, &[], LOOKBACK, (2000 * SECOND, 0)), Err(Void::Columns));
-    assert_eq!(from(&stored, &columns, LOOKBACK, (999 * SECOND, 0)), Err(Void::ClockBehind(SECOND)));
+    assert!(from(&stored, &columns, LOOKBACK, (1000 * SECOND, 0, 0)).is_ok());
+    assert_eq!(from(&stored, &[column("b", "timestamp", Scale::Instant)], LOOKBACK, (2000 * SECOND, 0, 0)), Err(Void::Columns));
+    assert_eq!(from(&stored, &[column("a", "datetime", Scale::Wall)], LOOKBACK, (2000 * SECOND, 0, 0)), Err(Void::Columns));
+    assert_eq!(from(&stored, &[], LOOKBACK, (2000 * SECOND, 0, 0)), Err(Void::Columns));
+    assert_eq!(from(&stored, &columns, LOOKBACK, (999 * SECOND, 0, 0)), Err(Void::ClockBehind(SECOND)));
+}
+
+/// A wall clock that is set to a zone further west shows moments again that it has shown before.
+#[test]
+fn a_zone_further_west_lowers_wall_clocks_alone() {
+    let columns =
+        [column("a", "datetime", Scale::Wall), column("b", "timestamp", Scale::Instant), column("c", "date", Scale::Day)];
+    let clock = Clock { now: 100 * HOUR, lag: Some(0), sees_everyone: true, zone: 13 * HOUR, ..Clock::default() };
+    let stored = next(&columns, &clock, None, LOOKBACK, None).unwrap();
+    let values = |stored: &Watermark, zone| -> Vec<i64> {
+        let marks = from(stored, &columns, LOOKBACK, (101 * HOUR, 0, zone)).unwrap();
+        marks.iter().map(|mark| (mark.value + MARGIN) / HOUR).collect()
+    };
+    assert_eq!(values(&stored, 13 * HOUR), [113, 100, 113]);
+    assert_eq!(values(&stored, 14 * HOUR), [113, 100, 113]);
+    assert_eq!(values(&stored, -6 * HOUR), [94, 100, 94]);
+    let older = Watermark { zone: None, ..stored };
+    assert_eq!(values(&older, -6 * HOUR), [113, 100, 113]);
 }
 
 #[test]

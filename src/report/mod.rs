@@ -49,6 +49,11 @@ pub struct RunReport {
     pub schema: String,
     /// Worker threads.
     pub parallel: usize,
+    /// The first hop of a run through a replica: from the source to the replica.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicate: Option<Box<RunReport>>,
+    /// What proves a table: `counts`, `evidence`, `off`.
+    pub verify: String,
     /// Sums over the tables.
     pub totals: Totals,
     /// One entry per table, in the order of the plan.
@@ -70,6 +75,10 @@ pub struct Totals {
     pub loaded: u64,
     /// Tables that an interrupted run had finished.
     pub kept: u64,
+    /// Tables that were not read, on evidence that nothing moved on either side since they were counted.
+    pub unmoved: u64,
+    /// Tables of this run or the interrupted one whose rows were counted on both sides.
+    pub counted: u64,
     /// Tables that failed.
     pub failed: u64,
     /// Tables that were not reached.
@@ -107,8 +116,10 @@ pub struct TableReport {
     pub table: String,
     /// Target table, schema included.
     pub target: String,
-    /// `loaded`, `kept`, `failed`, `not_reached`, `refused`.
+    /// `loaded`, `kept`, `unmoved`, `failed`, `not_reached`, `refused`.
     pub status: String,
+    /// What shows that both sides are equal: `counts` of both, `evidence` (nothing moved since they were counted), `none`.
+    pub proof: String,
     /// `standard`, `streaming`, `chunked`, `copy_csv`, `parallel`.
     pub strategy: String,
     /// Why that strategy.
@@ -278,6 +289,8 @@ impl RunReport {
             warehouse: String::new(),
             schema: String::new(),
             parallel: 0,
+            replicate: None,
+            verify: String::new(),
             totals: Totals::default(),
             tables: Vec::new(),
             definitions: Vec::new(),
@@ -301,9 +314,11 @@ impl RunReport {
             match table.status.as_str() {
                 "loaded" => totals.loaded += 1,
                 "kept" => totals.kept += 1,
+                "unmoved" => totals.unmoved += 1,
                 "not_reached" => totals.not_reached += 1,
                 _ => totals.failed += 1,
             }
+            totals.counted += u64::from(table.proof == "counts");
             totals.rows_read += table.rows_read;
             totals.inserted += table.inserted;
             totals.updated += table.updated;

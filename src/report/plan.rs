@@ -58,7 +58,7 @@ pub struct PlannedTable {
     pub table: String,
     /// Target table, schema included.
     pub target: String,
-    /// `first_load`, `refresh`, `exchange`, `keep`.
+    /// `first_load`, `refresh`, `exchange`, `keep` (done by the interrupted run), `skip` (nothing moved).
     pub action: &'static str,
     /// Strategy word.
     pub strategy: String,
@@ -135,16 +135,18 @@ pub fn text(report: &PlanReport) -> String {
     let mut lines = vec![format!("from  {}", report.source), format!("to    {}, schema {}", report.warehouse, report.schema)];
     lines.extend(report.resumes.iter().map(|run| format!("goes on with the interrupted run {run}")));
     lines.push(String::new());
-    let planned: Vec<&PlannedTable> = report.tables.iter().filter(|t| t.action != "keep").collect();
+    let planned: Vec<&PlannedTable> = report.tables.iter().filter(|t| !matches!(t.action, "keep" | "skip")).collect();
     if !planned.is_empty() {
         lines.push(table(&planned));
     }
     if let Some(hidden) = planned.len().checked_sub(TABLES_SHOWN).filter(|n| *n > 0) {
         lines.push(format!("and {hidden} smaller tables (--json lists all)"));
     }
-    match report.tables.len() - planned.len() {
-        0 => {}
-        kept => lines.push(format!("{kept} tables are done already")),
+    for (action, what) in [("keep", "tables are done already"), ("skip", "tables are skipped on evidence: nothing moved")] {
+        match report.tables.iter().filter(|t| t.action == action).count() {
+            0 => {}
+            many => lines.push(format!("{many} {what}")),
+        }
     }
     for refused in &report.refused {
         lines.push(format!("not copied: {}\n  → {}", refused.error.message, refused.error.hint));
@@ -167,7 +169,7 @@ pub fn text(report: &PlanReport) -> String {
         (None, Some(why)) => format!("free space unknown: {why}"),
         (None, None) => "free space unknown".to_owned(),
     };
-    lines.push(format!("disk on the warehouse: {} needed ({}), {free}", bytes(disk.needed()), disk.how));
+    lines.push(format!("disk on the target: {} needed ({}), {free}", bytes(disk.needed()), disk.how));
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     if disk.is_short() {
         lines.push("failed: the warehouse has not enough disk space for this run".into());

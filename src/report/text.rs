@@ -16,6 +16,13 @@ const ERRORS_SHOWN: usize = 10;
 #[must_use]
 pub fn summary(report: &RunReport) -> String {
     let mut out = String::new();
+    if let Some(first) = &report.replicate {
+        push(&mut out, &format!("replicate, {} to {}:\n{}", first.source, first.warehouse, summary(first)));
+        if let Some(error) = &first.error {
+            push(&mut out, &format!("{}\n  → {}\n", error.message, error.hint));
+        }
+        push(&mut out, &format!("load, {} to {}:", report.source, report.warehouse));
+    }
     let shown = worth_showing(&report.tables);
     if !shown.is_empty() {
         out.push_str(&table(&shown));
@@ -91,11 +98,15 @@ fn push(out: &mut String, line: &str) {
 }
 
 fn worth_showing(tables: &[TableReport]) -> Vec<&TableReport> {
-    let mut loaded: Vec<&TableReport> = tables.iter().filter(|t| matches!(t.status.as_str(), "loaded" | "kept")).collect();
+    let mut loaded: Vec<&TableReport> = tables.iter().filter(|t| is_well(t)).collect();
     loaded.sort_by_key(|t| std::cmp::Reverse((t.rows, t.bytes)));
     loaded.truncate(LOADED_SHOWN);
-    let bad = tables.iter().filter(|t| !matches!(t.status.as_str(), "loaded" | "kept"));
+    let bad = tables.iter().filter(|t| !is_well(t));
     loaded.into_iter().chain(bad.take(LOADED_SHOWN)).collect()
+}
+
+fn is_well(table: &TableReport) -> bool {
+    matches!(table.status.as_str(), "loaded" | "kept" | "unmoved")
 }
 
 fn table(tables: &[&TableReport]) -> String {
@@ -127,7 +138,7 @@ fn totals(report: &RunReport) -> String {
     let mut out = format!(
         "{}: {} of {} tables in {:.1} s, {} rows read",
         report.status,
-        number(t.loaded + t.kept),
+        number(t.loaded + t.kept + t.unmoved),
         number(t.tables),
         report.seconds,
         number(t.rows_read)
@@ -148,6 +159,11 @@ fn totals(report: &RunReport) -> String {
                 break;
             }
         }
+    }
+    match report.verify.as_str() {
+        "evidence" => out.push_str(&format!(", {} tables counted, {} skipped on evidence", number(t.counted), number(t.unmoved))),
+        "off" => out.push_str(&format!(", {} tables counted, {} not", number(t.counted), number(t.loaded + t.kept - t.counted))),
+        _ => {}
     }
     if t.inserted + t.updated + t.deleted == 0 && t.failed == 0 && t.not_reached == 0 && report.error.is_none() {
         out.push_str(", nothing had changed");

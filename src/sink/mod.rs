@@ -1,14 +1,16 @@
-//! Where rows go. One trait; the replica will be a second file beside `postgres`.
+//! Where rows go. One trait, and a folder for each kind of server.
 
+pub mod mysql; // a replica: INSERT, rename or merge by content
 pub mod postgres; // PostgreSQL: staging, COPY, merge by content
 
 use crate::catalog::TargetTable;
 use crate::conn::classify::RowRefusal;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::key::KeyRange;
 use crate::name::TableName;
 use crate::plan::TablePlan;
 use crate::plan::census::{Census, Drift};
+use crate::plan::traces::Traces;
 use crate::plan::watermark::{Clock, Watermark};
 use crate::track::RunIdentity;
 use crate::track::quarantine::Reject;
@@ -38,6 +40,8 @@ pub struct Load<'a> {
     pub fingerprint: String,
     /// The source's clock when the snapshot opened; none when no table of the run keeps a watermark.
     pub clock: Option<Clock>,
+    /// What showed on both sides before the read whether anything is written; none when the next run shall count.
+    pub traces: Option<Traces>,
     /// Percent of the target's rows that may be deleted.
     pub deletes_percent_max: u64,
     /// Columns whose NOT NULL was given up, because a policy puts NULL into them.
@@ -70,6 +74,27 @@ pub struct Proof {
     pub rows_copied: u64,
     /// Rows that went to the quarantine.
     pub rows_rejected: u64,
+}
+
+impl Proof {
+    /// # Errors
+    /// [`Kind::Proof`] when what was counted, read and copied is not one number.
+    pub fn check(&self, load: &Load<'_>) -> Result<()> {
+        let counted = self.source_count.unwrap_or(self.rows_read);
+        if counted == self.rows_read && self.rows_read == self.rows_copied + self.rows_rejected {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Proof,
+            format!(
+                "table {}: the source counts {counted} rows, {} were read, {} copied, {} rejected",
+                load.plan.name(),
+                self.rows_read,
+                self.rows_copied,
+                self.rows_rejected
+            ),
+        ))
+    }
 }
 
 /// What a merge of increments is proved by.
@@ -121,6 +146,9 @@ pub trait Rows {
 
     /// How many rows there are, when each can be written by itself; none while they stream.
     fn parts(&self) -> Option<usize>;
+
+    /// That there is no row at all, and none was refused: known only when they have left the source before they are written.
+    fn are_none(&self) -> bool;
 
     /// Writes all rows, or those of a part; returns how many.
     ///

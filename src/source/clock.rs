@@ -66,7 +66,10 @@ fn odd(what: &str) -> Error {
 
 /// Wall clock minus UTC of the server's zone, and by how much it changes within a day: the smallest offset counts, because
 /// a wall clock that goes back shows an hour twice.
-fn zone(conn: &mut MysqlConn, now: i64) -> Result<(i64, i64)> {
+///
+/// # Errors
+/// The classified server error.
+pub fn zone(conn: &mut MysqlConn, now: i64) -> Result<(i64, i64)> {
     let doing = "reading the source's time zone";
     let at = |hours: i64| now.div_euclid(SECOND) + hours * 3600;
     let one = |at: i64| format!("TIMESTAMPDIFF(SECOND, '1970-01-01', FROM_UNIXTIME({at})) - {at}");

@@ -4,9 +4,9 @@
 //! both servers offer to make several connections agree. Where the lock cannot be had, a weaker kind is named, and the
 //! plan then reads every such table through one connection.
 
-use super::clock;
 use super::guard::Guard;
 use super::mysql::{LongRows, MysqlSource};
+use super::{clock, traces};
 use crate::cancel::Cancel;
 use crate::catalog::{self, Column, SourceTable, TableKind};
 use crate::config::Endpoint;
@@ -60,6 +60,9 @@ pub struct Group {
     pub guard: Guard,
     /// The source's clock before the snapshot, when watermarks are kept.
     pub clock: Option<Clock>,
+    /// Up to where the source's log was written when the snapshot opened: everything before is in it, nothing after. None
+    /// without the read lock, because a transaction stands in the log before its rows can be seen.
+    pub position: Option<String>,
     /// Tables that were gone when the guard touched them, and why.
     pub missing: Vec<(String, Error)>,
     /// Why the kind is weaker than it could be, and what the guard cannot see.
@@ -75,6 +78,8 @@ pub struct GroupLimits {
     pub lock_wait: Duration,
     /// Longest row that is read, bytes.
     pub row_bytes_max: u64,
+    /// Whether the position of the log is wanted.
+    pub position: bool,
     /// How the clock is looked at, when watermarks are kept.
     pub watermarks: Option<Watermarks>,
 }
@@ -120,17 +125,21 @@ pub fn open(endpoint: &Endpoint, limits: &GroupLimits, tables: &[&SourceTable], 
         };
     }
     let opened = begin_all(&mut readers, &mut guard, tables);
+    let mut position = Ok(None);
     if kind == SnapshotKind::Shared {
+        if limits.position {
+            position = traces::position(&mut locker);
+        }
         locker.execute("UNLOCK TABLES", "releasing the read lock")?;
     }
-    let mut missing = opened?;
+    let (mut missing, position) = (opened?, position?);
     missing.extend(changed(&mut locker, &endpoint.database, tables)?);
     let mut warnings: Vec<String> = why.into_iter().collect();
     warnings.extend(blind(&mut locker)?);
     let lane = if has_lane { readers.pop() } else { None };
     let long_rows = lane.map(|conn| LongRows::new(conn, limits.row_bytes_max));
     let readers = readers.into_iter().map(|conn| MysqlSource::new(conn, long_rows.clone())).collect();
-    Ok(Group { kind, readers, guard, clock, missing, warnings })
+    Ok(Group { kind, readers, guard, clock, position, missing, warnings })
 }
 
 /// Tables that are not what the plan saw: altered, swapped or made anew between its look at the catalog and the moment

@@ -3,9 +3,11 @@
 //! `etl_table_state` decides what is done and is written in the transaction of the data. Everything that people read
 //! is written by one thread from events, and nothing there ever fails a run.
 
+pub mod copies; // status table of a replica, for people
 pub mod lock; // one run per target
 pub mod quarantine; // rows that were refused
 pub mod records; // one record per configured table, for people
+pub mod replica; // lock, fence and state of a replica
 pub mod schema; // tables of our own in the warehouse
 pub mod state; // what is done, and the ledger of a table in work
 pub mod writer; // the one writer of the status tables

@@ -10,6 +10,9 @@ pub const LOAD_STATUS: &str = "etl_load_status";
 /// Name of the status table of the transformation step, in the target schema.
 pub const TRANSFORM_STATUS: &str = "etl_transform_status";
 
+/// Name of the status table of a replica.
+pub const COPY_STATUS_NAME: &str = "etl_copy_status";
+
 /// The status table of a replica, for MySQL and MariaDB: one statement, accepted whatever the session's `sql_mode`, time zone
 /// and default engine are.
 pub const COPY_STATUS: &str = include_str!("copy_status.sql");
@@ -22,11 +25,9 @@ const STATUS_COLUMNS: i64 = 20;
 /// # Errors
 /// [`crate::error::Kind::Refused`] when the role may not create schemas or tables.
 pub fn ensure(conn: &mut PostgresConn, target_schema: &str) -> Result<()> {
-    let sql = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-               WHERE n.nspname = 'etl_sync' AND c.relname IN ('job', 'etl_table_state', 'chunk_ledger', 'name_map', 'configured_table') \
-               OR n.nspname = 'etl_quarantine' AND c.relname = 'rejected_row'";
+    let sql = include_str!("schema_found.sql");
     let found: i64 = conn.rows(sql, &[], "looking for the tracking tables")?.first().map_or(0, |row| row.get(0));
-    if found < 6 {
+    if found < 7 {
         conn.batch(include_str!("schema.sql"), "creating the tracking tables")?;
     }
     // CREATE SCHEMA IF NOT EXISTS needs the privilege even when there is nothing to do.

@@ -48,6 +48,7 @@ CREATE TABLE IF NOT EXISTS etl_sync.etl_table_state (
     watermark_column  text,
     watermark         jsonb,
     digest            bytea,
+    traces            jsonb,
     PRIMARY KEY (job, table_name)
 );
 COMMENT ON TABLE etl_sync.etl_table_state IS 'etl-sync: what is done; written in the transaction of the data';
@@ -66,6 +67,7 @@ COMMENT ON TABLE etl_sync.chunk_ledger IS 'etl-sync: chunks that are in staging'
 
 -- Of installations that are older than these columns.
 ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS rejected bigint NOT NULL DEFAULT 0;
+ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS traces jsonb;
 ALTER TABLE etl_sync.chunk_ledger ADD COLUMN IF NOT EXISTS rejected bigint NOT NULL DEFAULT 0;
 
 CREATE TABLE IF NOT EXISTS etl_sync.name_map (

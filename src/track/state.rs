@@ -27,6 +27,8 @@ pub struct TableState {
     pub source_identity: String,
     /// From where the next run may read, as JSON of `plan::watermark::Watermark`.
     pub watermark: Option<String>,
+    /// What showed then whether anything was written, as JSON of `plan::traces::Traces`; none when it was not counted.
+    pub traces: Option<String>,
 }
 
 /// A success about to be written.
@@ -50,6 +52,8 @@ pub struct NewState<'a> {
     pub target: &'a str,
     /// From where the next run may read: the columns, and the watermark as JSON.
     pub watermark: Option<(String, String)>,
+    /// What shows whether anything is written from now on, as JSON.
+    pub traces: Option<String>,
 }
 
 /// Opens a transaction that writes data, with the fence: it gives one row, or none when another run took over.
@@ -89,6 +93,7 @@ pub fn upsert(run: &RunIdentity, state: &NewState<'_>) -> String {
         target = literal_postgres(state.target),
         watermark_column = quoted(state.watermark.as_ref().map(|w| &w.0)),
         watermark = quoted(state.watermark.as_ref().map(|w| &w.1)),
+        traces = quoted(state.traces.as_ref()),
     )
 }
 
@@ -108,8 +113,9 @@ pub fn finished(run: &RunIdentity, table: &str) -> String {
 /// # Errors
 /// The classified server error.
 pub fn of_job(conn: &mut PostgresConn, job: &str) -> Result<BTreeMap<String, TableState>> {
+    // By jsonb, because a plan may read what an older version made: then there is no such column.
     let sql = "SELECT table_name, run_id, sync_id, rows, fingerprint, target_oid, target_relfilenode, rejected, source_identity, \
-               watermark::text FROM etl_sync.etl_table_state WHERE job = $1";
+               watermark::text, to_jsonb(s) ->> 'traces' FROM etl_sync.etl_table_state s WHERE job = $1";
     let rows = conn.rows(sql, &[&job], "reading the state of the tables")?;
     Ok(rows.iter().map(|row| (row.get(0), table_state(row))).collect())
 }
@@ -125,6 +131,7 @@ fn table_state(row: &postgres::Row) -> TableState {
         rejected: row.get(7),
         source_identity: row.get(8),
         watermark: row.get(9),
+        traces: row.get(10),
     }
 }
 

@@ -41,6 +41,11 @@ pub enum Event {
         /// How far it is loaded; none after a full refresh.
         watermark: Option<Watermark>,
     },
+    /// It was not read: nothing moved since its last success.
+    Unmoved {
+        /// Source table name.
+        table: String,
+    },
     /// It failed; its last success stays as it is.
     Failed {
         /// Source table name.
@@ -85,6 +90,12 @@ impl Tracker {
     }
 }
 
+/// Where events become status rows.
+pub trait Board {
+    /// Writes a batch; false when its events are lost.
+    fn write(&mut self, events: Vec<Event>) -> bool;
+}
+
 /// The writer's thread; it ends when the last [`Tracker`] is dropped.
 #[derive(Debug)]
 pub struct Writer {
@@ -93,20 +104,24 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the writer, which first gives each of `tables`, all that are configured, its record. Status tables that
-    /// cannot be made are logged, and the events count as lost.
+    /// Starts the writer for a warehouse, which first gives each of `tables`, all that are configured, its record. Status
+    /// tables that cannot be made are logged, and the events count as lost.
     ///
     /// # Errors
     /// [`Kind::Internal`] when the thread cannot be started.
     pub fn start(endpoint: &Endpoint, watchdog: &Watchdog, run: &RunIdentity, tables: Vec<String>) -> Result<(Tracker, Self)> {
+        let (endpoint, watchdog, run) = (endpoint.clone(), watchdog.clone(), run.clone());
+        Self::start_with(move || StatusTable::open(&endpoint, &watchdog, &run, &tables))
+    }
+
+    /// Starts the writer for whatever `open` gives on the writer's thread.
+    ///
+    /// # Errors
+    /// As [`Writer::start`].
+    pub fn start_with<B: Board>(open: impl FnOnce() -> B + Send + 'static) -> Result<(Tracker, Self)> {
         let (tracker, receiver) = Tracker::channel();
         let dropped = Arc::clone(&tracker.dropped);
-        let (endpoint, watchdog, run) = (endpoint.clone(), watchdog.clone(), run.clone());
-        let body = move || {
-            let mut table = StatusTable::open(&endpoint, &watchdog, &run, &tables);
-            drain(&receiver, &mut table)
-        };
-        let thread = std::thread::Builder::new().name("tracker".into()).spawn(body);
+        let thread = std::thread::Builder::new().name("tracker".into()).spawn(move || drain(&receiver, &mut open()));
         Ok((tracker, Self { thread: thread.doing(Kind::Internal, || "starting the tracker thread")?, dropped }))
     }
 
@@ -119,12 +134,12 @@ impl Writer {
     }
 }
 
-fn drain(receiver: &Receiver<Event>, table: &mut StatusTable) -> Totals {
+fn drain(receiver: &Receiver<Event>, board: &mut dyn Board) -> Totals {
     let mut totals = Totals::default();
     while let Ok(first) = receiver.recv() {
         let events: Vec<Event> = std::iter::once(first).chain(receiver.try_iter().take(BATCH_EVENTS - 1)).collect();
         let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
-        if table.write(events) { totals.written += count } else { totals.lost += count }
+        if board.write(events) { totals.written += count } else { totals.lost += count }
     }
     totals
 }
@@ -147,7 +162,9 @@ impl StatusTable {
         let conn = opened.map_err(|error| log::warn!("{error}; the run goes on without status rows")).ok();
         Self { conn, name }
     }
+}
 
+impl Board for StatusTable {
     fn write(&mut self, events: Vec<Event>) -> bool {
         let Some(conn) = &mut self.conn else { return false };
         // The last event of a table wins, so one statement per batch is enough.
@@ -157,6 +174,7 @@ impl StatusTable {
                 Event::Started { table } => (table, ("running", None, None)),
                 Event::Failed { table } => (table, ("failed", None, None)),
                 Event::Gone { table } => (table, ("missing", None, None)),
+                Event::Unmoved { table } => (table, ("unmoved", None, None)),
                 Event::Loaded { table, rows, watermark } => {
                     (table, ("success", Some(i64::try_from(rows).unwrap_or(i64::MAX)), watermark))
                 }

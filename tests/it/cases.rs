@@ -15,11 +15,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const AT_ONCE: usize = 3;
 
 /// Files that a case folder may hold.
-pub const FILES: [&str; 13] = [
+pub const FILES: [&str; 15] = [
     "server",
     "source.sql",
     "warehouse.sql",
     "second.sql",
+    "second_warehouse.sql",
+    "second_tables.yml",
     "pipeline.yml",
     "tables.yml",
     "args",
@@ -144,6 +146,12 @@ fn run(case: &Path, pair: &Pair) {
         judged(&sandbox, text("judge").as_deref());
         sandbox.assert_clean();
         source_sql(&sandbox, pair, &second);
+        if let Some(sql) = text("second_warehouse.sql") {
+            sandbox.hosts.warehouse(&sandbox.name).batch_execute(&sql).unwrap_or_else(|e| panic!("second_warehouse.sql: {e}"));
+        }
+        if let Some(rules) = text("second_tables.yml") {
+            sandbox.config("tables.yml", &rules);
+        }
         runs.push(sandbox.run(&args));
     }
     let last = runs.last().expect("there is a run");

@@ -1,5 +1,6 @@
 //! The campaign: a live application, and the program or one of the servers killed at random moments, again and again.
-//! Each time the next run comes to its end; at last the application rests, one more run, and both sides are equal.
+//! Tables are read whole, in chunks and by increments. Each time the next run comes to its end; at last the application
+//! rests, one more run, and both sides are equal.
 //!
 //! The quick set has 10 kills and one of each server, `ETL_SYNC_TEST_ALL=1` has 150 and ten.
 

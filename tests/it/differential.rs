@@ -1,13 +1,14 @@
 //! The same rows in two ways, which must give the same table: csv against the source's own `INTO OUTFILE`, one chunk
-//! against many, one worker against eight, csv against binary. None of it needs an expectation.
+//! against many, one worker against eight, csv against binary, straight against through a replica. None of it needs an expectation.
 
 mod database;
 mod outfile;
 
 use crate::notes;
+use crate::program::Running;
 use crate::properties::times;
 use crate::random::Random;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{RUN_MAX, Sandbox};
 use database::Database;
 use std::fmt::Write;
 
@@ -17,22 +18,25 @@ struct Way {
     copy_format: &'static str,
     parallel: &'static str,
     chunk_rows: Option<u64>,
+    replica: bool,
 }
 
 /// The first is what the others are compared with.
-const WAYS: [Way; 5] = [
-    Way { schema: "plain", copy_format: "csv", parallel: "1", chunk_rows: None },
-    Way { schema: "many_chunks", copy_format: "csv", parallel: "1", chunk_rows: Some(23) },
-    Way { schema: "eight_workers", copy_format: "csv", parallel: "8", chunk_rows: Some(61) },
-    Way { schema: "as_binary", copy_format: "binary", parallel: "1", chunk_rows: None },
-    Way { schema: "all_at_once", copy_format: "binary", parallel: "8", chunk_rows: Some(17) },
+const WAYS: [Way; 7] = [
+    Way { schema: "plain", copy_format: "csv", parallel: "1", chunk_rows: None, replica: false },
+    Way { schema: "many_chunks", copy_format: "csv", parallel: "1", chunk_rows: Some(23), replica: false },
+    Way { schema: "eight_workers", copy_format: "csv", parallel: "8", chunk_rows: Some(61), replica: false },
+    Way { schema: "as_binary", copy_format: "binary", parallel: "1", chunk_rows: None, replica: false },
+    Way { schema: "all_at_once", copy_format: "binary", parallel: "8", chunk_rows: Some(17), replica: false },
+    Way { schema: "two_hops", copy_format: "binary", parallel: "1", chunk_rows: None, replica: true },
+    Way { schema: "two_hops_at_once", copy_format: "csv", parallel: "4", chunk_rows: Some(29), replica: true },
 ];
 
 #[test]
 fn every_way_gives_the_same_tables() {
     let mut random = Random::of_environment();
     for _ in 0..times().min(5) {
-        let sandbox = Sandbox::new("ways");
+        let sandbox = Sandbox::new("ways").with_replica();
         let database = Database::random(&sandbox, &mut random);
         let mut chunks = Vec::new();
         for way in &WAYS {
@@ -40,7 +44,12 @@ fn every_way_gives_the_same_tables() {
             sandbox.config("pipeline.yml", &pipeline);
             let rows = way.chunk_rows.map_or(String::new(), |rows| format!("tables: {{ \"*\": {{ chunk_rows: {rows} }} }}\n"));
             sandbox.config("tables.yml", &rows);
-            let outcome = sandbox.run_with("ETL_SYNC_WAREHOUSE_SCHEMA", way.schema, &["--parallel", way.parallel]);
+            let mut command = sandbox.run_command(&["--parallel", way.parallel]);
+            command.env("ETL_SYNC_WAREHOUSE_SCHEMA", way.schema);
+            if !way.replica {
+                command.env_remove("ETL_SYNC_REPLICA_URL");
+            }
+            let outcome = Running::start(command).wait(RUN_MAX);
             // Rows may be rejected, by every way the same ones.
             assert!(matches!(outcome.code, Some(0 | 3)), "{}:\n{outcome}", way.schema);
             let report = outcome.report();

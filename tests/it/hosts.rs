@@ -75,6 +75,7 @@ fn private_dir() -> PathBuf {
 pub struct Own {
     pub hosts: Hosts,
     dir: PathBuf,
+    more: Vec<(String, String)>,
 }
 
 impl Own {
@@ -83,10 +84,29 @@ impl Own {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         // One that was left over has other options.
         script(&dir, "down", &[]).unwrap_or_else(|text| panic!("the left-over servers of {name} do not stop:\n{text}"));
-        let mut own = Self { hosts: Hosts { vars: BTreeMap::new() }, dir };
-        script(&own.dir, "up", more).unwrap_or_else(|text| panic!("the servers of {name} do not start:\n{text}"));
-        own.hosts = addresses(&own.dir);
+        let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut own = Self { hosts: Hosts { vars: BTreeMap::new() }, dir, more };
+        own.up();
         own
+    }
+
+    /// Stops one server in order and starts it again, at the same address.
+    pub fn restart(&mut self, side: Side) {
+        let (file, signal) = match side {
+            Side::Source => ("ETL_SYNC_MARIADB_PID_FILE", "TERM"),
+            Side::Warehouse => ("ETL_SYNC_PG_PID_FILE", "INT"),
+        };
+        let file = self.hosts.var(file).to_owned();
+        let text = std::fs::read_to_string(&file).expect("a running server has a pid file");
+        kill(text.lines().next().and_then(|line| line.trim().parse().ok()).expect("the first line is the pid"), signal);
+        wait_for("the server's end", || (!Path::new(&file).exists()).then_some(()));
+        self.up();
+    }
+
+    fn up(&mut self) {
+        let more: Vec<(&str, &str)> = self.more.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        script(&self.dir, "up", &more).unwrap_or_else(|text| panic!("the servers do not start:\n{text}"));
+        self.hosts = addresses(&self.dir);
     }
 }
 

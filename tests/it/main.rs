@@ -9,16 +9,20 @@ mod cases; // every folder of tests/cases
 mod catalog; // the catalog reader against real servers
 mod changes; // tables that change while they are read
 mod check_data; // what `check --data` counts is what a run does
+mod clocks; // watermarks against clocks and zones
 mod crash; // kills under a live application
 mod ddl; // `ddl` is what a first load makes
 mod definitions; // what cannot be built is listed
 mod differential; // the same rows in two ways
 mod discover; // incremental columns into tables.yml
 mod drift; // columns and tables that change between runs
+mod evidence; // tables that are left out because nothing moved
 mod faults; // servers that stall and die, a program that is killed
 mod fuzz; // mutated inputs for every parser, and what is written and read back
+mod hazards; // known hazards of watermarks, one test each
 mod hosts; // the servers of the environment, and a private set that may be killed
 mod increments; // loads by watermark, and what the counts find beyond it
+mod interrupted; // kill -9 at every step, lost connections, readers meanwhile
 mod loaded_at; // the time when a row was written
 mod nightly; // the batch script
 mod notes; // lines for the closing summary
@@ -26,10 +30,13 @@ mod program; // the program as a process
 mod properties; // generated values through both formats, asked back in another form
 mod quoting; // any name on both servers
 mod random; // numbers from a seed
+mod replica; // the hop in between: what it holds, what it hands over, what it refuses
 mod rights; // roles with the least rights, and who may see what
 mod sandbox; // a test's own databases and folder
+mod scenarios; // the list of known faults, each with its test
 mod servers; // both sides of a test of one module
 mod source_text; // Rust source with comments or strings blanked out, for tidy
+mod stale; // rows that vanished below the watermark, by every strategy
 mod stranger; // a listener in a server's place, for tls
 mod tidy; // the rules of the source tree
 mod tls; // certificates, plain servers, and every kind of password

@@ -26,6 +26,8 @@ pub struct Sandbox {
     pub hosts: Hosts,
     /// Name of both databases.
     pub name: String,
+    /// URL of a replica, for tests that have one.
+    replica: Option<String>,
     folder: tempfile::TempDir,
 }
 
@@ -43,12 +45,35 @@ impl Sandbox {
         for sub in ["config", "state"] {
             std::fs::create_dir(folder.path().join(sub)).expect("a folder in the temporary folder");
         }
-        let sandbox = Self { hosts, name, folder };
+        let sandbox = Self { hosts, name, replica: None, folder };
         let create = format!("CREATE DATABASE `{}` CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci", sandbox.name);
         sandbox.hosts.source("").query_drop(create).expect("the source database can be made");
         let create = format!("CREATE DATABASE {} OWNER etl_sync TEMPLATE template0 ENCODING 'UTF8'", sandbox.name);
         sandbox.hosts.warehouse("postgres").batch_execute(&create).expect("the warehouse database can be made");
         sandbox
+    }
+
+    /// Adds an empty database on the source's server, and an account with the rights that README asks for: the replica.
+    pub fn with_replica(mut self) -> Self {
+        let name = format!("{}_r", self.name);
+        self.source_sql(&[
+            &format!("CREATE DATABASE `{name}`"),
+            &format!("CREATE USER '{name}'@'%' IDENTIFIED BY '{PASSWORD}'"),
+            &format!(
+                "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, CREATE TEMPORARY TABLES ON `{name}`.* TO '{name}'@'%'"
+            ),
+            &format!("GRANT PROCESS, RELOAD ON *.* TO '{name}'@'%'"),
+        ]);
+        let mut url = url::Url::parse(&self.hosts.url("ETL_SYNC_SOURCE_URL", &name)).expect("a URL");
+        url.set_username(&name).expect("a URL with a user");
+        url.set_password(Some(PASSWORD)).expect("a URL with a password");
+        self.replica = Some(url.into());
+        self
+    }
+
+    /// An administrator's connection to the replica.
+    pub fn replica(&self) -> mysql::Conn {
+        self.hosts.source(&format!("{}_r", self.name))
     }
 
     /// An administrator's connection to the test's source database.
@@ -141,6 +166,9 @@ impl Sandbox {
             .env("ETL_SYNC_CONFIG_DIR", self.config_dir())
             .env("ETL_SYNC_STATE_DIR", self.state_dir())
             .current_dir(self.folder());
+        if let Some(replica) = &self.replica {
+            command.env("ETL_SYNC_REPLICA_URL", replica);
+        }
         command
     }
 
@@ -156,8 +184,15 @@ impl Sandbox {
         Running::start(command).wait(RUN_MAX)
     }
 
+    /// Runs another command than `run` with `--json` and two workers to its end.
+    pub fn command_json(&self, name: &str, more: &[&str]) -> Outcome {
+        let mut command = self.command();
+        command.args([name, "--json", "--parallel", "2"]).args(more);
+        Running::start(command).wait(RUN_MAX)
+    }
+
     /// Two workers, unless the arguments say otherwise.
-    fn run_command(&self, more: &[&str]) -> Command {
+    pub fn run_command(&self, more: &[&str]) -> Command {
         let mut command = self.command();
         command.args(["run", "--json"]).args(more);
         if !more.contains(&"--parallel") {
@@ -267,8 +302,10 @@ impl Drop for Sandbox {
         // A test that died with a server down must not die a second time here.
         let options = mysql::Opts::from_url(&self.hosts.url("ETL_SYNC_ADMIN_SOURCE_URL", ""));
         if let Some(mut conn) = options.ok().and_then(|options| mysql::Conn::new(options).ok()) {
-            for sql in [format!("DROP DATABASE IF EXISTS `{}`", self.name), format!("DROP USER IF EXISTS '{}'@'%'", self.name)] {
-                conn.query_drop(sql).unwrap_or_else(|e| eprintln!("{e}"));
+            for name in [self.name.clone(), format!("{}_r", self.name)] {
+                for sql in [format!("DROP DATABASE IF EXISTS `{name}`"), format!("DROP USER IF EXISTS '{name}'@'%'")] {
+                    conn.query_drop(sql).unwrap_or_else(|e| eprintln!("{e}"));
+                }
             }
         }
         let url = self.hosts.url("ETL_SYNC_ADMIN_WAREHOUSE_URL", "postgres");

@@ -19,9 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 
 #[derive(serde::Deserialize)]
-struct Case {
-    mysql_type: String,
-    sql_literal: String,
+pub struct Case {
+    pub mysql_type: String,
+    pub sql_literal: String,
     pg_type: String,
     pg_text: String,
     /// The sql_mode that lets the value in; `none` is no mode at all, empty the strict one.
@@ -32,13 +32,13 @@ struct Case {
     _note: String,
 }
 
-fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     let mut reader = csv::Reader::from_reader(include_str!("type_cases.csv").as_bytes());
     reader.deserialize().map(|case| case.unwrap()).collect()
 }
 
 /// Why a case cannot run here, or none.
-fn skip(case: &Case, version: &str, mariadb: bool) -> Option<String> {
+pub fn skip(case: &Case, version: &str, mariadb: bool) -> Option<String> {
     let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map_while(|n| n.parse::<u32>().ok());
     let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     let fits = match case.server.as_str() {
@@ -97,14 +97,23 @@ fn every_value_arrives_as_it_was() {
 }
 
 fn fill(servers: &mut Servers, table: &str, case: &Case) {
-    let mode = match case.sql_mode.as_str() {
-        "" => "STRICT_ALL_TABLES",
-        "none" => "",
-        other => other,
-    };
-    servers.source(&format!("SET SESSION sql_mode = '{mode}'"));
-    servers.source(&format!("CREATE TABLE {table} (id INT NOT NULL, c {})", case.mysql_type));
-    servers.source(&format!("INSERT INTO {table} (id, c) VALUES (7, {})", case.sql_literal));
+    case.statements(table).iter().for_each(|sql| servers.source(sql));
+}
+
+impl Case {
+    /// Makes a table of two columns with the value, on the source.
+    pub fn statements(&self, table: &str) -> [String; 3] {
+        let mode = match self.sql_mode.as_str() {
+            "" => "STRICT_ALL_TABLES",
+            "none" => "",
+            other => other,
+        };
+        [
+            format!("SET SESSION sql_mode = '{mode}'"),
+            format!("CREATE TABLE {table} (id INT NOT NULL, c {})", self.mysql_type),
+            format!("INSERT INTO {table} (id, c) VALUES (7, {})", self.sql_literal),
+        ]
+    }
 }
 
 /// Copies the case in every way: with the other column and alone, as csv and binary.

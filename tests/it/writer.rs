@@ -29,6 +29,9 @@ pub fn tables(sandbox: &Sandbox) {
         "INSERT INTO people (name, n, at) SELECT CONCAT('person ', seq), seq, NOW(6) FROM seq_1_to_6000",
         "CREATE TABLE visits (id INT AUTO_INCREMENT PRIMARY KEY, person BIGINT NOT NULL, note TEXT) ENGINE=MyISAM",
         "INSERT INTO visits (person, note) SELECT seq, REPEAT('note, \"quoted\"\n', seq MOD 9) FROM seq_1_to_4000",
+        "CREATE TABLE recall (id INT AUTO_INCREMENT PRIMARY KEY, n INT, updated TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP \
+         ON UPDATE CURRENT_TIMESTAMP) ENGINE=MyISAM",
+        "INSERT INTO recall (n) SELECT seq FROM seq_1_to_4000",
         "CREATE TABLE codes (code VARCHAR(30) COLLATE utf8mb4_general_ci PRIMARY KEY, v INT NOT NULL)",
         "INSERT INTO codes SELECT CONCAT('Code ', seq), seq FROM seq_1_to_2000",
         "CREATE TABLE loose (a INT, b VARCHAR(20))",
@@ -39,11 +42,12 @@ pub fn tables(sandbox: &Sandbox) {
         "INSERT INTO left_side SELECT seq, 1000 FROM seq_1_to_100",
         "CREATE TABLE right_side LIKE left_side",
         "INSERT INTO right_side SELECT * FROM left_side",
-        "ANALYZE TABLE people, visits, codes, loose, loose_log, left_side, right_side",
+        "ANALYZE TABLE people, visits, recall, codes, loose, loose_log, left_side, right_side",
     ]);
     sandbox.config(
         "tables.yml",
-        "tables:\n  people: { chunk_rows: 700 }\n  visits: { chunk_rows: 700 }\n  codes: { chunk_rows: 400 }\n",
+        "tables:\n  people: { chunk_rows: 700, primary_incremental_column: at }\n  visits: { chunk_rows: 700 }\n  \
+         codes: { chunk_rows: 400 }\n  recall: { primary_incremental_column: updated }\n",
     );
 }
 
@@ -122,31 +126,36 @@ fn transaction(conn: &mut mysql::Conn, random: &mut Random) -> mysql::Result<()>
 fn statements(random: &mut Random) -> Vec<String> {
     let n = random.next() % 100_000;
     let id = 1 + n % 6000;
-    let table = random.below(5);
+    let table = random.below(6);
     match random.below(100) {
         0..40 => vec![match table {
             0 => format!("INSERT INTO people (name, n, at) VALUES ('new {n}', {n}, NOW(6))"),
             1 => format!("INSERT INTO visits (person, note) VALUES ({id}, NULL)"),
             2 => format!("INSERT INTO codes VALUES ('New {n}', {n})"),
-            3 => format!("INSERT INTO loose VALUES ({}, 'n')", n % 50),
+            3 => format!("INSERT INTO recall (n) VALUES ({n})"),
+            4 => format!("INSERT INTO loose VALUES ({}, 'n')", n % 50),
             _ => format!("INSERT INTO loose_log VALUES ({}, NULL)", n % 50),
         }],
         40..75 => vec![match table {
             0 => format!("UPDATE people SET n = {n}, at = NOW(6) WHERE id = {id}"),
             1 => format!("UPDATE visits SET note = 'changed {n}' WHERE id = {id}"),
             2 => format!("UPDATE codes SET v = {n}, code = UPPER(code) WHERE code = 'code {id}'"),
-            3 => format!("UPDATE loose SET b = '{}' WHERE a = {} LIMIT 2", n % 7, n % 50),
+            3 => format!("UPDATE recall SET n = {n} WHERE id = {id}"),
+            4 => format!("UPDATE loose SET b = '{}' WHERE a = {} LIMIT 2", n % 7, n % 50),
             _ => format!("UPDATE loose_log SET b = '{}' WHERE a = {} LIMIT 2", n % 7, n % 50),
         }],
         75..85 => vec![match table {
             0 => format!("DELETE FROM people WHERE id = {id}"),
             1 => format!("DELETE FROM visits WHERE id = {id}"),
             2 => format!("DELETE FROM codes WHERE code = 'code {id}'"),
-            3 => format!("DELETE FROM loose WHERE a = {} LIMIT 1", n % 50),
+            3 => format!("DELETE FROM recall WHERE id = {id}"),
+            4 => format!("DELETE FROM loose WHERE a = {} LIMIT 1", n % 50),
             _ => format!("DELETE FROM loose_log WHERE a = {} LIMIT 1", n % 50),
         }],
         85..90 => vec![match table {
-            0 | 3 => format!("UPDATE people SET id = {} WHERE id = {id}", 1_000_000 + n),
+            // A key that changes and no clock would be one row less and one more in the same counts.
+            0 => format!("UPDATE people SET at = NOW(6), id = {} WHERE id = {id}", 1_000_000 + n),
+            3 => format!("UPDATE recall SET id = {} WHERE id = {id}", 1_000_000 + n),
             1 | 4 => format!("UPDATE visits SET id = {} WHERE id = {id}", 1_000_000 + n),
             _ => format!("UPDATE codes SET code = 'Moved {n}' WHERE code = 'code {id}'"),
         }],

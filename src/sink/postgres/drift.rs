@@ -16,21 +16,22 @@ const LOCK_WAIT: &str = "5s";
 const LOOKS: u32 = 15;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Adds columns, widens types and gives up NOT NULL as the plan says and as policies need it. Without changes it takes the
-/// lock that keeps other writers out, and readers in.
+/// Adds columns, widens types and gives up NOT NULL as the plan says and as policies need it. Without changes it gives the
+/// statement, to be sent in front of the next, that keeps other writers out until the end, and readers in.
 ///
 /// # Errors
 /// [`Kind::Transient`] when the table is in use; [`Kind::Changed`] when something rests on it that the plan did not see; the
 /// classified server error.
-pub fn adapt(conn: &mut PostgresConn, load: &Load<'_>, doing: &str) -> Result<()> {
+pub fn adapt(conn: &mut PostgresConn, load: &Load<'_>, doing: &str) -> Result<String> {
     let target = load.plan.target.postgres();
     let alters = alters(load);
     if alters.is_empty() {
-        return conn.batch(&format!("LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE"), doing);
+        return Ok(format!("LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE;"));
     }
     seize(conn, load, load.plan.drift.rewrites(), doing)?;
     // One statement, so that several changes of types write the table once.
-    conn.batch(&format!("ALTER TABLE {target} {}", alters.join(", ")), doing).map_err(in_the_way)
+    conn.batch(&format!("ALTER TABLE {target} {}", alters.join(", ")), doing).map_err(in_the_way)?;
+    Ok(String::new())
 }
 
 fn alters(load: &Load<'_>) -> Vec<String> {

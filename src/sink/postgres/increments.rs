@@ -36,6 +36,22 @@ pub fn install(
     Ok((outcome, census.and_then(|census| census.drift(&target))))
 }
 
+/// As [`install`] for increments without a row: nothing is merged, the whole table is counted.
+///
+/// # Errors
+/// As [`merge::install`].
+pub fn count_only(conn: &mut PostgresConn, load: &Load<'_>, part: &Part, doing: &str) -> Result<(Outcome, Option<Drift>)> {
+    let census = part.census.as_ref();
+    let buckets = census.and_then(|census| census.buckets);
+    let sql = format!(
+        "{}{}",
+        merge::stands_still(conn, load, doing)?,
+        counts::target_sql(&load.plan.source, &load.plan.target, buckets)
+    );
+    let target = counts::parse(&run(conn, &sql, doing)?.rows, doing)?;
+    Ok((Outcome { rows: target.rows, ..Outcome::default() }, census.and_then(|census| census.drift(&target))))
+}
+
 /// A row in quarantine stands for itself on the target's side.
 fn quarantined(load: &Load<'_>, buckets: Option<Buckets>, reject: &Reject, doing: &str) -> Result<Counts> {
     let Some(buckets) = buckets else { return Ok(Counts { rows: 1, ..Counts::default() }) };

@@ -8,7 +8,7 @@ use crate::catalog::loaded_at::NAME;
 use crate::catalog::{KeyKind, TargetTable};
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
-use crate::key::{KeyRange, KeyValue};
+use crate::key::KeyRange;
 use crate::name::{literal_postgres, quote_postgres};
 use crate::sink::{Load, Outcome, Proof};
 use std::collections::BTreeSet;
@@ -29,12 +29,62 @@ pub fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &
     let existing = begin(conn, load, staging, proof.rows_copied, doing)?;
     let differences = if is_keyed(load, existing) { by_key(load, staging, &target) } else { by_image(load, staging, &target) };
     let total = format!("SELECT count(*) FROM ONLY {target}");
-    let ([deleted, updated, inserted], rows) = change(conn, load, existing, (staging, &differences, &total), doing)?;
+    // Most tables of most nights have not changed: a second look at the few that have is cheaper than a table of their
+    // differences for all.
+    let probe = if is_keyed(load, existing) { differences.clone() } else { images(load, staging, &target) };
+    let same = if load.plan.is_single() { unchanged(conn, load, existing, (&probe, &total), doing)? } else { None };
+    let ([deleted, updated, inserted], rows) = match same {
+        Some(rows) => ([0; 3], rows),
+        None => change(conn, load, existing, (staging, &differences, &total), doing)?,
+    };
     if rows != proof.rows_copied {
         let text = format!("{doing}: staging holds {} rows, the table {rows} after the merge", proof.rows_copied);
         return Err(Error::new(Kind::Proof, text));
     }
     Ok(Outcome { rows, inserted, updated, deleted, ..Outcome::default() })
+}
+
+/// Takes over that the source has no row, when the target has none either; false when it has some, and a merge must delete
+/// them.
+///
+/// # Errors
+/// As [`install`].
+pub fn is_empty(conn: &mut PostgresConn, load: &Load<'_>, doing: &str) -> Result<bool> {
+    let existing = existing(load, doing)?;
+    let lock = drift::adapt(conn, load, doing)?;
+    let total = format!("SELECT count(*) FROM ONLY {}", load.plan.target.postgres());
+    let rows = count(first(&run(conn, &format!("{lock}{total}"), doing)?.rows), doing)?;
+    if rows == 0 {
+        loaded_at::ensure(conn, load, existing, &load.plan.target.postgres(), doing)?;
+    }
+    Ok(rows == 0)
+}
+
+/// The statements before a count of the target that nothing is merged into.
+///
+/// # Errors
+/// As [`install`].
+pub fn stands_still(conn: &mut PostgresConn, load: &Load<'_>, doing: &str) -> Result<String> {
+    let existing = existing(load, doing)?;
+    loaded_at::ensure(conn, load, existing, &load.plan.target.postgres(), doing)?;
+    drift::adapt(conn, load, doing)
+}
+
+/// The number of rows, when staging and target hold the same.
+fn unchanged(
+    conn: &mut PostgresConn,
+    load: &Load<'_>,
+    existing: &TargetTable,
+    (probe, total): (&str, &str),
+    doing: &str,
+) -> Result<Option<u64>> {
+    let sql = format!("SET LOCAL work_mem = '{WORK_MEM}'; SELECT count(*) FROM ({probe}) AS p; {total}");
+    let rows = run(conn, &sql, doing)?.rows;
+    if rows.first().map(Vec::as_slice) != Some(&["0".to_owned()]) {
+        return Ok(None);
+    }
+    loaded_at::ensure(conn, load, existing, &load.plan.target.postgres(), doing)?;
+    count(rows.get(1).and_then(|row| row.first()).map_or("", String::as_str), doing).map(Some)
 }
 
 /// Makes the target hold the rows of `staging`, and inside `ranges` no others; every other row stays. None when rows
@@ -66,10 +116,8 @@ pub fn add(
 
 /// Locks the target, adapts its columns and looks whether staging holds what was copied.
 fn begin<'a>(conn: &mut PostgresConn, load: &Load<'a>, staging: &str, copied: u64, doing: &str) -> Result<&'a TargetTable> {
-    let Some(existing) = load.existing else {
-        return Err(Error::new(Kind::Internal, format!("{doing}: a refresh without a target")));
-    };
-    let mut sql = String::new();
+    let existing = existing(load, doing)?;
+    let mut sql = drift::adapt(conn, load, doing)?;
     if !load.plan.is_single() {
         sql.push_str(&format!("ANALYZE {staging};"));
     }
@@ -78,9 +126,11 @@ fn begin<'a>(conn: &mut PostgresConn, load: &Load<'a>, staging: &str, copied: u6
     if held != copied {
         return Err(Error::new(Kind::Proof, format!("{doing}: {copied} rows were copied, staging holds {held}")));
     }
-    // Other writers wait until the end; readers do not, unless columns change.
-    drift::adapt(conn, load, doing)?;
     Ok(existing)
+}
+
+fn existing<'a>(load: &Load<'a>, doing: &str) -> Result<&'a TargetTable> {
+    load.existing.ok_or_else(|| Error::new(Kind::Internal, format!("{doing}: a refresh without a target")))
 }
 
 /// Finds what differs and changes it; returns rows deleted, updated and inserted, and the answer to `total`.
@@ -198,24 +248,13 @@ fn past(load: &Load<'_>, staging: &str, target: &str, ranges: &[KeyRange]) -> St
     if ranges.is_empty() {
         return changed;
     }
-    let inside: Vec<String> = ranges.iter().map(|range| format!("({})", bounds(&format!("t.{key}"), range))).collect();
+    let inside: Vec<String> = ranges.iter().map(|range| range.of_integers(&format!("t.{key}"))).collect();
     format!(
         "{changed} UNION ALL SELECT t.ctid, NULL FROM ONLY {target} t WHERE ({}) \
          AND NOT EXISTS (SELECT 1 FROM {staging} s WHERE {})",
         inside.join(" OR "),
         same_key(load)
     )
-}
-
-/// A range of an integer key; no range in SQL is made of any other key, because servers order strings differently.
-fn bounds(key: &str, range: &KeyRange) -> String {
-    let bound = |sign: &str, end: &Option<Vec<KeyValue>>| match end.as_deref() {
-        Some([KeyValue::Int(value)]) => Some(format!("{key} {sign} {value}")),
-        Some([KeyValue::UInt(value)]) => Some(format!("{key} {sign} {value}")),
-        _ => None,
-    };
-    let both: Vec<String> = bound(">=", &range.low).into_iter().chain(bound("<", &range.high)).collect();
-    if both.is_empty() { "true".into() } else { both.join(" AND ") }
 }
 
 /// Without a key rows are told apart by their whole text image and by how often it occurs.
@@ -229,6 +268,17 @@ fn by_image(load: &Load<'_>, staging: &str, target: &str) -> String {
          WHERE s.place IS NULL OR t.place IS NULL",
         numbered(staging),
         numbered(target)
+    )
+}
+
+/// Images that do not occur as often on both sides: as [`by_image`], but without the places, so without sorting.
+fn images(load: &Load<'_>, staging: &str, target: &str) -> String {
+    let counted =
+        |table: &str| format!("(SELECT ROW({})::text AS image, count(*) AS n FROM ONLY {table} GROUP BY 1)", row(load, ""));
+    format!(
+        "SELECT FROM {} s FULL JOIN {} t ON s.image = t.image WHERE s.n IS DISTINCT FROM t.n",
+        counted(staging),
+        counted(target)
     )
 }
 

@@ -1,0 +1,118 @@
+//! What both sides show of the tables before any is read, and which tables a run need not read for it.
+
+use super::increments::Since;
+use crate::catalog::TargetTable;
+use crate::catalog::ddl::{self, Difference};
+use crate::catalog::loaded_at::NAME;
+use crate::config::Verify;
+use crate::conn::mysql::MysqlConn;
+use crate::conn::postgres::PostgresConn;
+use crate::error::Result;
+use crate::plan::TablePlan;
+use crate::plan::traces::{Moved, Traces, unmoved};
+use crate::track::state::TableState;
+use crate::{sink, source};
+
+/// What both sides showed.
+#[derive(Debug)]
+pub struct Look {
+    source: source::traces::Seen,
+    warehouse: Option<sink::postgres::traces::Seen>,
+    skips: bool,
+}
+
+/// Looks at both sides, whatever `verify` says but off: the next run may ask for evidence. Must come before any table is read.
+///
+/// # Errors
+/// The classified error of a server.
+pub fn look(
+    source: &mut MysqlConn,
+    warehouse: &mut PostgresConn,
+    (database, schema): (&str, &str),
+    verify: Verify,
+) -> Result<Option<Look>> {
+    if verify == Verify::Off {
+        return Ok(None);
+    }
+    Ok(Some(Look {
+        source: source::traces::look(source, database)?,
+        warehouse: sink::postgres::traces::look(warehouse, schema)?,
+        skips: verify == Verify::Evidence,
+    }))
+}
+
+impl Look {
+    /// Puts the traces of the table into its plan, and says whether the run may leave it out; why not, where evidence was asked
+    /// for, goes into the reason.
+    #[must_use]
+    pub fn leaves_out(
+        &self,
+        plan: &mut TablePlan,
+        existing: Option<&TargetTable>,
+        state: Option<&TableState>,
+        since: Since<'_>,
+    ) -> bool {
+        let now = self.of(plan);
+        let skips = self.skips && !since.full && existing.is_some() && state.is_some();
+        let why = match now {
+            Err(why) => why.to_owned(),
+            Ok(now) => {
+                let checked = if skips { check(plan, existing.zip(state), since.source_identity, &now) } else { Ok(()) };
+                plan.traces = Some(now);
+                match checked {
+                    Ok(()) => return skips,
+                    Err(why) => why,
+                }
+            }
+        };
+        if skips {
+            plan.reason = format!("{}; counted: {why}", plan.reason);
+        }
+        false
+    }
+
+    fn of(&self, plan: &TablePlan) -> Result<Traces, &'static str> {
+        // Time goes by without anybody writing.
+        if plan.filter.is_some() {
+            return Err("its filter may look at the clock");
+        }
+        if plan.source.columns.iter().any(|column| column.generated) {
+            return Err("generated columns may look at the clock");
+        }
+        let Some(warehouse) = &self.warehouse else { return Err("PostgreSQL does not count writes reliably here") };
+        Ok(Traces {
+            shape: shape(plan),
+            started: self.source.started,
+            source: self.source.of(&plan.source)?,
+            warehouse: warehouse.of(&plan.target.table),
+        })
+    }
+}
+
+/// What a table is beside its fingerprint, and what copies it: other code may write the same rows differently.
+fn shape(plan: &TablePlan) -> String {
+    let key: Vec<&str> = plan.source.key_columns().map(|column| column.name.as_str()).collect();
+    format!("{};{};{};{:?}", env!("CARGO_PKG_VERSION"), plan.source.identity, key.join(","), plan.loaded_at)
+}
+
+fn check(plan: &TablePlan, last: Option<(&TargetTable, &TableState)>, source: &str, now: &Traces) -> Result<(), String> {
+    let Some((existing, state)) = last else { return Err(Moved::Unknown.to_string()) };
+    if state.rejected > 0 {
+        return Err("rows are in quarantine".into());
+    }
+    if state.source_identity != source || state.fingerprint != plan.fingerprint() {
+        return Err(Moved::Shape.to_string());
+    }
+    let voided = plan.increments.as_ref().is_some_and(|increments| increments.since.is_none());
+    if voided || plan.increments.is_some() != state.watermark.is_some() {
+        return Err("its watermark does not hold any more".into());
+    }
+    let adds = |one: &Difference| !matches!(one, Difference::Dropped { .. });
+    let stamped = existing.columns.iter().any(|column| column.name == NAME);
+    if ddl::matches(&plan.source, existing).iter().any(adds) || plan.loaded_at.is_kept() && !stamped {
+        return Err("the target lacks columns".into());
+    }
+    let same_storage = (i64::from(existing.oid), i64::from(existing.relfilenode)) == (state.target_oid, state.target_relfilenode);
+    let last = state.traces.as_deref().and_then(|text| serde_json::from_str::<Traces>(text).ok());
+    unmoved(last.as_ref(), now, same_storage).map_err(|moved| moved.to_string())
+}

@@ -1,0 +1,2 @@
+UPDATE t SET v = '0001-01-01' WHERE id = 2;
+INSERT INTO t (id, v) VALUES (3, '0001-01-01 00:00:00');

@@ -1,0 +1,3 @@
+-- The first day that both servers know is a date like any other.
+CREATE TABLE t (id INT PRIMARY KEY, v DATETIME NOT NULL, updated TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP);
+INSERT INTO t (id, v, updated) VALUES (1, '2024-02-29', '2024-01-01 00:00:00'), (2, '2024-02-29', '2024-01-01 00:00:00');

@@ -1,0 +1,3 @@
+UPDATE t SET v = REPEAT('a', 8388608) WHERE id = 2;
+INSERT INTO t (id, v) VALUES (3, REPEAT('ä', 4194304));
+UPDATE t SET v = CONCAT(v, v) WHERE id > 1;

@@ -1,0 +1,3 @@
+-- A text of 16 MB comes with an increment.
+CREATE TABLE t (id INT PRIMARY KEY, v LONGTEXT, updated TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP);
+INSERT INTO t (id, v, updated) VALUES (1, 'short', '2024-01-01 00:00:00'), (2, 'short', '2024-01-01 00:00:00');

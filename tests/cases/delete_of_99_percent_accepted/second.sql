@@ -1,0 +1,4 @@
+DELETE FROM t WHERE v > 20;
+DELETE FROM isam WHERE v > 20;
+DELETE FROM by_name WHERE v > 20;
+DELETE FROM whole WHERE v > 20;

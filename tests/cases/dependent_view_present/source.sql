@@ -1,0 +1,6 @@
+-- A view on a table that is loaded by increments stays what it is: over a night, over a full read, and over a new column.
+CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT NOT NULL, updated TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP);
+INSERT INTO t (v, updated) SELECT 1, '2024-01-01 00:00:00' FROM seq_1_to_500;
+CREATE TABLE widened (id INT PRIMARY KEY AUTO_INCREMENT, v INT NOT NULL, updated DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP) ENGINE=MyISAM;
+INSERT INTO widened (v, updated) SELECT 1, '2024-01-01 00:00:00' FROM seq_1_to_500;
+ANALYZE TABLE t, widened;

@@ -1,0 +1,3 @@
+-- The empty text and NULL are two things, in both directions.
+CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20), updated TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP);
+INSERT INTO t (id, v, updated) VALUES (1, NULL, '2024-01-01 00:00:00'), (2, NULL, '2024-01-01 00:00:00');

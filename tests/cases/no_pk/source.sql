@@ -1,0 +1,6 @@
+-- Without a key an increment has no row to go to: the table is read whole every night, whatever column is configured.
+CREATE TABLE t (a INT, v INT, updated TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP);
+INSERT INTO t SELECT seq MOD 10, 1, '2024-01-01 00:00:00' FROM seq_1_to_100;
+CREATE TABLE isam (a INT, v INT, updated DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP) ENGINE=MyISAM;
+INSERT INTO isam SELECT seq MOD 10, 1, '2024-01-01 00:00:00' FROM seq_1_to_100;
+ANALYZE TABLE t, isam;

@@ -1,0 +1,2 @@
+DELETE FROM raw.t WHERE id < 1086;
+DELETE FROM raw.by_key WHERE id < 1086;

@@ -1,0 +1,6 @@
+ALTER TABLE t ADD COLUMN b VARCHAR(10) NOT NULL DEFAULT 'def' AFTER id, ADD COLUMN c DATE;
+UPDATE t SET b = 'set', c = '2024-01-01' WHERE id = 2;
+ALTER TABLE big ADD COLUMN v INT NOT NULL DEFAULT 7;
+ALTER TABLE medication ADD COLUMN IsHidden TINYINT NOT NULL DEFAULT 1 AFTER id;
+UPDATE medication SET IsHidden = 0, updated = updated WHERE id = 7;
+INSERT INTO medication (name) VALUES ('new');

@@ -1,0 +1,2 @@
+INSERT INTO t (v) VALUES (0);
+INSERT INTO by_key (v) VALUES (0);

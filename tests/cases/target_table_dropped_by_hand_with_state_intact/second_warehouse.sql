@@ -1,0 +1,1 @@
+DROP TABLE raw.t, raw.by_key;

@@ -1,0 +1,3 @@
+DELETE FROM raw.t;
+TRUNCATE raw.truncated;
+DELETE FROM raw.by_name;

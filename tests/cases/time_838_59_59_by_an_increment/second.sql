@@ -1,0 +1,2 @@
+UPDATE t SET v = '-838:59:59' WHERE id = 2;
+INSERT INTO t (id, v) VALUES (3, '838:59:59');

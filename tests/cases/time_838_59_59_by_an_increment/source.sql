@@ -1,0 +1,3 @@
+-- Times beyond a day and below zero, to their ends.
+CREATE TABLE t (id INT PRIMARY KEY, v TIME, updated TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP);
+INSERT INTO t (id, v, updated) VALUES (1, '23:59:59', '2024-01-01 00:00:00'), (2, '23:59:59', '2024-01-01 00:00:00');

@@ -1,0 +1,1 @@
+SELECT id, v, ti, si, mi, i FROM t ORDER BY id;

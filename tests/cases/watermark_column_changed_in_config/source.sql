@@ -1,0 +1,9 @@
+-- Another column than in the last run: its values cannot be compared with the stored watermark, so all rows are read and the
+-- next night goes on with the new column. Nothing is dropped.
+CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT NOT NULL, entered DATETIME NOT NULL, updated TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP);
+INSERT INTO t (v, entered, updated) SELECT 1, '2024-01-01 00:00:00', '2024-01-01 00:00:00' FROM seq_1_to_300;
+CREATE TABLE from_key (id INT PRIMARY KEY AUTO_INCREMENT, v INT NOT NULL, updated DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP) ENGINE=MyISAM;
+INSERT INTO from_key (v, updated) SELECT 1, '2024-01-01 00:00:00' FROM seq_1_to_300;
+CREATE TABLE to_key (id INT PRIMARY KEY AUTO_INCREMENT, v INT NOT NULL, updated DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP) ENGINE=MyISAM;
+INSERT INTO to_key (v, updated) SELECT 1, '2024-01-01 00:00:00' FROM seq_1_to_300;
+ANALYZE TABLE t, from_key, to_key;
