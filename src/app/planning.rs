@@ -50,6 +50,32 @@ pub struct Inputs<'a> {
     pub look: Option<&'a Look>,
 }
 
+/// What the target schema has, by name; with what rests on the tables whose columns are to change.
+///
+/// # Errors
+/// The classified server error.
+pub fn targets_for(
+    config: &Config,
+    catalog: &SourceCatalog,
+    warehouse: &mut PostgresConn,
+) -> Result<BTreeMap<String, TargetTable>> {
+    let mut all = targets(config, warehouse)?;
+    let sources: BTreeMap<String, &SourceTable> =
+        catalog.tables.iter().map(|table| (catalog::names::table(&table.name.table), table)).collect();
+    // A view's columns are read later, when it is asked for.
+    let views: BTreeSet<String> = catalog.views.iter().map(|view| catalog::names::table(&view.table)).collect();
+    let changes = |name: &String, target: &TargetTable| {
+        views.contains(name) || sources.get(name).is_some_and(|source| drift::asks_for_dependants(source, target))
+    };
+    let mut changed: Vec<&mut TargetTable> =
+        all.iter_mut().filter_map(|(name, target)| changes(name, target).then_some(target)).collect();
+    if !changed.is_empty() {
+        let (client, _guard) = warehouse.watched("reading what rests on the target tables");
+        catalog::postgres::read_dependants(client, &mut changed)?;
+    }
+    Ok(all)
+}
+
 /// What the target schema has, by name.
 ///
 /// # Errors
@@ -318,7 +344,8 @@ fn one(
         Some(copy) => increments::of_replica(&mut plan, stored, copy, last.since),
         None => increments::apply(conn, &mut plan, &rule, stored, last.since)?,
     }
-    if last.look.is_some_and(|look| look.leaves_out(&mut plan, existing, last.state, last.since)) {
+    if !plan.drift.needs_all_rows() && last.look.is_some_and(|look| look.leaves_out(&mut plan, existing, last.state, last.since))
+    {
         return Ok(Decided::LeaveOut(Box::new(plan), rows));
     }
     let is_part = plan.increments.as_ref().is_some_and(|increments| increments.since.is_some());

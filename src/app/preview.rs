@@ -49,7 +49,7 @@ pub fn preview(
     let Before { interrupted, states } = before(config, &identity, &mut warehouse)?;
     let last = interrupted.filter(|_| !full);
     let (now, ahead, zone) = increments::clocks(&mut source, &mut warehouse)?;
-    let targets = planning::targets(config, &mut warehouse)?;
+    let targets = planning::targets_for(config, &catalog, &mut warehouse)?;
     let verify = verify.unwrap_or(config.settings.verify);
     let places = (config.source.database.as_str(), config.warehouse_schema.as_str());
     let look = traces::look(&mut source, &mut warehouse, places, verify)?;

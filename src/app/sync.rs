@@ -209,7 +209,7 @@ impl<'a> Run<'a> {
         leftovers::drop_all(&mut warehouse, run)?;
         let states = state::of_job(&mut warehouse, &run.job)?;
         let (now, ahead, zone) = increments::clocks(source, &mut warehouse)?;
-        let targets = planning::targets(config, &mut warehouse)?;
+        let targets = planning::targets_for(config, &catalog, &mut warehouse)?;
         let places = (origin.endpoint.database.as_str(), config.warehouse_schema.as_str());
         let look = traces::look(source, &mut warehouse, places, self.verify())?;
         let configured = tracking::configured(config, &catalog, &self.options.tables);

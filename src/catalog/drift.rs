@@ -132,6 +132,13 @@ impl Drift {
     }
 }
 
+/// Whether [`decide`] has to know what rests on the target.
+#[must_use]
+pub fn asks_for_dependants(source: &SourceTable, existing: &TargetTable) -> bool {
+    let weighs = |difference: &Difference| matches!(difference, Difference::Changed { .. } | Difference::NotNull { .. });
+    ddl::matches(source, existing).iter().any(weighs)
+}
+
 /// Decides. `is_ours`: the state row says that this very table was loaded by this job; no other is ever exchanged.
 ///
 /// # Errors

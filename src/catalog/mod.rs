@@ -173,7 +173,7 @@ pub struct TargetTable {
     pub primary_key: Vec<String>,
     /// Column names of every other valid unique index that covers all rows and holds plain columns only, by index name.
     pub unique: Vec<Vec<String>>,
-    /// What rests on it.
+    /// What rests on it; read only where columns change, see [`postgres::read_dependants`].
     pub dependants: Vec<Dependant>,
 }
 

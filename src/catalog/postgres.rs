@@ -1,6 +1,6 @@
-//! Reads what a schema of PostgreSQL holds: relations, columns, keys, comments and what rests on them, in four queries for all tables.
+//! Reads what a schema of PostgreSQL holds: relations, columns, keys, comments, in three queries for all tables; and what rests on some.
 //!
-//! Sessions run with `search_path = pg_catalog`, so `format_type` prints built-in types without a schema. Run the four
+//! Sessions run with `search_path = pg_catalog`, so `format_type` prints built-in types without a schema. Run the three
 //! queries in one REPEATABLE READ transaction when DDL may run beside them.
 
 use super::definitions::OURS;
@@ -23,9 +23,8 @@ const DEPENDANTS: &str = include_str!("postgres_dependants.sql");
 pub fn read<C: GenericClient>(client: &mut C, schema: &str) -> Result<BTreeMap<String, TargetTable>> {
     let doing = format!("reading the tables of target schema {schema:?}");
     let mut rows = |sql: &str| -> Result<Vec<Row>> {
-        let params: [&(dyn ToSql + Sync); 2] = [&schema, &OURS];
-        let wanted = if sql == DEPENDANTS { 2 } else { 1 };
-        client.query(sql, params.get(..wanted).unwrap_or_default()).map_err(|error| failed(&doing, error))
+        let params: [&(dyn ToSql + Sync); 1] = [&schema];
+        client.query(sql, &params).map_err(|error| failed(&doing, error))
     };
     let mut tables: HashMap<u32, TargetTable> = HashMap::new();
     for row in rows(TABLES)? {
@@ -47,13 +46,23 @@ pub fn read<C: GenericClient>(client: &mut C, schema: &str) -> Result<BTreeMap<S
             None => {}
         }
     }
-    for row in rows(DEPENDANTS)? {
-        let (oid, dependant) = dependant(&row).map_err(|error| failed(&doing, error))?;
-        if let Some(table) = tables.get_mut(&oid) {
+    Ok(tables.into_values().map(|table| (table.name.table.clone(), table)).collect())
+}
+
+/// Reads what rests on tables, into them: asked only for those whose columns change, because it is dear where many views are.
+///
+/// # Errors
+/// The query's error with the driver's as its cause.
+pub fn read_dependants<C: GenericClient>(client: &mut C, tables: &mut [&mut TargetTable]) -> Result<()> {
+    let doing = "reading what rests on the target tables";
+    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
+    for row in client.query(DEPENDANTS, &[&oids, &OURS]).map_err(|error| failed(doing, error))? {
+        let (oid, dependant) = dependant(&row).map_err(|error| failed(doing, error))?;
+        if let Some(table) = tables.iter_mut().find(|table| table.oid == oid) {
             table.dependants.push(dependant);
         }
     }
-    Ok(tables.into_values().map(|table| (table.name.table.clone(), table)).collect())
+    Ok(())
 }
 
 fn table(row: &Row, schema: &str) -> Result<TargetTable, ::postgres::Error> {

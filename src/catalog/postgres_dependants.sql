@@ -1,7 +1,7 @@
--- What rests on the tables of one schema: with a column, what reads that column, so that PostgreSQL does not change its type;
+-- What rests on some tables: with a column, what reads that column, so that PostgreSQL does not change its type;
 -- without, what stands in the way of another table that takes the place of this one. Internal triggers belong to foreign keys.
 WITH target AS (
-    SELECT c.* FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r'
+    SELECT c.* FROM pg_class c WHERE c.oid = ANY ($1) AND c.relkind = 'r'
 )
 SELECT DISTINCT t.oid,
        CASE WHEN d.refobjsubid > 0 AND d.classid <> 'pg_statistic_ext'::regclass THEN a.attname::text END,

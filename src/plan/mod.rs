@@ -203,7 +203,7 @@ impl Plan {
             let kept = table.drift.changes.iter().filter(|change| matches!(change, Change::Kept { .. }));
             kept.map(|change| format!("table {}: {change}", table.name())).collect::<Vec<_>>()
         };
-        let all = self.tables.iter().chain(self.kept.iter().map(|(table, _)| table));
+        let all = self.tables.iter().chain(self.done());
         let gone = self.gone.iter().map(|table| format!("table {table} is gone from the source: its last copy stays"));
         all.flat_map(kept).chain(gone).collect()
     }

@@ -204,7 +204,7 @@ fn an_exchanged_table_keeps_what_people_gave_it() {
         .unwrap();
     let look = "SELECT string_agg(l, E'\\n' ORDER BY l) FROM ( \
          SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 't'::regclass UNION ALL \
-         SELECT conname || pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 't'::regclass UNION ALL \
+         SELECT conname || pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 't'::regclass AND contype <> 'n' UNION ALL \
          SELECT (g.grantee, g.privilege_type, g.is_grantable)::text FROM pg_class, aclexplode(relacl) g WHERE oid = 't'::regclass UNION ALL \
          SELECT (attname, g.grantee, g.privilege_type)::text FROM pg_attribute, aclexplode(attacl) g WHERE attrelid = 't'::regclass UNION ALL \
          SELECT attname || coalesce(col_description(attrelid, attnum), '') || coalesce(pg_get_expr(adbin, adrelid), '') || attnotnull \
@@ -278,6 +278,23 @@ fn what_cannot_be_carried_over_keeps_the_old_table() {
     let after: String = client.query_one(files, &[]).unwrap().get(0);
     assert_eq!(before, after, "nothing was touched");
     sandbox.assert_clean();
+}
+
+/// A source view that is asked for by name has a target like a table's.
+#[test]
+fn the_target_of_a_view_keeps_what_reads_it() {
+    let sandbox = Sandbox::new("viewdrift");
+    sandbox.source_sql(&[
+        "CREATE TABLE t (id INT PRIMARY KEY, v INT)",
+        "INSERT INTO t VALUES (1, 1)",
+        "CREATE VIEW seen AS SELECT id, v FROM t",
+    ]);
+    sandbox.sync(&["--tables", "seen"]);
+    sandbox.warehouse().batch_execute("CREATE VIEW reads AS SELECT v FROM seen").unwrap();
+    sandbox.source_sql(&["ALTER TABLE t MODIFY v BIGINT", "CREATE OR REPLACE VIEW seen AS SELECT id, v FROM t"]);
+    sandbox.run(&["--tables", "seen"]).expect(1).says("in its way: view raw.reads; nothing was touched");
+    sandbox.warehouse().batch_execute("DROP VIEW reads").unwrap();
+    sandbox.sync(&["--tables", "seen"]);
 }
 
 /// What rests on the table as a whole, or on its other columns, does not mind a wider column.

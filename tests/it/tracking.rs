@@ -162,6 +162,7 @@ fn a_failing_attempt_changes_the_status_word_alone() {
     let before = ask(&sandbox, record);
     assert!(before[0].ends_with(" 2 id 2"), "{before:?}");
     sandbox.source_sql(&["ALTER TABLE t MODIFY v VARCHAR(20)"]);
+    sandbox.warehouse().batch_execute("CREATE VIEW keeps AS SELECT v FROM t").unwrap();
     sandbox.run(&[]).expect(1);
     assert_eq!(ask(&sandbox, "SELECT load_status FROM etl_load_status"), ["failed"]);
     assert_eq!(ask(&sandbox, record), before, "a failure is no news about the last success");
