@@ -95,7 +95,7 @@ impl Source for MysqlSource {
             return self.reader.in_savepoint(table.name(), |conn| Ok(stream(conn, table, query, u64::MAX, each)?.0));
         };
         let bytes_max = long_rows.bytes_max;
-        let query = select(table, slice, Some(lengths.short()));
+        let query = select(table, slice, Some(lengths.clone().short()));
         let (read, long) = self.reader.in_savepoint(table.name(), |conn| stream(conn, table, query, bytes_max, each))?;
         if long == 0 {
             return Ok(read);
@@ -139,14 +139,17 @@ impl Source for MysqlSource {
 }
 
 /// How many bytes the long columns of a row have, in SQL.
+#[derive(Clone)]
 struct Lengths {
     sum: String,
+    /// A row that is too long has a column with more bytes than this, because all others together cannot make it so.
+    share: u64,
 }
 
 /// Which rows a statement reads, in tables that may have long ones.
 struct Part {
-    /// The columns, the long ones guarded.
-    guard: Option<String>,
+    /// NULL stands for long columns of rows that are too long.
+    guard: Option<Lengths>,
     /// The last column: bytes of the long columns.
     length: String,
     condition: Option<String>,
@@ -162,13 +165,20 @@ impl Lengths {
             .filter(|column| column.may_be_long())
             .map(|column| format!("COALESCE(OCTET_LENGTH({}), 0)", quote_mysql(&column.name)))
             .collect();
-        (!long.is_empty()).then(|| Self { sum: long.join(" + ") })
+        let share = LONG_ROW_BYTES.checked_div(u64::try_from(long.len()).ok()?)?;
+        Some(Self { sum: long.join(" + "), share })
     }
 
-    /// Every row; where the long columns are too long for a parallel read, NULL stands for them.
-    fn short(&self) -> Part {
-        let guard = Some(format!("IF({} > {LONG_ROW_BYTES}, NULL, ", self.sum));
-        Part { guard, length: self.sum.clone(), condition: None }
+    /// Every row; where the long columns are too long for a parallel read, NULL stands for those above their share.
+    fn short(self) -> Part {
+        Part { length: self.sum.clone(), guard: Some(self), condition: None }
+    }
+
+    /// The column, or NULL in a row that is too long. Its own length is asked first: the sum in every column of every row
+    /// is work by the square of the columns, and a table without transactions is locked meanwhile.
+    fn guarded(&self, column: &str) -> String {
+        let (sum, share) = (&self.sum, self.share);
+        format!("IF(COALESCE(OCTET_LENGTH({column}), 0) > {share} AND {sum} > {LONG_ROW_BYTES}, NULL, {column})")
     }
 
     /// The rows that [`Lengths::short`] left out, up to the longest that is read.
@@ -189,12 +199,12 @@ struct Query {
 /// The statement of a slice. Columns are always named: `SELECT *` leaves invisible ones out.
 fn select(table: &TablePlan, slice: &Slice, part: Option<Part>) -> Query {
     let source = &table.source;
-    let guard = part.as_ref().and_then(|part| part.guard.as_deref());
+    let guard = part.as_ref().and_then(|part| part.guard.as_ref());
     let mut columns: Vec<String> = source
         .columns
         .iter()
         .map(|column| match guard.filter(|_| column.may_be_long()) {
-            Some(guard) => format!("{guard}{})", quote_mysql(&column.name)),
+            Some(lengths) => lengths.guarded(&quote_mysql(&column.name)),
             None => quote_mysql(&column.name),
         })
         .collect();
