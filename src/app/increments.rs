@@ -1,7 +1,7 @@
 //! From the watermark of the last success to the rows that this run reads, or to the reason for reading all.
 
 use crate::catalog::TargetTable;
-use crate::config::TableRule;
+use crate::config::{Extraction, SyncProfile, TableRule};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
@@ -39,7 +39,8 @@ pub fn clocks(source: &mut MysqlConn, warehouse: &mut PostgresConn) -> Result<(i
     Ok((now, now - row.get::<_, i64>(0)))
 }
 
-/// Decides whether the table keeps a watermark, and whether this run reads from the last one. Both go into the reason.
+/// Decides whether the table keeps a watermark, and whether this run reads from the last one. Both go into the reason. Gives
+/// back which of the configured columns cannot be used, and why.
 ///
 /// # Errors
 /// [`Kind::Config`] for a lookback over columns that cannot be compared with a date; the classified error of the source.
@@ -50,26 +51,28 @@ pub fn apply(
     existing: Option<&TargetTable>,
     state: Option<&TableState>,
     since: Since<'_>,
-) -> Result<()> {
+) -> Result<Option<String>> {
     let (columns, join, unused) = match increments::choose(&plan.source, rule) {
         Choice::Increments { columns, join, unused } => (columns, join, unused),
-        Choice::Full(why) => {
-            if rule.primary_incremental_column.is_some() || rule.incremental_columns.is_some() {
-                plan.reason = format!("{}; all rows: {why}", plan.reason);
-            }
-            return Ok(());
-        }
+        Choice::Full(why) => return Ok(full(plan, rule, &why)),
     };
-    for why in unused {
-        log::warn!("table {}: incremental column {why}", plan.name());
+    if rule.sync_profile == Some(SyncProfile::InPlaceUpdates) && columns.iter().all(|c| c.scale == Scale::Counter) {
+        let names = columns.iter().map(|c| c.column.as_str()).collect::<Vec<_>>().join(", ");
+        return Ok(full(plan, rule, &format!("{names} shows new rows only, and sync_profile is in_place_updates")));
     }
     let names = columns.iter().map(|c| c.column.as_str()).collect::<Vec<_>>().join(", ");
     let lookback = increments::lookback(rule);
-    let (from, reason) = match usable(plan, existing, state, (&columns, lookback), since) {
-        Ok((watermark, marks)) => (Some((watermark, marks)), format!("increments by {names}")),
-        Err(why) => (None, format!("{}; watermark {names}; all rows: {why}", plan.reason)),
+    let before = state.and_then(|state| state.watermark.as_deref()).map(shown);
+    let (from, voided) = match usable(plan, existing, state, (&columns, lookback), since) {
+        Ok((watermark, marks)) => {
+            plan.reason = format!("increments by {names}");
+            (Some((watermark, marks)), None)
+        }
+        Err(why) => {
+            plan.reason = format!("{}; watermark {names}; all rows: {why}", plan.reason);
+            (None, before.is_some().then_some(why))
+        }
     };
-    plan.reason = reason;
     let text = match &from {
         Some((_, marks)) => {
             if join == Join::And {
@@ -79,8 +82,25 @@ pub fn apply(
         }
         None => None,
     };
-    plan.increments = Some(Increments { columns, lookback, last: from.map(|(watermark, _)| watermark), since: text });
-    Ok(())
+    let last = from.map(|(watermark, _)| watermark);
+    plan.increments = Some(Increments { columns, lookback, last, since: text, before, voided });
+    Ok((!unused.is_empty()).then(|| format!("{}: {}", plan.name(), unused.join(", "))))
+}
+
+/// Every run reads all rows of the table; told when incremental columns are configured and cannot be used.
+fn full(plan: &mut TablePlan, rule: &TableRule, why: &str) -> Option<String> {
+    let several = rule.incremental_columns.as_ref().is_some_and(|columns| !columns.is_empty());
+    let one = rule.primary_incremental_column.as_deref().is_some_and(|column| !crate::config::is_none(column));
+    if rule.primary_incremental_column.is_some() || rule.incremental_columns.is_some() {
+        plan.reason = format!("{}; all rows: {why}", plan.reason);
+    }
+    let is_wanted = rule.extraction != Some(Extraction::FullTable);
+    ((one || several) && is_wanted).then(|| format!("{}: {why}", plan.name()))
+}
+
+/// A stored watermark as people read it.
+fn shown(text: &str) -> String {
+    serde_json::from_str::<Watermark>(text).map_or_else(|_| "of another version".to_owned(), |watermark| watermark.value)
 }
 
 /// The stored watermark, when it is one of this table, this source and these columns.

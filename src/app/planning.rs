@@ -5,7 +5,7 @@ use super::typing;
 use crate::catalog::ddl::{self, Difference};
 use crate::catalog::loaded_at::LoadedAt;
 use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetKind, TargetTable};
-use crate::config::{Category, ColumnSelection, Config, Problems, TableRule};
+use crate::config::{Category, ColumnSelection, Config, Priority, Problems, Strategy, TableRule};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
@@ -129,7 +129,10 @@ pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
         let name = table.name.table.clone();
         let last = Last { state: states.get(&name), resumes, since };
         match one(conn, config, table, targets, last) {
-            Ok(Decided::Copy(table)) => plan.tables.push(*table),
+            Ok(Decided::Copy(table, unusable)) => {
+                plan.tables.push(*table);
+                plan.unusable.extend(unusable);
+            }
             Ok(Decided::Keep(table, rows)) => plan.kept.push((*table, rows)),
             Err(error) if matches!(error.kind(), Kind::SnapshotLost | Kind::Unreachable | Kind::Timeout) => return Err(error),
             Err(error) => plan.refused.push((name, error)),
@@ -173,7 +176,8 @@ struct Last<'a> {
 
 /// What becomes of a table.
 enum Decided {
-    Copy(Box<TablePlan>),
+    /// It is copied; some of its incremental columns may be of no use, and why.
+    Copy(Box<TablePlan>, Option<String>),
     /// It is done, with so many rows.
     Keep(Box<TablePlan>, u64),
 }
@@ -196,7 +200,9 @@ fn one(
     let (strategy, reason) = strategy::choose(facts);
     let loaded_at = LoadedAt::decide(config.settings.loaded_at, &table, existing);
     let chunks = vec![KeyRange::everything()];
-    let mut plan = TablePlan { source: table, target, filter, action, strategy, reason, chunks, increments: None, loaded_at };
+    let priority = rule.priority.unwrap_or(Priority::Medium);
+    let mut plan =
+        TablePlan { source: table, target, filter, action, strategy, reason, chunks, increments: None, loaded_at, priority };
     // Done counts only for the same columns in the same table with the same storage.
     let same = |state: &&TableState| {
         let storage = (state.target_oid, state.target_relfilenode);
@@ -208,12 +214,18 @@ fn one(
         let rows = u64::try_from(state.rows).unwrap_or(0);
         return Ok(Decided::Keep(Box::new(plan), rows));
     }
-    increments::apply(conn, &mut plan, &rule, existing, last.state, last.since)?;
+    let unusable = increments::apply(conn, &mut plan, &rule, existing, last.state, last.since)?;
     let is_part = plan.increments.as_ref().is_some_and(|increments| increments.since.is_some());
-    if strategy::is_split(strategy) && !is_part {
+    if is_part {
+        plan.strategy = Strategy::Standard;
+    } else if strategy::traits(strategy).is_split() {
         plan.chunks = boundaries::ranges(conn, &plan, goal)?;
+        if plan.chunks.len() == 1 {
+            let reason = format!("{}; its keys make one chunk", plan.reason);
+            plan.make_single(Strategy::Standard, reason);
+        }
     }
-    Ok(Decided::Copy(Box::new(plan)))
+    Ok(Decided::Copy(Box::new(plan), unusable))
 }
 
 /// Name on the target, columns and key as the configuration wants them.
@@ -239,8 +251,8 @@ fn goal(config: &Config, table: &SourceTable, rule: &TableRule) -> ChunkGoal {
     }
     let rows = rule.chunk_rows.unwrap_or(settings.chunk_rows_max);
     let goal = ChunkGoal::new(table.rows_estimated, table.bytes_estimated, bytes, rows);
-    let asked = rule.chunk_rows.is_some() || rule.chunk_bytes.is_some();
-    if asked { goal } else { goal.even_for(u64::try_from(settings.parallel).unwrap_or(u64::MAX)) }
+    let is_sized = rule.chunk_rows.is_some() || rule.chunk_bytes.is_some();
+    strategy::goal(goal, table.bytes_estimated, u64::try_from(settings.parallel).unwrap_or(u64::MAX), is_sized)
 }
 
 /// Bytes of a chunk that is drained before it is written, so that all workers together stay in bounds.

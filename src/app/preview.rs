@@ -66,7 +66,7 @@ pub fn preview(config: &Config, tables: &[String], full: bool, watchdog: &Watchd
         bytes_estimated: plan.tables.iter().map(|t| t.source.bytes_estimated).sum(),
         seconds_predicted: plan.tables.iter().map(|t| seconds(t.source.bytes_estimated)).sum(),
         disk,
-        warnings: config.warnings.iter().cloned().chain(plan.without_loaded_at()).collect(),
+        warnings: config.warnings.iter().cloned().chain(plan.unusable_columns()).chain(plan.without_loaded_at()).collect(),
     };
     Ok(report.judged())
 }

@@ -17,10 +17,11 @@ use crate::name::TableName;
 use crate::pipeline::table::{End, TableResult};
 use crate::pipeline::{self, Limits, Services};
 use crate::plan::Plan;
-use crate::report::{ErrorReport, Healed, Renamed, RunReport, TableReport, ValueCount, now};
+use crate::report::{ErrorReport, Healed, IncrementalValues, Renamed, RunReport, TableReport, ValueCount, now};
 use crate::retry::Retries;
 use crate::sink::postgres::{PostgresSink, leftovers};
 use crate::track::RunIdentity;
+use crate::track::attempts::{self, Attempt};
 use crate::track::lock::{Claim, Interrupted, RunLock, application_name};
 use crate::track::state;
 use crate::track::writer::{Event, Writer};
@@ -139,8 +140,10 @@ impl<'a> Run<'a> {
         };
         let plan = planning::plan(source, inputs)?;
         space::check(&plan, config.settings.parallel, &config.warehouse, &mut warehouse)?;
+        let mended = attempts::healed_in_a_row(&mut warehouse, &run.job);
         drop(warehouse);
         let definitions = self.definitions(source, &plan, run, &targets)?;
+        report.warnings.extend(plan.unusable_columns().inspect(|text| log::warn!("{text}")));
         report.warnings.extend(plan.without_loaded_at());
 
         let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run, configured)?;
@@ -170,6 +173,7 @@ impl<'a> Run<'a> {
         let events = writer.join();
         (report.totals.events_written, report.totals.events_lost) = (events.written, events.lost);
         report.warnings.extend(moved.warnings);
+        report.warnings.extend(alarms(mended, &moved.results));
         let told = moved.results.iter().filter_map(|result| facts.get(&result.table).map(|facts| told(facts, result)));
         report.tables.extend(told);
         report.definitions = definitions.build(config, run, self.watchdog, self.cancel);
@@ -196,6 +200,9 @@ impl<'a> Run<'a> {
         for (table, error) in &plan.refused {
             log::error!("table {table} is not copied: {error}");
             tracker.send(Event::Failed { table: table.clone() });
+            let attempt =
+                Attempt { table: table.clone(), outcome: "refused", error_kind: Some(error.kind().word()), ..Attempt::default() };
+            tracker.send(Event::Attempt(Box::new(attempt)));
         }
     }
 
@@ -249,6 +256,20 @@ fn limits(config: &Config, options: &SyncOptions) -> Limits {
     }
 }
 
+/// The warnings for tables that are mended again and again. A history that cannot be read fails no run.
+fn alarms(before: Result<BTreeMap<String, u64>>, results: &[TableResult]) -> Vec<String> {
+    match before {
+        Ok(before) => {
+            let mended = results.iter().filter(|result| result.heal.is_some());
+            attempts::alarms(&before, mended.map(|result| result.table.as_str()))
+        }
+        Err(error) => {
+            log::warn!("{error}; no alarm about tables that are mended again and again");
+            Vec::new()
+        }
+    }
+}
+
 const fn status(exit_code: u8) -> &'static str {
     match exit_code {
         0 => "success",
@@ -296,6 +317,7 @@ fn blank(config: &Config, table: &str, status: &str) -> TableReport {
         rejected: 0,
         healed: None,
         values: Vec::new(),
+        incremental_values: Vec::new(),
         renamed: Vec::new(),
         error: None,
     }
@@ -342,6 +364,7 @@ fn told(facts: &(TableName, Vec<(String, String)>), result: &TableResult) -> Tab
                 count: *count,
             })
             .collect(),
+        incremental_values: result.oddities.iter().map(IncrementalValues::from).collect(),
         healed: result.heal.as_ref().map(|heal| Healed {
             source: heal.source,
             target: heal.target,

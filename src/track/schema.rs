@@ -23,10 +23,11 @@ const STATUS_COLUMNS: i64 = 20;
 /// [`crate::error::Kind::Refused`] when the role may not create schemas or tables.
 pub fn ensure(conn: &mut PostgresConn, target_schema: &str) -> Result<()> {
     let sql = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-               WHERE n.nspname = 'etl_sync' AND c.relname IN ('job', 'etl_table_state', 'chunk_ledger', 'name_map', 'configured_table') \
+               WHERE n.nspname = 'etl_sync' AND c.relname IN ('job', 'etl_table_state', 'chunk_ledger', 'name_map', 'configured_table', \
+               'table_attempt') \
                OR n.nspname = 'etl_quarantine' AND c.relname = 'rejected_row'";
     let found: i64 = conn.rows(sql, &[], "looking for the tracking tables")?.first().map_or(0, |row| row.get(0));
-    if found < 6 {
+    if found < 7 {
         conn.batch(include_str!("schema.sql"), "creating the tracking tables")?;
     }
     // CREATE SCHEMA IF NOT EXISTS needs the privilege even when there is nothing to do.
