@@ -2,7 +2,7 @@
 
 use crate::catalog::replica::NUMBER;
 use crate::catalog::{KeyKind, TargetTable};
-use crate::config::TableRule;
+use crate::config::{Extraction, SyncProfile, TableRule};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
@@ -82,7 +82,8 @@ impl<'a> Stored<'a> {
     }
 }
 
-/// Decides whether the table keeps a watermark, and whether this run reads from the last one. Both go into the reason.
+/// Decides whether the table keeps a watermark, and whether this run reads from the last one. Both go into the reason. Gives
+/// back which of the configured columns cannot be used, and why.
 ///
 /// # Errors
 /// [`Kind::Config`] for a lookback over columns that cannot be compared with a date; the classified error of the source.
@@ -92,26 +93,28 @@ pub fn apply(
     rule: &TableRule,
     stored: Option<Stored<'_>>,
     since: Since<'_>,
-) -> Result<()> {
+) -> Result<Option<String>> {
     let (columns, join, unused) = match increments::choose(&plan.source, rule) {
         Choice::Increments { columns, join, unused } => (columns, join, unused),
-        Choice::Full(why) => {
-            if rule.primary_incremental_column.is_some() || rule.incremental_columns.is_some() {
-                plan.reason = format!("{}; all rows: {why}", plan.reason);
-            }
-            return Ok(());
-        }
+        Choice::Full(why) => return Ok(full(plan, rule, &why)),
     };
-    for why in unused {
-        log::warn!("table {}: incremental column {why}", plan.name());
+    if rule.sync_profile == Some(SyncProfile::InPlaceUpdates) && columns.iter().all(|c| c.scale == Scale::Counter) {
+        let names = columns.iter().map(|c| c.column.as_str()).collect::<Vec<_>>().join(", ");
+        return Ok(full(plan, rule, &format!("{names} shows new rows only, and sync_profile is in_place_updates")));
     }
     let names = columns.iter().map(|c| c.column.as_str()).collect::<Vec<_>>().join(", ");
     let lookback = increments::lookback(rule);
-    let (from, reason) = match usable(stored, (&columns, lookback), since) {
-        Ok((watermark, marks)) => (Some((watermark, marks)), format!("increments by {names}")),
-        Err(why) => (None, format!("{}; watermark {names}; all rows: {why}", plan.reason)),
+    let before = stored.as_ref().and_then(|stored| stored.watermark).map(shown);
+    let (from, voided) = match usable(stored, (&columns, lookback), since) {
+        Ok((watermark, marks)) => {
+            plan.reason = format!("increments by {names}");
+            (Some((watermark, marks)), None)
+        }
+        Err(why) => {
+            plan.reason = format!("{}; watermark {names}; all rows: {why}", plan.reason);
+            (None, before.is_some().then_some(why))
+        }
     };
-    plan.reason = reason;
     let text = match &from {
         Some((_, marks)) => {
             if join == Join::And {
@@ -121,9 +124,25 @@ pub fn apply(
         }
         None => None,
     };
-    plan.increments =
-        Some(Increments { columns, lookback, last: from.map(|(watermark, _)| watermark), since: text, known: None });
-    Ok(())
+    let last = from.map(|(watermark, _)| watermark);
+    plan.increments = Some(Increments { columns, lookback, last, since: text, known: None, before, voided });
+    Ok((!unused.is_empty()).then(|| format!("{}: {}", plan.name(), unused.join(", "))))
+}
+
+/// Every run reads all rows of the table; told when incremental columns are configured and cannot be used.
+fn full(plan: &mut TablePlan, rule: &TableRule, why: &str) -> Option<String> {
+    let several = rule.incremental_columns.as_ref().is_some_and(|columns| !columns.is_empty());
+    let one = rule.primary_incremental_column.as_deref().is_some_and(|column| !crate::config::is_none(column));
+    if rule.primary_incremental_column.is_some() || rule.incremental_columns.is_some() {
+        plan.reason = format!("{}; all rows: {why}", plan.reason);
+    }
+    let is_wanted = rule.extraction != Some(Extraction::FullTable);
+    ((one || several) && is_wanted).then(|| format!("{}: {why}", plan.name()))
+}
+
+/// A stored watermark as people read it.
+fn shown(text: &str) -> String {
+    serde_json::from_str::<Watermark>(text).map_or_else(|_| "of another version".to_owned(), |watermark| watermark.value)
 }
 
 /// Reads from what the last load of the warehouse left, of a replica: rows carry the number of the run that wrote them, so
@@ -147,17 +166,18 @@ pub fn of_replica(plan: &mut TablePlan, stored: Option<Stored<'_>>, copy: &CopyS
         zone: Some(since.zone),
         counters: Vec::new(),
     };
-    let text = match usable(stored, (&columns, lookback), since) {
+    let before = stored.as_ref().and_then(|stored| stored.watermark).map(shown);
+    let (text, voided) = match usable(stored, (&columns, lookback), since) {
         Ok((_, marks)) => {
             plan.reason = "what the replica got since the last load".into();
-            Some(watermark::condition(&marks, &columns, Join::Or))
+            (Some(watermark::condition(&marks, &columns, Join::Or)), None)
         }
         Err(why) => {
             plan.reason = format!("{}; all rows: {why}", plan.reason);
-            None
+            (None, before.is_some().then_some(why))
         }
     };
-    plan.increments = Some(Increments { columns, lookback, last: None, since: text, known: Some(known) });
+    plan.increments = Some(Increments { columns, lookback, last: None, since: text, known: Some(known), before, voided });
 }
 
 /// The stored watermark, when it is one of this table, this source and these columns.

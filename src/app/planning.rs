@@ -6,7 +6,7 @@ use super::typing;
 use crate::catalog::drift;
 use crate::catalog::loaded_at::LoadedAt;
 use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetTable};
-use crate::config::{Category, ColumnSelection, Config, Problems, TableRule};
+use crate::config::{Category, ColumnSelection, Config, Priority, Problems, Strategy, TableRule};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
@@ -208,7 +208,10 @@ pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
         }
         let last = Last { state: states.get(&name), resumes, since, copy, look };
         match one(conn, config, table, targets, last) {
-            Ok(Decided::Copy(table)) => plan.tables.push(*table),
+            Ok(Decided::Copy(table, unusable)) => {
+                plan.tables.push(*table);
+                plan.unusable.extend(unusable);
+            }
             Ok(Decided::Keep(table, rows)) => plan.kept.push((*table, rows)),
             Ok(Decided::LeaveOut(table, rows)) => plan.unmoved.push((*table, rows)),
             Err(error) if matches!(error.kind(), Kind::SnapshotLost | Kind::Unreachable | Kind::Timeout) => return Err(error),
@@ -285,7 +288,8 @@ struct Last<'a> {
 
 /// What becomes of a table.
 enum Decided {
-    Copy(Box<TablePlan>),
+    /// It is copied; some of its incremental columns may be of no use, and why.
+    Copy(Box<TablePlan>, Option<String>),
     /// It is done, with so many rows.
     Keep(Box<TablePlan>, u64),
     /// Nothing moved since it was counted, with so many rows.
@@ -326,6 +330,7 @@ fn one(
         drift,
         incarnation: None,
         traces: None,
+        priority: rule.priority.unwrap_or(Priority::Medium),
     };
     // Done counts only for the same columns in the same table with the same storage.
     let same = |state: &&TableState| {
@@ -340,19 +345,28 @@ fn one(
         return Ok(Decided::Keep(Box::new(plan), rows));
     }
     let stored = existing.zip(last.state).map(|(existing, state)| Stored::in_warehouse(&plan, existing, state));
-    match last.copy {
-        Some(copy) => increments::of_replica(&mut plan, stored, copy, last.since),
+    let unusable = match last.copy {
+        Some(copy) => {
+            increments::of_replica(&mut plan, stored, copy, last.since);
+            None
+        }
         None => increments::apply(conn, &mut plan, &rule, stored, last.since)?,
-    }
+    };
     if !plan.drift.needs_all_rows() && last.look.is_some_and(|look| look.leaves_out(&mut plan, existing, last.state, last.since))
     {
         return Ok(Decided::LeaveOut(Box::new(plan), rows));
     }
     let is_part = plan.increments.as_ref().is_some_and(|increments| increments.since.is_some());
-    if strategy::is_split(strategy) && !is_part {
+    if is_part {
+        plan.strategy = Strategy::Standard;
+    } else if strategy::traits(strategy).is_split() {
         plan.chunks = boundaries::ranges(conn, &plan, goal)?;
+        if plan.chunks.len() == 1 {
+            let reason = format!("{}; its keys make one chunk", plan.reason);
+            plan.make_single(Strategy::Standard, reason);
+        }
     }
-    Ok(Decided::Copy(Box::new(plan)))
+    Ok(Decided::Copy(Box::new(plan), unusable))
 }
 
 /// Name on the target, columns and key as the configuration wants them.
@@ -378,8 +392,8 @@ pub(super) fn goal(config: &Config, table: &SourceTable, rule: &TableRule) -> Ch
     }
     let rows = rule.chunk_rows.unwrap_or(settings.chunk_rows_max);
     let goal = ChunkGoal::new(table.rows_estimated, table.bytes_estimated, bytes, rows);
-    let asked = rule.chunk_rows.is_some() || rule.chunk_bytes.is_some();
-    if asked { goal } else { goal.even_for(u64::try_from(settings.parallel).unwrap_or(u64::MAX)) }
+    let is_sized = rule.chunk_rows.is_some() || rule.chunk_bytes.is_some();
+    strategy::goal(goal, table.bytes_estimated, u64::try_from(settings.parallel).unwrap_or(u64::MAX), is_sized)
 }
 
 /// Bytes of a chunk that is drained before it is written, so that all workers together stay in bounds.

@@ -91,7 +91,12 @@ fn report(config: &Config, plan: &Plan, last: Option<Interrupted>, disk: Disk) -
         bytes_estimated: plan.tables.iter().map(|t| t.source.bytes_estimated).sum(),
         seconds_predicted: plan.tables.iter().map(|t| seconds(t.source.bytes_estimated)).sum(),
         disk,
-        warnings: config.warnings.iter().cloned().chain(plan.without_loaded_at()).chain(plan.no_longer_there()).collect(),
+        warnings: [config.warnings.clone(), plan.unusable_columns().into_iter().collect()]
+            .concat()
+            .into_iter()
+            .chain(plan.without_loaded_at())
+            .chain(plan.no_longer_there())
+            .collect(),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::catalog::drift::Drift;
 use crate::catalog::loaded_at::LoadedAt;
 use crate::catalog::replica as tables;
 use crate::catalog::{self, SourceCatalog, SourceTable};
-use crate::config::{Category, Config, Endpoint};
+use crate::config::{Category, Config, Endpoint, Priority, Strategy};
 use crate::conn::mysql::MysqlConn;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::key::KeyRange;
@@ -81,7 +81,7 @@ impl Run<'_> {
         let plan = plan_copies(config, source, wanted, (&endpoint.database, &there), since)?;
         drop(replica);
 
-        report.warnings.extend(plan.no_longer_there());
+        report.warnings.extend(plan.unusable_columns().into_iter().chain(plan.no_longer_there()));
         let place = endpoint.clone();
         let (tracker, writer) = Writer::start_with(move || CopyStatus::open(&place, &configured))?;
         self.announce(&plan, &tracker);
@@ -131,8 +131,11 @@ fn plan_copies(
     for table in wanted {
         let name = table.name.table.clone();
         match one(source, config, table, database, there, since) {
-            Ok((table, None)) => plan.tables.push(table),
-            Ok((table, Some(rows))) => plan.kept.push((table, rows)),
+            Ok(Decided::Copy(table, unusable)) => {
+                plan.tables.push(*table);
+                plan.unusable.extend(unusable);
+            }
+            Ok(Decided::Keep(table, rows)) => plan.kept.push((*table, rows)),
             Err(error) if matches!(error.kind(), Kind::SnapshotLost | Kind::Unreachable | Kind::Timeout) => return Err(error),
             Err(error) => plan.refused.push((name, error)),
         }
@@ -210,7 +213,15 @@ fn foreign(conn: &mut MysqlConn) -> Result<BTreeSet<String>> {
     Ok(foreign)
 }
 
-/// A full load fills a new table, whatever is there; increments go into the one that is there. With rows, it is done.
+/// What becomes of a table.
+enum Decided {
+    /// It is replicated; some of its incremental columns may be of no use, and why.
+    Copy(Box<TablePlan>, Option<String>),
+    /// An interrupted run has finished it, with so many rows.
+    Keep(Box<TablePlan>, u64),
+}
+
+/// A full load fills a new table, whatever is there; increments go into the one that is there.
 fn one(
     conn: &mut MysqlConn,
     config: &Config,
@@ -218,7 +229,7 @@ fn one(
     database: &str,
     there: &There,
     since: Since<'_>,
-) -> Result<(TablePlan, Option<u64>)> {
+) -> Result<Decided> {
     let (Selected { source, filter, .. }, rule) = planning::shape(config, table)?;
     let name = source.name.table.clone();
     if tables::is_reserved(&name) || source.columns.iter().any(|column| column.name == tables::NUMBER) {
@@ -245,6 +256,7 @@ fn one(
         loaded_at: LoadedAt::Off,
         drift: Drift::default(),
         traces: None,
+        priority: rule.priority.unwrap_or(Priority::Medium),
         incarnation: copy.map(|copy| copy.incarnation.clone()),
     };
     let done = copy.filter(|copy| {
@@ -252,16 +264,21 @@ fn one(
         is_its && copy.fingerprint == plan.replica_fingerprint()
     });
     if let Some(copy) = done {
-        return Ok((plan, Some(copy.rows)));
+        return Ok(Decided::Keep(Box::new(plan), copy.rows));
     }
     let stored = copy.map(|copy| Stored::in_replica(&plan, copy));
-    increments::apply(conn, &mut plan, &rule, stored, since)?;
+    let unusable = increments::apply(conn, &mut plan, &rule, stored, since)?;
     if plan.increments.as_ref().is_some_and(|increments| increments.since.is_some()) {
         plan.action = Action::Refresh;
-    } else if strategy::is_split(strategy) {
+        plan.strategy = Strategy::Standard;
+    } else if strategy::traits(strategy).is_split() {
         plan.chunks = boundaries::ranges(conn, &plan, goal)?;
+        if plan.chunks.len() == 1 {
+            let reason = format!("{}; its keys make one chunk", plan.reason);
+            plan.make_single(Strategy::Standard, reason);
+        }
     }
-    Ok((plan, None))
+    Ok(Decided::Copy(Box::new(plan), unusable))
 }
 
 /// What the first hop hands over to a load: the source that the replica was filled from, and what it holds of each table.

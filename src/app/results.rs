@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::name::TableName;
 use crate::pipeline::table::{End, TableResult};
 use crate::plan::TablePlan;
-use crate::report::{ErrorReport, Healed, Renamed, TableReport, ValueCount};
+use crate::report::{ErrorReport, Healed, IncrementalValues, Renamed, TableReport, ValueCount};
 use crate::sink::Outcome;
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ fn blank(schema: &str, table: &str, status: &str) -> TableReport {
         rejected: 0,
         healed: None,
         values: Vec::new(),
+        incremental_values: Vec::new(),
         renamed: Vec::new(),
         drift: Vec::new(),
         error: None,
@@ -111,6 +112,7 @@ pub fn told(facts: &Planned, result: &TableResult) -> TableReport {
                 count: *count,
             })
             .collect(),
+        incremental_values: result.oddities.iter().map(IncrementalValues::from).collect(),
         healed: result.heal.as_ref().map(|heal| Healed {
             source: heal.source,
             target: heal.target,

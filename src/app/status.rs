@@ -6,14 +6,14 @@ use crate::conn::watchdog::Watchdog;
 use crate::error::Result;
 use crate::name::quote_postgres;
 use crate::report::SCHEMA_VERSION;
-use crate::report::status::{LastRun, StatusReport, TableStatus};
+use crate::report::status::{LastRun, PastAttempt, StatusReport, TableStatus};
 use crate::track::schema::LOAD_STATUS;
 
-/// Reads it.
+/// Reads it; of one table, when asked for, with its last attempts.
 ///
 /// # Errors
 /// The classified error of the warehouse; a warehouse without our tables is an answer, not an error.
-pub fn status(config: &Config, watchdog: &Watchdog) -> Result<StatusReport> {
+pub fn status(config: &Config, table: Option<&str>, watchdog: &Watchdog) -> Result<StatusReport> {
     let mut conn = PostgresConn::connect(&config.warehouse, "etl-sync/status", watchdog)?;
     conn.batch("SET default_transaction_read_only = on", "making the session read-only")?;
     let mut report = StatusReport {
@@ -23,6 +23,7 @@ pub fn status(config: &Config, watchdog: &Watchdog) -> Result<StatusReport> {
         schema: config.warehouse_schema.clone(),
         run: None,
         tables: Vec::new(),
+        attempts: table.map(|_| Vec::new()),
     };
     if !exists(&mut conn, "etl_sync.job")? {
         return Ok(report);
@@ -30,6 +31,12 @@ pub fn status(config: &Config, watchdog: &Watchdog) -> Result<StatusReport> {
     report.run = last_run(&mut conn, &config.warehouse_schema)?;
     if report.run.is_some() {
         report.tables = tables(&mut conn, &config.warehouse_schema)?;
+    }
+    if let Some(table) = table {
+        report.tables.retain(|status| status.table == table);
+        if exists(&mut conn, "etl_sync.table_attempt")? {
+            report.attempts = Some(attempts(&mut conn, &config.warehouse_schema, table)?);
+        }
     }
     Ok(report)
 }
@@ -80,4 +87,26 @@ fn tables(conn: &mut PostgresConn, schema: &str) -> Result<Vec<TableStatus>> {
             strategy: row.get(6),
         })
         .collect())
+}
+
+fn attempts(conn: &mut PostgresConn, schema: &str, table: &str) -> Result<Vec<PastAttempt>> {
+    let rows = conn.rows(include_str!("status_attempts.sql"), &[&schema, &table], "reading the attempts of a table")?;
+    let one = |row: &postgres::Row| PastAttempt {
+        ended_at: row.get(0),
+        run_id: row.get(1),
+        outcome: row.get(2),
+        error_kind: row.get(3),
+        strategy: row.get(4),
+        rows: row.get(5),
+        rows_read: row.get(6),
+        inserted: row.get(7),
+        updated: row.get(8),
+        deleted: row.get(9),
+        seconds: row.get(10),
+        healed_via: row.get(11),
+        watermark_before: row.get(12),
+        watermark_after: row.get(13),
+        voided: row.get(14),
+    };
+    Ok(rows.iter().map(one).collect())
 }

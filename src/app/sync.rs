@@ -15,12 +15,14 @@ use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
 use crate::context::progress::Progress;
 use crate::error::{Error, Kind, Result};
+use crate::pipeline::table::TableResult;
 use crate::pipeline::{self, Destination, Limits, Services};
 use crate::plan::Plan;
 use crate::report::{ErrorReport, RunReport, now};
 use crate::retry::Retries;
 use crate::sink::postgres::{PostgresSink, leftovers};
 use crate::track::RunIdentity;
+use crate::track::attempts::{self, Attempt};
 use crate::track::lock::{Claim, Interrupted, RunLock, application_name};
 use crate::track::replica::CopyState;
 use crate::track::state;
@@ -227,8 +229,10 @@ impl<'a> Run<'a> {
         };
         let plan = planning::plan(source, inputs)?;
         space::check(&plan, config.settings.parallel, &config.warehouse, &mut warehouse)?;
+        let mended = attempts::healed_in_a_row(&mut warehouse, &run.job);
         drop(warehouse);
         let definitions = self.definitions(source, &plan, run, &targets)?;
+        report.warnings.extend(plan.unusable_columns().inspect(|text| log::warn!("{text}")));
         report.warnings.extend(plan.without_loaded_at());
         let lost = plan.no_longer_there();
         lost.iter().for_each(|line| log::warn!("{line}"));
@@ -256,6 +260,7 @@ impl<'a> Run<'a> {
         let events = writer.join();
         (report.totals.events_written, report.totals.events_lost) = (events.written, events.lost);
         report.warnings.extend(moved.warnings);
+        report.warnings.extend(alarms(mended, &moved.results));
         let told = moved.results.iter().filter_map(|result| facts.get(&result.table).map(|facts| results::told(facts, result)));
         report.tables.extend(told);
         report.definitions = definitions.build(config, run, self.watchdog, self.cancel);
@@ -294,6 +299,9 @@ impl<'a> Run<'a> {
         for (table, error) in &plan.refused {
             log::error!("table {table} is not copied: {error}");
             tracker.send(Event::Failed { table: table.clone() });
+            let attempt =
+                Attempt { table: table.clone(), outcome: "refused", error_kind: Some(error.kind().word()), ..Attempt::default() };
+            tracker.send(Event::Attempt(Box::new(attempt)));
         }
         for table in &plan.gone {
             tracker.send(Event::Gone { table: table.clone() });
@@ -368,6 +376,20 @@ pub(super) fn limits(config: &Config, options: &SyncOptions, verify: Verify) -> 
         transaction_wait: settings.transaction_wait,
         verify,
         deletes_percent_max: if options.accept_deletes { 100 } else { settings.deletes_percent_max },
+    }
+}
+
+/// The warnings for tables that are mended again and again. A history that cannot be read fails no run.
+fn alarms(before: Result<BTreeMap<String, u64>>, results: &[TableResult]) -> Vec<String> {
+    match before {
+        Ok(before) => {
+            let mended = results.iter().filter(|result| result.heal.is_some());
+            attempts::alarms(&before, mended.map(|result| result.table.as_str()))
+        }
+        Err(error) => {
+            log::warn!("{error}; no alarm about tables that are mended again and again");
+            Vec::new()
+        }
     }
 }
 

@@ -128,7 +128,7 @@ pub enum Command {
     /// Test connections, TLS, sessions, privileges, limits; print missing GRANTs. With --data: prove the mapping on the data
     Check(CheckArgs),
     /// Show the last run, its lock, and each table's last success; reads only
-    Status,
+    Status(StatusArgs),
     /// Compare both sides, read-only: rows per key range, those in quarantine included
     Verify(VerifyArgs),
     /// Report tables that lack rows in the warehouse, by severity; the data of `verify`
@@ -264,6 +264,14 @@ pub struct VerifyArgs {
     /// Only these tables or views, by exact name [default: all configured]
     #[arg(long, value_name = "TABLE", num_args = 1.., value_delimiter = ',', help_heading = "Work")]
     pub tables: Vec<String>,
+}
+
+/// Arguments of `status`.
+#[derive(Args, Clone, Default)]
+pub struct StatusArgs {
+    /// Only this table, by exact name, with its last attempts
+    #[arg(long, value_name = "TABLE", help_heading = "Work")]
+    pub table: Option<String>,
 }
 
 /// Arguments of `audit`.

@@ -63,8 +63,8 @@ pub fn main() -> ExitCode {
             output.document(&report, || report::check::text(&report));
             Ok(report.exit_code)
         }),
-        Command::Status => with_config(&global, output, |config, watchdog| {
-            let report = app::status::status(config, watchdog)?;
+        Command::Status(args) => with_config(&global, output, |config, watchdog| {
+            let report = app::status::status(config, args.table.as_deref(), watchdog)?;
             output.document(&report, || report::status::text(&report));
             Ok(0)
         }),

@@ -7,14 +7,17 @@ use super::check::{Marks, shown};
 use super::policy::{Policies, PolicyWords};
 use super::problem::{Findings, Problem, nearest};
 use super::tables::{
-    Category, ColumnRuleEntry, Columns, Extraction, IGNORED, IncrementalStrategy, LookbackEntry, NOT_YET, Priority, Strategy,
-    SyncProfile, TableEntry, TablesFile,
+    Category, ColumnRuleEntry, Columns, Extraction, IGNORED, IncrementalStrategy, LookbackEntry, Priority, Strategy, SyncProfile,
+    TableEntry, TablesFile,
 };
 use super::yaml::{Kind, Node};
 use globset::{GlobBuilder, GlobMatcher};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
+
+/// Tables that a warning names.
+const NAMES_SHOWN: usize = 5;
 
 /// Which columns of a table are copied.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -244,7 +247,7 @@ impl TableRules {
 
     /// What the rules name and the catalog does not have: tables, and columns of synced tables, with file, line and
     /// nearest name. A glob's column is only missed when none of its tables has it; a glob without tables, when it is
-    /// in `include`. Fields that no run uses yet are not asked.
+    /// in `include`. Incremental columns are not asked: without a usable one a table is read whole, and the plan says why.
     pub fn check_against<'a>(&self, catalog: impl Iterator<Item = (&'a str, Vec<&'a str>)>) -> Vec<Problem> {
         let tables: HashMap<&str, Vec<&str>> = catalog.collect();
         let mut out = Vec::new();
@@ -296,15 +299,14 @@ impl TableRules {
     }
 }
 
-/// The columns an entry names, with their path below the entry; without those of fields that are not used yet.
+/// The columns an entry names, with their path below the entry; without incremental ones.
 fn columns_of(entry: &TableEntry) -> Vec<(Vec<String>, &str)> {
     let columns = entry.columns.as_ref();
     let lookback = entry.lookback_resync.as_ref().and_then(|look| look.predicate_columns.as_ref());
-    let lists: [(&[&str], Option<&Vec<String>>); 5] = [
+    let lists: [(&[&str], Option<&Vec<String>>); 4] = [
         (&["key"], entry.key.as_ref()),
         (&["columns", "only"], columns.and_then(|c| c.only.as_ref())),
         (&["columns", "except"], columns.and_then(|c| c.except.as_ref())),
-        (&["incremental_columns"], entry.incremental_columns.as_ref()),
         (&["lookback_resync", "predicate_columns"], lookback),
     ];
     let mut out: Vec<(Vec<String>, &str)> = Vec::new();
@@ -314,18 +316,11 @@ fn columns_of(entry: &TableEntry) -> Vec<(Vec<String>, &str)> {
             out.push((path.iter().map(|&p| p.to_owned()).chain([index]).collect(), column));
         }
     }
-    for (name, column) in [
-        ("primary_incremental_column", &entry.primary_incremental_column),
-        ("replicator_watermark_column", &entry.replicator_watermark_column),
-    ] {
-        let column = column.as_deref().filter(|column| !is_none(column));
-        out.extend(column.map(|column| (vec![name.to_owned()], column)));
-    }
     for (i, rule) in rules_of(entry).iter().enumerate() {
         let plain = rule.column.as_deref().filter(|name| Glob::new(name).is_ok_and(|glob| glob.matcher.is_none()));
         out.extend(plain.map(|column| (vec!["column_rules".to_owned(), i.to_string(), "column".to_owned()], column)));
     }
-    out.retain(|(path, column)| !column.is_empty() && path.first().is_some_and(|field| !NOT_YET.contains(&field.as_str())));
+    out.retain(|(_, column)| !column.is_empty());
     out
 }
 
@@ -399,6 +394,7 @@ pub(super) fn build(file: TablesFile, root: &Node, marks: Marks, findings: &mut 
     let mut entries: Vec<(String, TableEntry)> =
         file.tables.unwrap_or_default().into_iter().map(|(name, entry)| (name, entry.unwrap_or_default())).collect();
     entries.sort_by_key(|(name, _)| marks.order(&["tables", name]));
+    warn_of_replicator(&entries, marks.file(), findings);
     for (i, (name, entry)) in entries.into_iter().enumerate() {
         check_entry(&name, &entry, &marks, findings);
         match Pattern::new(&name, i) {
@@ -464,7 +460,7 @@ fn check_entry(name: &str, entry: &TableEntry, marks: &Marks, findings: &mut Fin
     }
 }
 
-/// One line for the fields that change nothing, and one for those that are not used yet.
+/// One line for the fields that change nothing.
 fn warn_of_unused(root: &Node, file: &Path, findings: &mut Findings) {
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     if let Some(Kind::Map(tables)) = root.get("tables").map(|tables| &tables.kind) {
@@ -474,16 +470,28 @@ fn warn_of_unused(root: &Node, file: &Path, findings: &mut Findings) {
             }
         }
     }
-    let of = |list: &[&str]| -> String {
-        let names: Vec<&str> = list.iter().copied().filter(|name| *name != "table_name" && seen.contains(name)).collect();
-        names.join(", ")
-    };
-    let (ignored, not_yet) = (of(&IGNORED), of(&NOT_YET));
-    let file = file.display();
+    let ignored: Vec<&str> = IGNORED.into_iter().filter(|name| *name != "table_name" && seen.contains(name)).collect();
     if !ignored.is_empty() {
-        findings.warn(format!("{file}: ignored, the live catalog decides: {ignored}"));
+        findings.warn(format!("{}: ignored, the live catalog decides: {}", file.display(), ignored.join(", ")));
     }
-    if !not_yet.is_empty() {
-        findings.warn(format!("{file}: read and checked, but not used yet: {not_yet}"));
+}
+
+/// One line for the entries whose first hop would read by another column than the second.
+fn warn_of_replicator(entries: &[(String, TableEntry)], file: &Path, findings: &mut Findings) {
+    let column = |column: &Option<String>| column.clone().filter(|column| !is_none(column));
+    let differs = |entry: &TableEntry| {
+        let first = column(&entry.replicator_watermark_column);
+        first.is_some() && first != column(&entry.primary_incremental_column)
+    };
+    let names: Vec<&str> = entries.iter().filter(|(_, entry)| differs(entry)).map(|(name, _)| name.as_str()).collect();
+    let (shown, rest) = names.split_at(names.len().min(NAMES_SHOWN));
+    if !shown.is_empty() {
+        let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+        let names = shown.join(", ");
+        findings.warn(format!(
+            "{}: replicator_watermark_column is ignored where it is not the primary_incremental_column, because both hops read \
+             by one watermark: {names}{more}",
+            file.display()
+        ));
     }
 }

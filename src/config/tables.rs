@@ -28,9 +28,6 @@ pub(super) const IGNORED: [&str; 14] = [
     "time_gap_threshold_days",
 ];
 
-/// Fields that are checked and kept in the rule, but that no part of a run uses yet.
-pub(super) const NOT_YET: [&str; 3] = ["sync_profile", "replicator_watermark_column", "processing_priority"];
-
 /// tables.yml of etl-sync: which tables, and what differs for some of them. Every key is optional.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -82,15 +79,15 @@ pub(super) struct TableEntry {
     pub incremental_strategy: Option<IncrementalStrategy>,
     /// Original form: the column of the watermark, used alone; `none` or nothing leaves it to incremental_columns.
     pub primary_incremental_column: Option<String>,
-    /// Original form: whether rows change after they are written.
+    /// Original form: whether rows change after they are written. With `in_place_updates` an AUTO_INCREMENT column alone carries no watermark, and the table is read whole; with `append_only` `discover` takes such a column.
     pub sync_profile: Option<SyncProfile>,
-    /// Original form: the watermark column of the first hop.
+    /// Original form: the watermark column of the first hop. Both hops read by one watermark here, that of primary_incremental_column: where this names another column it is ignored, and a warning says so.
     pub replicator_watermark_column: Option<String>,
     /// Original form: rows that are read again by business date.
     pub lookback_resync: Option<LookbackEntry>,
     /// Original form: size class.
     pub performance_category: Option<Category>,
-    /// Original form: order among the tables.
+    /// Original form: order among the tables. Those of high priority begin first, then medium (the default), then low; within one the biggest.
     pub processing_priority: Option<Priority>,
 
     /// Original form: must equal the entry's name.

@@ -4,6 +4,7 @@
 //! kept apart so that a refused one can be found.
 
 use super::Services;
+use super::oddities::Oddities;
 use super::rows::ChunkRows;
 use super::table::TableWork;
 use crate::catalog::ddl::is_not_null;
@@ -90,6 +91,7 @@ pub fn merge(
             Merge::Done(outcome) => Copied { rows: read.saturating_sub(outcome.rejected), rejected: outcome.rejected },
             Merge::Drift(_) => {
                 job.tally = Tally::default();
+                job.oddities = Oddities::default();
                 Copied::default()
             }
         };
@@ -147,7 +149,7 @@ fn attempt<T>(
                 }
                 other => {
                     let (copied, value) = other?;
-                    table.add(copied, job.bytes, &job.tally);
+                    table.add(copied, job.bytes, &job.tally, &job.oddities);
                     return Ok(value);
                 }
             },
@@ -172,6 +174,7 @@ pub(super) struct Job<'a> {
     pub stopped_by: Option<EncodeError>,
     pub bytes: u64,
     pub tally: Tally,
+    pub oddities: Oddities,
     pub rejects: Vec<Reject>,
 }
 
@@ -189,6 +192,7 @@ impl<'a> Job<'a> {
             stopped_by: None,
             bytes: 0,
             tally: Tally::default(),
+            oddities: Oddities::default(),
             rejects: Vec::new(),
         }
     }

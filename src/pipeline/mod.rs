@@ -2,6 +2,7 @@
 
 pub mod chunk; // one chunk from the source into COPY; the only place that retries
 pub mod increments; // a table by what is past its watermark; what differs is mended
+pub mod oddities; // values that cannot be the time of a change
 pub mod queue; // the jobs of a round
 pub mod round; // one snapshot group: workers, guard, what is left for the next round
 mod rows; // the rows of one attempt: streamed, drained, or kept apart
@@ -13,7 +14,8 @@ use crate::conn::watchdog::Watchdog;
 use crate::context::progress::Progress;
 use crate::encode::{Format, NullToken};
 use crate::name::TableName;
-use crate::plan::{Action, TablePlan};
+use crate::plan::TablePlan;
+use crate::plan::strategy::Staging;
 use crate::retry::Retries;
 use crate::sink::mysql::MysqlSink;
 use crate::sink::postgres::{PostgresSink, leftovers};
@@ -70,8 +72,7 @@ impl Services<'_> {
     #[must_use]
     pub fn staging(&self, table: &TablePlan, round: u32, index: usize) -> TableName {
         match self.destination {
-            // A first load in one transaction needs no shadow: nobody sees the table before it is complete.
-            Destination::Warehouse(_) if table.action == Action::FirstLoad && table.is_single() => table.target.clone(),
+            Destination::Warehouse(_) if table.staging() == Staging::Table => table.target.clone(),
             Destination::Warehouse(_) => leftovers::staging_name(self.run, round, index),
             Destination::Replica(endpoint) => sink::mysql::staging_name(&endpoint.database, &self.run.run_id, round, index),
         }

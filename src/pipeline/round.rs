@@ -10,7 +10,6 @@ use crate::catalog::TargetTable;
 use crate::config::{Strategy, Verify};
 use crate::conn::mysql::MysqlConn;
 use crate::error::{Error, Kind, Result, Retry};
-use crate::key::KeyRange;
 use crate::plan::traces::{SourceTrace, Traces};
 use crate::plan::watermark::Clock;
 use crate::plan::{Action, Plan, TablePlan};
@@ -19,6 +18,7 @@ use crate::source::Source;
 use crate::source::guard::Hold;
 use crate::source::mysql::MysqlSource;
 use crate::source::snapshot::{self, Group, GroupLimits, SnapshotKind, Watermarks};
+use crate::track::attempts::Attempt;
 use crate::track::writer::Event;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -123,9 +123,7 @@ fn weaken(tables: &mut [TablePlan], kind: SnapshotKind) {
         return;
     }
     for table in tables.iter_mut().filter(|t| t.source.transactional && !t.is_single()) {
-        table.chunks = vec![KeyRange::everything()];
-        table.strategy = Strategy::Streaming;
-        table.reason = "no snapshot shared by several connections: one stream".into();
+        table.make_single(Strategy::Streaming, "no snapshot shared by several connections: one stream".into());
     }
 }
 
@@ -229,7 +227,7 @@ fn prepare(services: &Services<'_>, works: &[TableWork<'_>]) {
     }
 }
 
-/// All jobs, in the order of the plan. A chunked table's jobs follow one another, so only its first is there yet.
+/// All jobs, in the order of the plan. Where a table's jobs follow one another, only its first is there yet.
 fn jobs(works: &[TableWork<'_>]) -> Vec<Job> {
     let mut jobs = Vec::new();
     for (table, work) in works.iter().enumerate() {
@@ -238,8 +236,11 @@ fn jobs(works: &[TableWork<'_>]) -> Vec<Job> {
             jobs.push(Job::Whole { table });
             continue;
         }
-        let at_once = if plan.strategy == Strategy::Chunked { 1 } else { plan.chunks.len() };
-        jobs.extend((0..at_once).map(|chunk| Job::Chunk { table, chunk }));
+        if plan.traits().is_in_order() {
+            jobs.push(Job::Chunk { table, chunk: 0 });
+            continue;
+        }
+        jobs.extend((0..plan.chunks.len()).map(|chunk| Job::Chunk { table, chunk }));
         jobs.push(Job::Count { table });
     }
     jobs
@@ -329,10 +330,13 @@ impl Shared<'_> {
         Ok(())
     }
 
+    /// The job of the same table that this one makes possible.
     fn next(&self, job: Job, table: &TableWork<'_>) -> Option<Job> {
+        let plan = table.plan();
         match job {
-            Job::Chunk { table: index, chunk } if table.plan().strategy == Strategy::Chunked => {
-                (chunk + 1 < table.plan().chunks.len()).then_some(Job::Chunk { table: index, chunk: chunk + 1 })
+            Job::Chunk { table, chunk } if plan.traits().is_in_order() => {
+                let next = chunk + 1;
+                Some(if next < plan.chunks.len() { Job::Chunk { table, chunk: next } } else { Job::Count { table } })
             }
             _ => None,
         }
@@ -354,7 +358,14 @@ impl Shared<'_> {
         self.services.progress.table_done();
         let watermark = table.load.watermark().map(|watermark| (watermark.columns(), watermark.value));
         self.services.tracker.send(Event::Loaded { table: table.plan().name().to_owned(), rows, watermark });
+        remember(self.services, table.attempt());
         log::debug!("table {}: {rows} rows", table.plan().name());
+    }
+}
+
+fn remember(services: &Services<'_>, attempt: Option<Attempt>) {
+    if let Some(attempt) = attempt {
+        services.tracker.send(Event::Attempt(Box::new(attempt)));
     }
 }
 
@@ -367,6 +378,7 @@ fn collect(services: &Services<'_>, round: u32, works: Vec<TableWork<'_>>) -> (V
         if left_behind && let Err(error) = sink.discard(&work.load) {
             log::debug!("{error}; the next run drops it");
         }
+        let attempt = work.attempt();
         let result = work.into_result();
         let again = TableWork::wants_another_round(result.end.as_ref());
         let proof_failed = matches!(&result.end, Some(End::Failed(e)) if e.kind() == Kind::Proof);
@@ -380,6 +392,7 @@ fn collect(services: &Services<'_>, round: u32, works: Vec<TableWork<'_>>) -> (V
             if let Some(End::Failed(error)) = &result.end {
                 services.progress.table_done();
                 services.tracker.send(Event::Failed { table: result.table.clone() });
+                remember(services, attempt);
                 log::debug!("table {}: {}", result.table, error.kind().word());
             }
             done.push(result);
@@ -398,6 +411,7 @@ fn not_reached(table: &TablePlan) -> TableResult {
         rejected: 0,
         values: Vec::new(),
         heal: None,
+        oddities: Vec::new(),
         snapshot: SnapshotKind::Statement.word(),
         rounds: 0,
         strategy: table.strategy,

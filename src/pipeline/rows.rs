@@ -6,6 +6,7 @@
 
 use super::Services;
 use super::chunk::Job;
+use super::oddities::Oddities;
 use crate::catalog::Column;
 use crate::config::Policy;
 use crate::conn::classify::{self, RowRefusal};
@@ -88,8 +89,10 @@ impl<'j, 'a> ChunkRows<'j, 'a> {
         let mut writer = RowWriter::new(&job.format, job.targets.clone(), counted);
         let (stopped_by, rejects, most) = (&mut job.stopped_by, &mut job.rejects, job.table.rejects_left());
         let raw = job.services.limits.quarantine_raw;
+        let mut oddities = Oddities::of(plan, job.table.load.clock.as_ref());
         let mut written = 0;
         let read = self.source.read(plan, self.slice, &mut |row: &Row<'_>| {
+            oddities.row(row.cells);
             let fate = match row.too_long {
                 Some(_) => Fate::Rejected { column: usize::MAX, fault: Fault::TooLong },
                 None => writer.row(row.cells).map_err(|error| stop(plan, error, stopped_by))?,
@@ -115,6 +118,7 @@ impl<'j, 'a> ChunkRows<'j, 'a> {
         job.table.stood_still()?;
         job.bytes = writer.sink().bytes;
         job.tally = writer.tally().clone();
+        job.oddities = oddities;
         job.services.progress.add(read, 0);
         self.read = read;
         Ok(written)

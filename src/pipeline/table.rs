@@ -1,11 +1,13 @@
 //! A table in work: what its workers share, and what became of it.
 
+use super::oddities::{Odd, Oddities};
 use crate::config::Strategy;
 use crate::encode::{Done, Tally};
 use crate::error::{Error, Kind, Result};
 use crate::plan::TablePlan;
 use crate::sink::{Copied, Load, Outcome, Proof};
 use crate::source::guard::Hold;
+use crate::track::attempts::Attempt;
 use crate::value::Fault;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -29,6 +31,7 @@ pub struct TableWork<'a> {
     started: Mutex<Option<Instant>>,
     announced: AtomicBool,
     heal: Mutex<Option<Heal>>,
+    oddities: Mutex<Oddities>,
     end: Mutex<Option<(End, Instant)>>,
 }
 
@@ -73,6 +76,8 @@ pub struct TableResult {
     pub values: Vec<(String, Fault, Done, u64)>,
     /// What differed beyond the increments, and was mended.
     pub heal: Option<Heal>,
+    /// Odd values of incremental columns among the rows that were read.
+    pub oddities: Vec<(String, Odd)>,
     /// Snapshot kind word.
     pub snapshot: &'static str,
     /// Rounds it took, 1 when all went well.
@@ -103,6 +108,7 @@ impl<'a> TableWork<'a> {
             started: Mutex::new(None),
             announced: AtomicBool::new(false),
             heal: Mutex::new(None),
+            oddities: Mutex::new(Oddities::default()),
             end: Mutex::new(None),
         }
     }
@@ -153,11 +159,12 @@ impl<'a> TableWork<'a> {
     }
 
     /// A chunk is in.
-    pub fn add(&self, copied: Copied, bytes: u64, tally: &Tally) {
+    pub fn add(&self, copied: Copied, bytes: u64, tally: &Tally, oddities: &Oddities) {
         self.rows_read.fetch_add(copied.rows + copied.rejected, Ordering::SeqCst);
         self.rows_rejected.fetch_add(copied.rejected, Ordering::SeqCst);
         self.bytes.fetch_add(bytes, Ordering::SeqCst);
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).add(tally);
+        self.oddities.lock().unwrap_or_else(PoisonError::into_inner).add(oddities);
     }
 
     /// Counts differed, and were mended.
@@ -193,6 +200,38 @@ impl<'a> TableWork<'a> {
         }
     }
 
+    /// How it went, for the history; none while it is in work.
+    #[must_use]
+    pub fn attempt(&self) -> Option<Attempt> {
+        let plan = self.plan();
+        let increments = plan.increments.as_ref();
+        let started = *self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let (end, ended) = end.as_ref()?;
+        let blank = Attempt {
+            table: plan.name().to_owned(),
+            strategy: Some(plan.strategy.to_string()),
+            rows_read: self.rows_read.load(Ordering::SeqCst),
+            seconds: started.map_or(Duration::ZERO, |from| ended.duration_since(from)).as_secs_f64(),
+            watermark_before: increments.and_then(|increments| increments.before.clone()),
+            voided: increments.and_then(|increments| increments.voided.clone()),
+            ..Attempt::default()
+        };
+        Some(match end {
+            End::Failed(error) => Attempt { outcome: "failed", error_kind: Some(error.kind().word()), ..blank },
+            End::Loaded(outcome) => Attempt {
+                outcome: "loaded",
+                rows: Some(outcome.rows),
+                inserted: outcome.inserted,
+                updated: outcome.updated,
+                deleted: outcome.deleted,
+                healed_via: self.heal.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|heal| heal.via.clone()),
+                watermark_after: self.load.watermark().map(|watermark| watermark.value),
+                ..blank
+            },
+        })
+    }
+
     /// Whether another snapshot group can mend what went wrong.
     #[must_use]
     pub fn wants_another_round(end: Option<&End>) -> bool {
@@ -222,6 +261,13 @@ impl<'a> TableWork<'a> {
                 .filter_map(|(index, fault, done, count)| columns.get(index).map(|c| (c.name.clone(), fault, done, count)))
                 .collect(),
             heal: self.heal.into_inner().unwrap_or_else(PoisonError::into_inner),
+            oddities: self
+                .oddities
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner)
+                .seen()
+                .filter_map(|(index, odd)| columns.get(index).map(|column| (column.name.clone(), odd)))
+                .collect(),
             snapshot: self.load.snapshot,
             rounds: self.load.round + 1,
             strategy: self.load.plan.strategy,

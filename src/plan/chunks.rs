@@ -30,6 +30,13 @@ impl ChunkGoal {
         Self { rows, rows_per_chunk }
     }
 
+    /// Smaller chunks, so that there are so many at least, where there are as many rows.
+    #[must_use]
+    pub fn at_least(self, chunks: u64) -> Self {
+        let rows_per_chunk = self.rows_per_chunk.min(self.rows.div_ceil(chunks.max(1))).max(1);
+        Self { rows_per_chunk, ..self }
+    }
+
     /// Smaller chunks, so that their number is a multiple of the workers: the last round of chunks then keeps all of
     /// them busy instead of one.
     #[must_use]

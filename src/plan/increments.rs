@@ -65,7 +65,7 @@ pub fn choose(table: &SourceTable, rule: &TableRule) -> Choice {
 
 fn incremental(table: &SourceTable, name: &str) -> Result<Incremental, String> {
     let Some(column) = table.column(name).and_then(|index| table.columns.get(index)) else {
-        return Err(format!("{name} is not copied"));
+        return Err(format!("{name} is no column that is copied"));
     };
     let scale = Scale::of(&column.declared, column.ty, column.auto_increment).ok_or_else(|| {
         let is_integer = super::strategy::is_integer(column.ty);

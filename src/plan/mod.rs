@@ -5,25 +5,30 @@ pub mod census; // whether both sides counted the same, and what is read again w
 pub mod chunks; // where a table is cut
 pub mod discovery; // which columns show new and changed rows, and what that means for tables.yml
 pub mod increments; // whether a table can be loaded by what is new, and by which columns
-pub mod strategy; // one worker or many, merge or first load, and why
+pub mod strategy; // the five ways to copy a table as data, and which one it gets
 pub mod traces; // whether anything can have moved on either side since the last count
 pub mod watermark; // from where the next run reads, and why no row can appear below
 
 use crate::catalog::drift::{Change, Drift};
 use crate::catalog::loaded_at::{self, LoadedAt};
 use crate::catalog::{Column, SourceTable, names, replica};
-use crate::config::Strategy;
+use crate::config::{Priority, Strategy};
 use crate::error::Error;
 use crate::key::KeyRange;
 use crate::name::{TableName, quote_postgres};
 use crate::value::Fault;
+use std::cmp::Reverse;
+use strategy::{Staging, Traits};
 use traces::Traces;
 use watermark::{Clock, Incremental, Lookback, Watermark};
+
+/// Tables named in the line about incremental columns that cannot be used; a plan's reasons name all.
+const UNUSABLE_SHOWN: usize = 10;
 
 /// What a run will do, table by table, in the order it begins them.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// Tables to copy, biggest first.
+    /// Tables to copy, by priority, then biggest first.
     pub tables: Vec<TablePlan>,
     /// Tables that an interrupted run has finished, with their rows.
     pub kept: Vec<(TablePlan, u64)>,
@@ -33,6 +38,8 @@ pub struct Plan {
     pub refused: Vec<(String, Error)>,
     /// Tables that were loaded before and that the source does not have any more; they stay as they are.
     pub gone: Vec<String>,
+    /// Tables whose configured incremental columns cannot be used, all or some, and why.
+    pub unusable: Vec<String>,
 }
 
 /// What happens to the target.
@@ -91,6 +98,8 @@ pub struct TablePlan {
     pub drift: Drift,
     /// What shows on both sides whether anything was written, as of before the read; none where nothing does.
     pub traces: Option<Traces>,
+    /// Place among the tables, before their size.
+    pub priority: Priority,
 }
 
 /// How new and changed rows of a table are told from the others, and from where this run reads.
@@ -106,6 +115,10 @@ pub struct Increments {
     pub since: Option<String>,
     /// What a success leaves, where it is known before the snapshot: rows of a replica carry numbers, no clock counts.
     pub known: Option<Watermark>,
+    /// The watermark of the last success as people read it, whether it is read from or not.
+    pub before: Option<String>,
+    /// Why that watermark is not read from.
+    pub voided: Option<String>,
 }
 
 impl Increments {
@@ -176,10 +189,30 @@ impl TablePlan {
         !self.source.transactional
     }
 
+    /// What the strategy means.
+    #[must_use]
+    pub fn traits(&self) -> Traits {
+        strategy::traits(self.strategy)
+    }
+
+    /// Where rows go before they are the table.
+    #[must_use]
+    pub fn staging(&self) -> Staging {
+        // `choose` gives no strategy that has none.
+        self.traits().staging(self.action).unwrap_or(Staging::Temporary)
+    }
+
     /// One chunk: one transaction, no ledger.
     #[must_use]
     pub fn is_single(&self) -> bool {
-        self.chunks.len() == 1
+        !self.traits().is_split()
+    }
+
+    /// All rows in one chunk from now on.
+    pub fn make_single(&mut self, strategy: Strategy, reason: String) {
+        self.chunks = vec![KeyRange::everything()];
+        self.strategy = strategy;
+        self.reason = reason;
     }
 }
 
@@ -208,8 +241,17 @@ impl Plan {
         all.flat_map(kept).chain(gone).collect()
     }
 
-    /// Biggest tables first: the last table to end should be a small one.
+    /// One line about incremental columns that cannot be used.
+    #[must_use]
+    pub fn unusable_columns(&self) -> Option<String> {
+        let (first, rest) = self.unusable.split_at(self.unusable.len().min(UNUSABLE_SHOWN));
+        let more = if rest.is_empty() { String::new() } else { format!("; and {} more", rest.len()) };
+        (!first.is_empty()).then(|| format!("incremental columns that cannot be used: {}{more}", first.join("; ")))
+    }
+
+    /// By priority, and within one the biggest first: the last table to end should be a small one.
     pub fn order(&mut self) {
-        self.tables.sort_by(|a, b| (b.source.bytes_estimated, &a.source.name).cmp(&(a.source.bytes_estimated, &b.source.name)));
+        let place = |table: &TablePlan| (Reverse(table.priority), Reverse(table.source.bytes_estimated));
+        self.tables.sort_by(|a, b| (place(a), &a.source.name).cmp(&(place(b), &b.source.name)));
     }
 }

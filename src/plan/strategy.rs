@@ -1,9 +1,106 @@
-//! Which strategy a table gets, and why. A strategy is data: workers, chunks and merge; one pipeline runs all of them.
+//! Which strategy a table gets, and why. A strategy is a row of one table; one pipeline runs all of them.
 
 use super::Action;
+use super::chunks::ChunkGoal;
 use crate::catalog::{KeyKind, SourceTable};
 use crate::config::Strategy;
 use crate::value::ColumnType;
+
+/// Up to this size a table with transactions is read by one statement and written by one transaction. Beyond it, one worker
+/// would still be at it when the others have nothing left to do.
+pub const STANDARD_BYTES_MAX: u64 = 50 << 20;
+
+/// From so many rows a table is read by all workers, however short its rows are.
+pub const PARALLEL_ROWS_MIN: u64 = 1_000_000;
+
+/// How many workers a table may have at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workers {
+    /// One: the next job of the table exists when the one before it is done.
+    One,
+    /// As many as are free.
+    All,
+}
+
+/// In how many chunks a table is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chunks {
+    /// One, in one transaction from empty staging to the state row, without a ledger.
+    One,
+    /// Key ranges, each in a transaction of its own with a row in the ledger, and one more for the finish.
+    Several,
+}
+
+/// Where rows go before they are the table, and how they become it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Staging {
+    /// The new table itself, in the transaction that makes it: nobody sees it before it is complete.
+    Table,
+    /// A logged shadow that is renamed when it is complete.
+    Shadow,
+    /// A temporary table, merged by content.
+    Temporary,
+    /// An unlogged table that all workers fill, merged by content.
+    Unlogged,
+}
+
+/// All that the pipeline knows of a strategy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traits {
+    /// Its name.
+    pub strategy: Strategy,
+    /// Workers at once.
+    pub workers: Workers,
+    /// Chunks.
+    pub chunks: Chunks,
+    /// Staging of a first load; none where the strategy is not for first loads.
+    pub first_load: Option<Staging>,
+    /// Staging of a refresh; none where the strategy is not for refreshes.
+    pub refresh: Option<Staging>,
+}
+
+/// Every strategy. ARCHITECTURE.md has the same table in words.
+#[rustfmt::skip]
+pub const STRATEGIES: [Traits; 5] = [
+    Traits { strategy: Strategy::Standard,  workers: Workers::One, chunks: Chunks::One,     first_load: Some(Staging::Table),  refresh: Some(Staging::Temporary) },
+    Traits { strategy: Strategy::Streaming, workers: Workers::One, chunks: Chunks::One,     first_load: Some(Staging::Table),  refresh: Some(Staging::Temporary) },
+    Traits { strategy: Strategy::Chunked,   workers: Workers::One, chunks: Chunks::Several, first_load: Some(Staging::Shadow), refresh: Some(Staging::Unlogged) },
+    Traits { strategy: Strategy::CopyCsv,   workers: Workers::All, chunks: Chunks::Several, first_load: Some(Staging::Shadow), refresh: None },
+    Traits { strategy: Strategy::Parallel,  workers: Workers::All, chunks: Chunks::Several, first_load: None,                  refresh: Some(Staging::Unlogged) },
+];
+
+/// The row of a strategy.
+#[must_use]
+pub fn traits(strategy: Strategy) -> Traits {
+    let [standard, ..] = STRATEGIES;
+    STRATEGIES.into_iter().find(|row| row.strategy == strategy).unwrap_or(standard)
+}
+
+impl Traits {
+    /// Whether the table is read in several chunks.
+    #[must_use]
+    pub const fn is_split(&self) -> bool {
+        matches!(self.chunks, Chunks::Several)
+    }
+
+    /// Whether the jobs of the table follow one another.
+    #[must_use]
+    pub const fn is_in_order(&self) -> bool {
+        matches!(self.workers, Workers::One)
+    }
+
+    /// Where rows go; none where the strategy is not for this action.
+    #[must_use]
+    pub const fn staging(&self, action: Action) -> Option<Staging> {
+        match action {
+            Action::FirstLoad => self.first_load,
+            // The table that it takes the place of has its name until then.
+            Action::Exchange if self.first_load.is_some() => Some(Staging::Shadow),
+            Action::Exchange => None,
+            Action::Refresh => self.refresh,
+        }
+    }
+}
 
 /// How the key of a table can be cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +138,15 @@ pub const fn is_integer(ty: ColumnType) -> bool {
     matches!(ty, ColumnType::Int16 | ColumnType::Int32 | ColumnType::Int64 | ColumnType::UInt64 | ColumnType::Year)
 }
 
-/// Whether the strategy reads a table in several chunks.
+/// How large the chunks of a table of so many bytes shall be: one beyond the bounds of `standard` gets several, unless its own
+/// configuration sizes its chunks.
 #[must_use]
-pub const fn is_split(strategy: Strategy) -> bool {
-    matches!(strategy, Strategy::Chunked | Strategy::CopyCsv | Strategy::Parallel)
+pub fn goal(goal: ChunkGoal, bytes: u64, workers: u64, is_sized: bool) -> ChunkGoal {
+    if is_sized {
+        return goal;
+    }
+    let fits = bytes <= STANDARD_BYTES_MAX && goal.rows < PARALLEL_ROWS_MIN;
+    if fits { goal.even_for(workers) } else { goal.at_least(2).even_for(workers) }
 }
 
 /// What the decision is made from.
@@ -60,47 +162,35 @@ pub struct Facts {
     pub configured: Option<Strategy>,
 }
 
-/// The strategy and the reason for it. `Standard` and `Streaming` read the table as one chunk.
+/// The strategy and the reason for it.
 #[must_use]
 pub fn choose(facts: Facts) -> (Strategy, String) {
     let Facts { action, splitter, chunks_wanted, configured } = facts;
-    let wants_one = matches!(configured, Some(Strategy::Standard | Strategy::Streaming));
     if chunks_wanted <= 1 && configured.is_none() {
         return (Strategy::Standard, "fits one chunk".into());
     }
-    if splitter == Splitter::None && !wants_one {
+    if splitter == Splitter::None && configured.is_none_or(|strategy| traits(strategy).is_split()) {
         return (Strategy::Streaming, "no key to split by: one stream".into());
     }
-    match (configured, action) {
-        (Some(strategy), _) => (strategy, "configured".into()),
-        (None, Action::FirstLoad) => (Strategy::CopyCsv, format!("first load, about {chunks_wanted} chunks in parallel")),
-        (None, Action::Exchange) => (Strategy::CopyCsv, format!("a new table, about {chunks_wanted} chunks in parallel")),
-        (None, Action::Refresh) => (Strategy::Parallel, format!("about {chunks_wanted} chunks in parallel, merged by content")),
+    let by_all = |action| match action {
+        Action::FirstLoad => (Strategy::CopyCsv, "first load, nothing to merge with"),
+        Action::Exchange => (Strategy::CopyCsv, "a new table, nothing to merge with"),
+        Action::Refresh => (Strategy::Parallel, "merged by content, because the table exists"),
+    };
+    match configured {
+        None => {
+            let (strategy, why) = by_all(action);
+            (strategy, format!("about {chunks_wanted} chunks in parallel; {why}"))
+        }
+        Some(strategy) if traits(strategy).staging(action).is_some() => (strategy, "configured".into()),
+        // The two that all workers share differ in what becomes of their chunks, and that follows from what is there.
+        Some(configured) => {
+            let (strategy, why) = by_all(action);
+            (strategy, format!("{configured} is configured; {why}"))
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn facts() -> Facts {
-        Facts { action: Action::FirstLoad, splitter: Splitter::Integer, chunks_wanted: 9, configured: None }
-    }
-
-    #[test]
-    fn size_and_key_decide() {
-        assert_eq!(choose(facts()).0, Strategy::CopyCsv);
-        assert_eq!(choose(Facts { action: Action::Refresh, ..facts() }).0, Strategy::Parallel);
-        assert_eq!(choose(Facts { action: Action::Exchange, ..facts() }).0, Strategy::CopyCsv);
-        assert_eq!(choose(Facts { chunks_wanted: 1, ..facts() }).0, Strategy::Standard);
-        assert_eq!(choose(Facts { splitter: Splitter::None, ..facts() }).0, Strategy::Streaming);
-    }
-
-    #[test]
-    fn the_configuration_wins_unless_it_is_impossible() {
-        assert_eq!(choose(Facts { configured: Some(Strategy::Standard), ..facts() }).0, Strategy::Standard);
-        assert_eq!(choose(Facts { configured: Some(Strategy::Chunked), ..facts() }).0, Strategy::Chunked);
-        let impossible = Facts { configured: Some(Strategy::Parallel), splitter: Splitter::None, ..facts() };
-        assert_eq!(choose(impossible).0, Strategy::Streaming);
-    }
-}
+#[path = "strategy_tests.rs"]
+mod tests;

@@ -7,6 +7,7 @@
 
 use crate::name::quote_mysql;
 use crate::value::ColumnType;
+use chrono::Datelike;
 use serde::{Deserialize, Serialize};
 
 /// One second.
@@ -310,6 +311,14 @@ fn digits(declared: &str) -> u32 {
 fn moment(micros: i64) -> chrono::NaiveDateTime {
     let first = chrono::DateTime::UNIX_EPOCH.naive_utc();
     chrono::DateTime::from_timestamp_micros(micros).map_or(first, |at| at.naive_utc()).max(first)
+}
+
+/// Year, month and day of a time.
+#[must_use]
+pub fn day_of(micros: i64) -> (u16, u8, u8) {
+    let day = moment(micros).date();
+    let small = |number: u32| u8::try_from(number).unwrap_or(u8::MAX);
+    (u16::try_from(day.year()).unwrap_or(u16::MAX), small(day.month()), small(day.day()))
 }
 
 /// The value as people read it, for the status tables.

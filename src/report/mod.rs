@@ -14,6 +14,7 @@ pub mod tracking; // what the status tables got
 pub mod verify; // whether both sides hold the same rows
 
 use crate::error::Error;
+use crate::pipeline::oddities::Odd;
 use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
 
@@ -150,6 +151,8 @@ pub struct TableReport {
     pub healed: Option<Healed>,
     /// What policies did to values.
     pub values: Vec<ValueCount>,
+    /// Values of incremental columns that cannot be the time of a change, among the rows that were read.
+    pub incremental_values: Vec<IncrementalValues>,
     /// Names that PostgreSQL cannot keep.
     pub renamed: Vec<Renamed>,
     /// What changed about the target's columns, or was to change.
@@ -197,6 +200,25 @@ pub struct ValueCount {
     pub done: &'static str,
     /// How often.
     pub count: u64,
+}
+
+/// What was seen in an incremental column. Such values move no watermark, and their rows are copied as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IncrementalValues {
+    /// Source column.
+    pub column: String,
+    /// NULL.
+    pub nulls: u64,
+    /// Zero dates and years before 1970.
+    pub before_1970: u64,
+    /// More than a day ahead of the source's clock: read again by every run.
+    pub future: u64,
+}
+
+impl From<&(String, Odd)> for IncrementalValues {
+    fn from((column, odd): &(String, Odd)) -> Self {
+        Self { column: column.clone(), nulls: odd.nulls, before_1970: odd.before_1970, future: odd.future }
+    }
 }
 
 /// A name that is not the source's own.

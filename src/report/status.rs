@@ -18,8 +18,46 @@ pub struct StatusReport {
     pub schema: String,
     /// The last run; none when nothing was ever synced into this schema.
     pub run: Option<LastRun>,
-    /// Every table that was ever planned.
+    /// Every table that was ever planned, or the one that was asked for.
     pub tables: Vec<TableStatus>,
+    /// The last attempts of the table that was asked for, the latest first; none when no table was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<Vec<PastAttempt>>,
+}
+
+/// An attempt to load a table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PastAttempt {
+    /// RFC 3339, UTC.
+    pub ended_at: String,
+    /// The run.
+    pub run_id: String,
+    /// `loaded`, `failed` or `refused`.
+    pub outcome: String,
+    /// Kind of the error.
+    pub error_kind: Option<String>,
+    /// Strategy word.
+    pub strategy: Option<String>,
+    /// Rows of the target after a success.
+    pub rows: Option<i64>,
+    /// Rows that were read.
+    pub rows_read: i64,
+    /// Rows that were inserted.
+    pub inserted: i64,
+    /// Rows that were updated.
+    pub updated: i64,
+    /// Rows that were deleted.
+    pub deleted: i64,
+    /// From the first job to the end.
+    pub seconds: f64,
+    /// By what it was mended, when the counts of both sides had differed.
+    pub healed_via: Option<String>,
+    /// The watermark before.
+    pub watermark_before: Option<String>,
+    /// The watermark after a success.
+    pub watermark_after: Option<String>,
+    /// Why the watermark before was not read from.
+    pub voided: Option<String>,
 }
 
 /// The last run.
@@ -87,7 +125,11 @@ pub fn text(report: &StatusReport) -> String {
         lines.push(table(&report.tables));
     }
     let failed = report.tables.iter().filter(|t| t.status == "failed").count();
-    lines.push(format!("{} tables, {failed} failed", report.tables.len()));
+    match &report.attempts {
+        None => lines.push(format!("{} tables, {failed} failed", report.tables.len())),
+        Some(attempts) if attempts.is_empty() => lines.push("no attempt of this table is known".into()),
+        Some(attempts) => lines.push(history(attempts)),
+    }
     lines.join("\n") + "\n"
 }
 
@@ -97,6 +139,38 @@ fn host(name: &str) -> &str {
 
 fn count(rows: Option<i64>) -> String {
     rows.and_then(|rows| u64::try_from(rows).ok()).map_or_else(String::new, number)
+}
+
+fn history(attempts: &[PastAttempt]) -> String {
+    let mut out = Table::new();
+    out.load_style(presets::NOTHING);
+    out.set_header(["ended", "outcome", "rows", "read", "inserted", "updated", "deleted", "seconds", "watermark", "remarks"]);
+    for a in attempts {
+        let counts = [a.rows_read, a.inserted, a.updated, a.deleted].map(|rows| count(Some(rows)));
+        let [read, inserted, updated, deleted] = counts;
+        let mut remarks: Vec<String> = Vec::new();
+        remarks.extend(a.error_kind.iter().map(|kind| format!("error: {kind}")));
+        remarks.extend(a.healed_via.iter().map(|via| format!("mended via {via}")));
+        remarks.extend(a.voided.iter().map(|why| format!("all rows: {why}")));
+        out.add_row([
+            a.ended_at.clone(),
+            a.outcome.clone(),
+            count(a.rows),
+            read,
+            inserted,
+            updated,
+            deleted,
+            format!("{:.2}", a.seconds),
+            a.watermark_after.clone().unwrap_or_default(),
+            remarks.join("; "),
+        ]);
+    }
+    for column in 2..8 {
+        if let Some(column) = out.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    out.to_string()
 }
 
 fn table(tables: &[TableStatus]) -> String {

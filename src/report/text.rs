@@ -1,7 +1,7 @@
 //! The summary of a run as text: a table of what is worth a line, and the totals.
 
 use super::columns::renamed_line;
-use super::{DefinitionReport, RunReport, TableReport, ValueCount};
+use super::{DefinitionReport, IncrementalValues, RunReport, TableReport, ValueCount};
 use crate::value::Fault;
 use comfy_table::{CellAlignment, Table, presets};
 use std::fmt::Write;
@@ -46,6 +46,7 @@ pub fn summary(report: &RunReport) -> String {
             table.drift.iter().for_each(|line| push(&mut out, &format!("{}: {line}", table.table)));
         }
         table.renamed.iter().for_each(|name| push(&mut out, &renamed_line(&table.table, name)));
+        table.incremental_values.iter().for_each(|odd| push(&mut out, &odd_line(&table.table, odd)));
         if let Some(healed) = &table.healed {
             let (source, target, rows) = (number(healed.source), number(healed.target), number(healed.rows));
             let line = format!(
@@ -90,6 +91,14 @@ fn value_line(table: &str, value: &ValueCount) -> String {
     let what = Fault::ALL.iter().find(|fault| fault.word() == value.fault).map_or(value.fault, |fault| fault.plural());
     let done = if value.done == "strip" { "were stripped" } else { "became NULL" };
     format!("{table}.{}: {} {what} {done}", value.column, number(value.count))
+}
+
+/// What was seen of an incremental column.
+fn odd_line(table: &str, odd: &IncrementalValues) -> String {
+    let parts = [(odd.future, "in the future"), (odd.before_1970, "before 1970"), (odd.nulls, "NULL")];
+    let seen: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{} {what}", number(*count))).collect();
+    format!("{table}.{}: of the times read, {}; the watermark does not follow them", odd.column, seen.join(", "))
 }
 
 fn push(out: &mut String, line: &str) {

@@ -47,7 +47,8 @@ impl CopyStatus {
             Event::Started { table } => (table, "running", 0, None),
             Event::Failed { table } => (table, "failed", 0, None),
             Event::Gone { table } => (table, "missing", 0, None),
-            Event::Unmoved { .. } => return Ok(()),
+            // The history is the warehouse's.
+            Event::Unmoved { .. } | Event::Attempt(_) => return Ok(()),
             Event::Loaded { table, rows, watermark } => (table, "success", i64::try_from(rows).unwrap_or(i64::MAX), watermark),
         };
         let (column, mark) = watermark.unzip();

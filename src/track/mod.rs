@@ -3,6 +3,7 @@
 //! `etl_table_state` decides what is done and is written in the transaction of the data. Everything that people read
 //! is written by one thread from events, and nothing there ever fails a run.
 
+pub mod attempts; // how each attempt to load a table went, for people and the alarm
 pub mod copies; // status table of a replica, for people
 pub mod lock; // one run per target
 pub mod quarantine; // rows that were refused

@@ -27,7 +27,7 @@ const STATUS_COLUMNS: i64 = 20;
 pub fn ensure(conn: &mut PostgresConn, target_schema: &str) -> Result<()> {
     let sql = include_str!("schema_found.sql");
     let found: i64 = conn.rows(sql, &[], "looking for the tracking tables")?.first().map_or(0, |row| row.get(0));
-    if found < 7 {
+    if found < 8 {
         conn.batch(include_str!("schema.sql"), "creating the tracking tables")?;
     }
     // CREATE SCHEMA IF NOT EXISTS needs the privilege even when there is nothing to do.

@@ -87,6 +87,29 @@ CREATE TABLE IF NOT EXISTS etl_sync.configured_table (
 );
 COMMENT ON TABLE etl_sync.configured_table IS 'etl-sync: tables that the configuration selects, as of the last run';
 
+CREATE TABLE IF NOT EXISTS etl_sync.table_attempt (
+    id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    job              text NOT NULL,
+    table_name       text NOT NULL,
+    run_id           text NOT NULL,
+    ended_at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+    outcome          text NOT NULL,
+    error_kind       text,
+    strategy         text,
+    rows             bigint,
+    rows_read        bigint NOT NULL,
+    inserted         bigint NOT NULL,
+    updated          bigint NOT NULL,
+    deleted          bigint NOT NULL,
+    seconds          float8 NOT NULL,
+    healed_via       text,
+    watermark_before text,
+    watermark_after  text,
+    voided           text
+);
+CREATE INDEX IF NOT EXISTS table_attempt_table ON etl_sync.table_attempt (job, table_name, id);
+COMMENT ON TABLE etl_sync.table_attempt IS 'etl-sync: history of attempts, the last ones of each table; for people, decides nothing';
+
 CREATE TABLE IF NOT EXISTS etl_quarantine.rejected_row (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     job         text NOT NULL,

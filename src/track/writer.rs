@@ -2,6 +2,7 @@
 //! writes them. Telemetry never fails or blocks a sync; what was lost is counted.
 
 use super::RunIdentity;
+use super::attempts::{self, Attempt};
 use super::lock::application_name;
 use super::{records, schema};
 use crate::config::Endpoint;
@@ -25,7 +26,7 @@ const BATCH_EVENTS: usize = 512;
 pub type Watermark = (String, String);
 
 /// Something that happened to a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// Its copy began.
     Started {
@@ -56,6 +57,8 @@ pub enum Event {
         /// Source table name.
         table: String,
     },
+    /// How an attempt went, for the history. Comes with `Loaded` or `Failed`.
+    Attempt(Box<Attempt>),
 }
 
 /// What the writer did, for the report.
@@ -94,6 +97,9 @@ impl Tracker {
 pub trait Board {
     /// Writes a batch; false when its events are lost.
     fn write(&mut self, events: Vec<Event>) -> bool;
+
+    /// Shortens what has grown too long; at the end.
+    fn prune(&mut self) {}
 }
 
 /// The writer's thread; it ends when the last [`Tracker`] is dropped.
@@ -141,12 +147,14 @@ fn drain(receiver: &Receiver<Event>, board: &mut dyn Board) -> Totals {
         let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
         if board.write(events) { totals.written += count } else { totals.lost += count }
     }
+    board.prune();
     totals
 }
 
 /// The connection and the table's name; without a connection every event is lost.
 struct StatusTable {
     conn: Option<PostgresConn>,
+    run: RunIdentity,
     name: String,
 }
 
@@ -160,7 +168,7 @@ impl StatusTable {
             Ok(conn)
         });
         let conn = opened.map_err(|error| log::warn!("{error}; the run goes on without status rows")).ok();
-        Self { conn, name }
+        Self { conn, run: run.clone(), name }
     }
 }
 
@@ -168,7 +176,8 @@ impl Board for StatusTable {
     fn write(&mut self, events: Vec<Event>) -> bool {
         let Some(conn) = &mut self.conn else { return false };
         // The last event of a table wins, so one statement per batch is enough.
-        let mut last: BTreeMap<String, (&str, Option<i64>, Option<Watermark>)> = BTreeMap::new();
+        let mut last: BTreeMap<String, Record> = BTreeMap::new();
+        let mut history: Vec<Attempt> = Vec::new();
         for event in events {
             let (table, record) = match event {
                 Event::Started { table } => (table, ("running", None, None)),
@@ -178,19 +187,19 @@ impl Board for StatusTable {
                 Event::Loaded { table, rows, watermark } => {
                     (table, ("success", Some(i64::try_from(rows).unwrap_or(i64::MAX)), watermark))
                 }
+                Event::Attempt(attempt) => {
+                    history.push(*attempt);
+                    continue;
+                }
             };
             last.insert(table, record);
         }
-        let tables: Vec<&String> = last.keys().collect();
-        let status: Vec<&str> = last.values().map(|v| v.0).collect();
-        let rows: Vec<Option<i64>> = last.values().map(|v| v.1).collect();
-        // PostgreSQL text holds no NUL; the record is for people, the state row keeps the value as it is.
-        let shown = |text: &String| text.replace('\0', "");
-        let columns: Vec<Option<String>> = last.values().map(|v| v.2.as_ref().map(|(column, _)| shown(column))).collect();
-        let marks: Vec<Option<String>> = last.values().map(|v| v.2.as_ref().map(|(_, mark)| shown(mark))).collect();
-        let sql = include_str!("status_upsert.sql").replace("{status}", &self.name);
-        match conn.execute(&sql, &[&tables, &status, &rows, &columns, &marks], "writing status rows") {
-            Ok(_) => true,
+        let mut written = write_records(conn, &self.name, &last);
+        if !history.is_empty() {
+            written = written.and_then(|()| attempts::append(conn, &self.run, &history));
+        }
+        match written {
+            Ok(()) => true,
             Err(error) => {
                 log::warn!("{error}; the run goes on without status rows");
                 self.conn = None;
@@ -198,6 +207,31 @@ impl Board for StatusTable {
             }
         }
     }
+
+    fn prune(&mut self) {
+        if let Some(Err(error)) = self.conn.as_mut().map(|conn| attempts::prune(conn, &self.run.job)) {
+            log::warn!("{error}; the next run shortens it");
+        }
+    }
+}
+
+/// Status word, rows, watermark.
+type Record = (&'static str, Option<i64>, Option<Watermark>);
+
+fn write_records(conn: &mut PostgresConn, name: &str, last: &BTreeMap<String, Record>) -> Result<()> {
+    if last.is_empty() {
+        return Ok(());
+    }
+    let tables: Vec<&String> = last.keys().collect();
+    let status: Vec<&str> = last.values().map(|v| v.0).collect();
+    let rows: Vec<Option<i64>> = last.values().map(|v| v.1).collect();
+    // PostgreSQL text holds no NUL; the record is for people, the state row keeps the value as it is.
+    let shown = |text: &String| text.replace('\0', "");
+    let columns: Vec<Option<String>> = last.values().map(|v| v.2.as_ref().map(|(column, _)| shown(column))).collect();
+    let marks: Vec<Option<String>> = last.values().map(|v| v.2.as_ref().map(|(_, mark)| shown(mark))).collect();
+    let sql = include_str!("status_upsert.sql").replace("{status}", name);
+    conn.execute(&sql, &[&tables, &status, &rows, &columns, &marks], "writing status rows")?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -219,7 +253,9 @@ mod tests {
         let (tracker, receiver) = Tracker::channel();
         tracker.send(Event::Failed { table: "t".into() });
         drop(tracker);
-        let totals = drain(&receiver, &mut StatusTable { conn: None, name: String::new() });
+        let run = RunIdentity { job: String::new(), epoch: 0, run_id: String::new(), sync_id: String::new() };
+        let mut nowhere = StatusTable { conn: None, run, name: String::new() };
+        let totals = drain(&receiver, &mut nowhere);
         assert_eq!(totals, Totals { written: 0, lost: 1 });
     }
 }

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout)]
 
+mod attempts; // the history of attempts, and the alarm that is made of it
 mod bad_input; // what people and servers do wrong, one test each
 mod cases; // every folder of tests/cases
 mod catalog; // the catalog reader against real servers
@@ -38,6 +39,8 @@ mod servers; // both sides of a test of one module
 mod source_text; // Rust source with comments or strings blanked out, for tidy
 mod stale; // rows that vanished below the watermark, by every strategy
 mod stranger; // a listener in a server's place, for tls
+mod strategies; // the marks of each strategy
+mod tables_file; // a tables.yml of the original form
 mod tidy; // the rules of the source tree
 mod tls; // certificates, plain servers, and every kind of password
 mod tracking; // records of the status tables, and that they decide nothing

@@ -50,6 +50,12 @@ impl Running {
         hosts::kill(self.child.id(), name);
     }
 
+    /// The most memory that it has had until now, KiB; none when it has ended.
+    pub fn peak_kib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok())
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("the process can be asked").is_some()

@@ -263,7 +263,7 @@ impl Sandbox {
         );
         look(
             "staging table",
-            "SELECT relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'etl_sync' AND relkind = 'r' AND relname NOT IN ('job', 'etl_table_state', 'chunk_ledger', 'name_map', 'configured_table')",
+            "SELECT relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'etl_sync' AND relkind = 'r' AND relname NOT IN ('job', 'etl_table_state', 'chunk_ledger', 'name_map', 'configured_table', 'table_attempt')",
         );
         look("ledger row of", "SELECT table_name || '/' || chunk FROM etl_sync.chunk_ledger");
         look("temporary table", "SELECT relname::text FROM pg_class WHERE relpersistence = 't' AND relkind = 'r'");

@@ -70,13 +70,13 @@ fn the_original_fields_are_typed() {
 
 #[test]
 fn unused_fields_are_named_in_one_line_each() {
-    let text = "tables:\n  a: {batch_size: 5, sync_profile: append_only, table_name: a}\n  b: {batch_size: 6, schema_hash: -1, key: [x]}\n";
+    let text = "tables:\n  a: {batch_size: 5, sync_profile: append_only, table_name: a, primary_incremental_column: x, replicator_watermark_column: x}\n  b: {batch_size: 6, schema_hash: -1, key: [x], primary_incremental_column: none, replicator_watermark_column: y}\n  c: {replicator_watermark_column: none}\n";
     let config = Place::new().file("config/tables.yml", text).good();
     assert_eq!(
         config.warnings,
         [
+            "config/tables.yml: replicator_watermark_column is ignored where it is not the primary_incremental_column, because both hops read by one watermark: b",
             "config/tables.yml: ignored, the live catalog decides: schema_hash, batch_size",
-            "config/tables.yml: read and checked, but not used yet: sync_profile",
         ]
     );
 }
@@ -109,7 +109,6 @@ tables:
         "config/tables.yml:2: table `visitt` does not exist; nearest: `visit`",
         "config/tables.yml:5: column `patnum2` does not exist in `patient`; nearest: `PatNum`",
         "config/tables.yml:6: column `ssn` does not exist in `patient`; nearest: `SSN`",
-        "config/tables.yml:7: column `gone` does not exist in `patient`",
         "config/tables.yml:8: table `Patient` does not exist; nearest: `patient`",
         "config/tables.yml:12: column `nowhere` does not exist in `*`",
         "config/tables.yml:13: table `other` does not exist",

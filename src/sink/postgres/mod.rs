@@ -21,6 +21,7 @@ use crate::conn::watchdog::Watchdog;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::name::quote_postgres;
 use crate::plan::Action;
+use crate::plan::strategy::Staging;
 use crate::track::lock::application_name;
 use crate::track::quarantine::{self, Reject};
 use crate::track::{RunIdentity, state};
@@ -122,15 +123,16 @@ fn doing(load: &Load<'_>, what: &str) -> String {
 }
 
 /// The shadow of a first load is what readers will see; staging of a refresh needs no constraint and no WAL.
-fn create_staging(load: &Load<'_>, temporary: bool) -> String {
+fn create_staging(load: &Load<'_>) -> String {
     let nullable = load.nullable();
     let all: BTreeSet<usize>;
-    let options = match load.plan.action {
-        Action::FirstLoad | Action::Exchange => {
+    let options = match load.plan.staging() {
+        Staging::Table | Staging::Shadow => {
             CreateOptions { logged: true, temporary: false, nullable: &nullable, loaded_at: load.plan.loaded_at.is_kept() }
         }
-        Action::Refresh => {
+        staging => {
             all = (0..load.plan.source.columns.len()).collect();
+            let temporary = staging == Staging::Temporary;
             CreateOptions { logged: false, temporary, nullable: &all, loaded_at: false }
         }
     };
@@ -140,7 +142,7 @@ fn create_staging(load: &Load<'_>, temporary: bool) -> String {
 
 impl Sink for PostgresSink {
     fn prepare(&mut self, load: &Load<'_>) -> Result<()> {
-        let sql = format!("{}; {}", drop_staging(load), create_staging(load, false));
+        let sql = format!("{}; {}", drop_staging(load), create_staging(load));
         self.in_transaction(load, &sql, &doing(load, "preparing"))
     }
 
@@ -179,11 +181,11 @@ impl Sink for PostgresSink {
 
     fn whole(&mut self, load: &Load<'_>, source_count: Option<u64>, rows: &mut dyn Rows) -> Result<Outcome> {
         let doing = doing(load, "copying");
-        let staging = match load.plan.action {
-            Action::FirstLoad | Action::Exchange => load.staging.postgres(),
-            Action::Refresh => format!("pg_temp.{}", quote_postgres(&load.staging.table)),
+        let staging = match load.plan.staging() {
+            Staging::Temporary => format!("pg_temp.{}", quote_postgres(&load.staging.table)),
+            _ => load.staging.postgres(),
         };
-        let create = create_staging(load, true);
+        let create = create_staging(load);
         self.with(|conn| {
             if let Some(Copied { rows, rejected }) = begin(conn, load.run, &state::finished(load.run, load.plan.name()), &doing)?
             {
@@ -207,7 +209,7 @@ impl Sink for PostgresSink {
     fn increments(&mut self, load: &Load<'_>, part: &Part, rows: &mut dyn Rows) -> Result<Merge> {
         let doing = doing(load, "merging increments of");
         let staging = format!("pg_temp.{}", quote_postgres(&load.staging.table));
-        let create = create_staging(load, true);
+        let create = create_staging(load);
         self.with(|conn| {
             if let Some(Copied { rows, rejected }) = begin(conn, load.run, &state::finished(load.run, load.plan.name()), &doing)?
             {
