@@ -184,12 +184,13 @@ fn the_log_shows_what_files_hide() {
     quiet(&sandbox);
     assert_eq!(night(&sandbox).status("cached"), "unmoved");
     // Aria keeps a changed page for up to half a minute: the file's time stands still.
+    std::thread::sleep(Duration::from_millis(1100));
     let written = "SELECT CONCAT(update_time) FROM information_schema.tables WHERE table_name = 'cached'";
     let mut source = sandbox.source();
     let before: Option<String> = source.query_first(written).unwrap();
     source.query_drop("UPDATE cached SET v = 7 WHERE id = 1").unwrap();
-    let told = night(&sandbox);
     assert_eq!(source.query_first::<String, _>(written).unwrap(), before, "the trap this is about");
+    let told = night(&sandbox);
     assert_eq!(told.table("cached")["updated"], 1, "{told}");
     quiet(&sandbox);
 
