@@ -111,6 +111,15 @@ fn one_row_of_a_file_is_enough() {
     sandbox.source_sql(&["UPDATE definition SET v = 'y' WHERE id = 7"]);
     let told = night(&sandbox);
     assert_eq!((told.status("visit"), told.table("definition")["updated"].clone()), ("unmoved".into(), 1.into()), "{told}");
+    std::thread::sleep(SETTLED);
+    sandbox.sync(&[]);
+    quiet(&sandbox);
+    // The same when it was long enough ago.
+    sandbox.source_sql(&["UPDATE definition SET v = 'w' WHERE id = 7"]);
+    std::thread::sleep(SETTLED);
+    assert_eq!(night(&sandbox).table("definition")["updated"], 1);
+    sandbox.source_sql(&["UPDATE definition SET v = 'y' WHERE id = 7"]);
+    night(&sandbox);
     // The second write within a second of the first, which the time does not show.
     sandbox.source_sql(&["UPDATE definition SET v = 'z' WHERE id = 7"]);
     read(&sandbox, "definition", "it was written to a moment ago");
