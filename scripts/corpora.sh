@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 OPTIONS=(--formats csv,binary --pgloader)
-UPDATES='' SLICES=12 MODES=whole,discovered,clock
+UPDATES='' SLICES=12 MODES=whole,discovered,clock,replica
 STARTED=0
 CHILD=''
 
@@ -21,9 +21,9 @@ scripts/corpora.sh --updates CORPUS/STREAM [--slices N] [--modes M[,M]]
   --report FILE          also write the result as a markdown table
   --updates CORPUS/STREAM  instead of all that: sync one corpus, apply updates/STREAM.sql.zst of it in slices with a run after
                          each, half of every slice while the run reads, and judge after the last; all tables read whole,
-                         by the columns that discover proposes, and by a clock in every table
+                         by the columns that discover proposes, by a clock in every table, and so through a replica
   --slices N             slices of --updates (12)
-  --modes M[,M]          which of the three: whole, discovered, clock
+  --modes M[,M]          which of the four: whole, discovered, clock, replica
 
 Prints one line per schema and format, then totals. Exit 0 when every table and row arrived, but for what a policy
 took out and both etl-sync and the judge counted alike; 1 when not; 2 when it could not be checked.

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Follows a corpus's own stream of updates, slice by slice with a run after each. Started by scripts/corpora.sh --updates.
 
-Half of every slice is written while a run reads. Three times over, each from the beginning: every table read whole; by the
-columns that `discover` proposes; and with a clock that the source's server writes into every table.
+Half of every slice is written while a run reads. Four times over, each from the beginning: every table read whole; by the
+columns that `discover` proposes; with a clock that the source's server writes into every table; and so through a replica.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import tools
 from corpora import Corpora, clean, listed
 from servers import WAREHOUSES, Refused, Source, Warehouse, quoted, with_database
 
-MODES = ("whole", "discovered", "clock")
+MODES = ("whole", "discovered", "clock", "replica")
 HEAD = ("mode", "run", "updates", "meanwhile", "s", "read", "inserted", "updated", "deleted", "healed", "exit")
 SIZES = (11, 6, 8, 10, 7, 8, 9, 8, 8, 7, 5)
 BEGIN = "SET SESSION sql_mode = '', SESSION foreign_key_checks = 0"
@@ -83,6 +83,8 @@ def etl_sync(setting, schema, words, name):
             "ETL_SYNC_WAREHOUSE_URL": with_database("ETL_SYNC_WAREHOUSE_URL", WAREHOUSES[0]),
             "ETL_SYNC_WAREHOUSE_SCHEMA": tools.SCHEMA, "ETL_SYNC_STATE_DIR": str(tools.FOLDER / "state"),
             "ETL_SYNC_CONFIG_DIR": str(tools.FOLDER / "config")}
+    if setting.replica:
+        more["ETL_SYNC_REPLICA_URL"] = with_database("ETL_SYNC_ADMIN_SOURCE_URL", setting.replica)
     done = tools.finish([setting.binary, *words, "--json", "--color", "never"], more, name)
     try:
         return done, json.loads(done.text)
@@ -96,7 +98,7 @@ def configure(setting, source, schema, mode):
     config.mkdir(exist_ok=True)
     rules = config / "tables.yml"
     rules.unlink(missing_ok=True)
-    if mode == "clock":
+    if mode in ("clock", "replica"):
         tables = sorted(source.rows(schema))
         source.ask("SET SESSION sql_mode = ''")  # defaults such as a zero date are in the tables already
         for table in tables:
@@ -133,6 +135,9 @@ def night(setting, schema, told, name):
 def follow(setting, source, schema, updates, mode, slices):
     """All slices, each with a run; what is wrong at the end."""
     configure(setting, source, schema, mode)
+    setting.replica = f"{schema}_replica" if mode == "replica" else None
+    if setting.replica:
+        source.ask(f"CREATE OR REPLACE DATABASE {quoted(setting.replica, '`')}")
     setting.warehouse.fresh(WAREHOUSES[0])
     good, document = night(setting, schema, [mode, "first", 0, 0], f"{mode}-first")
     problems = [] if good else ["the first run failed"]
@@ -147,18 +152,22 @@ def follow(setting, source, schema, updates, mode, slices):
         problems += [] if good else [f"run {number + 1} failed"]
     good, document = night(setting, schema, [mode, "last", 0, 0], f"{mode}-last")
     problems += [] if good else ["the last run failed"]
-    increments = sum("increments by" in table["reason"] for table in document.get("tables", []))
+    first = document.get("replicate", document)  # of two hops, the one that reads the source
+    increments = sum("increments by" in table["reason"] for table in first.get("tables", []))
     rows = source.rows(schema)
     verdict = tools.judge(schema, WAREHOUSES[0], rows, f"{mode}-judge", tools.moved(document.get("tables", [])))
     print(f"{mode}: {len(rows)} tables, {increments} of them by increments, {sum(rows.values())} rows; judge: {verdict.equal} equal, "
           f"{verdict.differ} differ, {verdict.missing} missing, {verdict.rows_differ} rows differ", flush=True)
     setting.warehouse.drop(WAREHOUSES[0])
+    if setting.replica:
+        source.ask(f"DROP DATABASE {quoted(setting.replica, '`')}")
     return problems + verdict.problems + ([] if verdict.equal == len(rows) else ["not equal at the end"])
 
 
 def run(options, source, warehouse):
     """Exit status."""
     setting = tools.Setting(options, source, warehouse)
+    setting.replica = None
     tools.check_judge()
     updates = statements(options.corpora / options.name / "updates" / f"{options.stream}.sql.zst")
     show(HEAD)

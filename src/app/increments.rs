@@ -73,11 +73,15 @@ impl<'a> Stored<'a> {
         Self { watermark: state.watermark.as_deref(), source_identity: &state.source_identity, unfit }
     }
 
-    /// Of a table of the replica whose incarnation is the one that is there.
+    /// Of a table of the replica whose incarnation is the one that is there; somebody may have altered it all the same.
     #[must_use]
-    pub fn in_replica(plan: &TablePlan, state: &'a CopyState) -> Self {
+    pub fn in_replica(plan: &TablePlan, state: &'a CopyState, altered: bool) -> Self {
         let changed = state.fingerprint != plan.replica_fingerprint();
-        let unfit = changed.then_some("columns, types, key or filter changed");
+        let unfit = match (changed, altered) {
+            (true, _) => Some("columns, types, key or filter changed"),
+            (false, true) => Some("the replica's table was altered"),
+            (false, false) => None,
+        };
         Self { watermark: state.watermark.as_deref(), source_identity: &state.source_identity, unfit }
     }
 }

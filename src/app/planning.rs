@@ -356,17 +356,25 @@ fn one(
     {
         return Ok(Decided::LeaveOut(Box::new(plan), rows));
     }
-    let is_part = plan.increments.as_ref().is_some_and(|increments| increments.since.is_some());
-    if is_part {
+    cut(conn, &mut plan, goal)?;
+    Ok(Decided::Copy(Box::new(plan), unusable))
+}
+
+/// Cuts a table into the chunks of its strategy; increments are one.
+///
+/// # Errors
+/// The classified error of the source.
+pub(super) fn cut(conn: &mut MysqlConn, plan: &mut TablePlan, goal: ChunkGoal) -> Result<()> {
+    if plan.increments.as_ref().is_some_and(|increments| increments.since.is_some()) {
         plan.strategy = Strategy::Standard;
-    } else if strategy::traits(strategy).is_split() {
-        plan.chunks = boundaries::ranges(conn, &plan, goal)?;
+    } else if strategy::traits(plan.strategy).is_split() {
+        plan.chunks = boundaries::ranges(conn, plan, goal)?;
         if plan.chunks.len() == 1 {
             let reason = format!("{}; its keys make one chunk", plan.reason);
             plan.make_single(Strategy::Standard, reason);
         }
     }
-    Ok(Decided::Copy(Box::new(plan), unusable))
+    Ok(())
 }
 
 /// Name on the target, columns and key as the configuration wants them.

@@ -10,7 +10,7 @@ use crate::catalog::drift::Drift;
 use crate::catalog::loaded_at::LoadedAt;
 use crate::catalog::replica as tables;
 use crate::catalog::{self, SourceCatalog, SourceTable};
-use crate::config::{Category, Config, Endpoint, Priority, Strategy};
+use crate::config::{Category, Config, Endpoint, Priority};
 use crate::conn::mysql::MysqlConn;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::key::KeyRange;
@@ -21,7 +21,7 @@ use crate::plan::strategy::{self, Facts};
 use crate::plan::{Action, Plan, TablePlan};
 use crate::report::RunReport;
 use crate::sink::mysql::drop_leftovers;
-use crate::source::{boundaries, clock};
+use crate::source::clock;
 use crate::track::copies::CopyStatus;
 use crate::track::replica::{self, Claim, CopyState, ReplicaLock};
 use crate::track::writer::Writer;
@@ -74,7 +74,8 @@ impl Run<'_> {
         let ahead = now - clock::now(&mut replica)?;
         let (zone, _) = clock::zone(source, now)?;
         let resumes = lock.resumes().map(ToOwned::to_owned);
-        let there = There { copies: replica::of_all(&mut replica)?, foreign: foreign(&mut replica)?, resumes };
+        let copies = replica::of_all(&mut replica)?;
+        let there = There { copies, columns: columns(&mut replica)?, foreign: foreign(&mut replica)?, resumes };
         let configured = tracking::configured(config, &catalog, &self.options.tables);
         let since = Since { now, ahead, zone, source_identity, full: self.options.full };
         let wanted = (catalog, self.options.tables.as_slice(), self.options.category);
@@ -161,7 +162,7 @@ pub(super) fn preview(config: &Config, endpoint: &Endpoint, asked: &[String], fu
         Some(_) => replica::of_all(&mut replica)?,
         None => BTreeMap::new(),
     };
-    let there = There { copies, foreign: foreign(&mut replica)?, resumes: None };
+    let there = There { copies, columns: columns(&mut replica)?, foreign: foreign(&mut replica)?, resumes: None };
     let since = Since { now, ahead, zone, source_identity: &source_identity, full };
     plan_copies(config, &mut source, (catalog, asked, None), (&endpoint.database, &there), since)
 }
@@ -182,6 +183,8 @@ fn check_names(config: &Config, endpoint: &Endpoint, catalog: &SourceCatalog, as
 struct There {
     /// Tables of ours with their state.
     copies: BTreeMap<String, CopyState>,
+    /// Columns of its tables.
+    columns: BTreeMap<String, BTreeSet<String>>,
     /// Tables and views that somebody else made.
     foreign: BTreeSet<String>,
     /// The interrupted sync that this run goes on with.
@@ -197,6 +200,18 @@ fn writer(endpoint: &Endpoint) -> Result<MysqlConn> {
         _ => Err(Error::new(Kind::Config, format!("{endpoint}: its server changes the case of table names"))
             .hint("use a server with lower_case_table_names = 0 as the replica")),
     }
+}
+
+fn columns(conn: &mut MysqlConn) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let doing = "reading the columns of the replica";
+    let sql = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = DATABASE()";
+    let mut columns: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in conn.rows(sql, doing)? {
+        let (table, column): (String, String) =
+            mysql::from_row_opt(row).doing(Kind::Internal, || format!("{doing}: not a name"))?;
+        columns.entry(table).or_default().insert(column);
+    }
+    Ok(columns)
 }
 
 fn foreign(conn: &mut MysqlConn) -> Result<BTreeSet<String>> {
@@ -266,18 +281,15 @@ fn one(
     if let Some(copy) = done {
         return Ok(Decided::Keep(Box::new(plan), copy.rows));
     }
-    let stored = copy.map(|copy| Stored::in_replica(&plan, copy));
+    let own: BTreeSet<String> =
+        plan.source.columns.iter().map(|column| column.name.clone()).chain([tables::NUMBER.to_owned()]).collect();
+    let altered = there.columns.get(plan.name()) != Some(&own);
+    let stored = copy.map(|copy| Stored::in_replica(&plan, copy, altered));
     let unusable = increments::apply(conn, &mut plan, &rule, stored, since)?;
     if plan.increments.as_ref().is_some_and(|increments| increments.since.is_some()) {
         plan.action = Action::Refresh;
-        plan.strategy = Strategy::Standard;
-    } else if strategy::traits(strategy).is_split() {
-        plan.chunks = boundaries::ranges(conn, &plan, goal)?;
-        if plan.chunks.len() == 1 {
-            let reason = format!("{}; its keys make one chunk", plan.reason);
-            plan.make_single(Strategy::Standard, reason);
-        }
     }
+    planning::cut(conn, &mut plan, goal)?;
     Ok(Decided::Copy(Box::new(plan), unusable))
 }
 

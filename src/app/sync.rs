@@ -232,12 +232,6 @@ impl<'a> Run<'a> {
         let mended = attempts::healed_in_a_row(&mut warehouse, &run.job);
         drop(warehouse);
         let definitions = self.definitions(source, &plan, run, &targets)?;
-        report.warnings.extend(plan.unusable_columns().inspect(|text| log::warn!("{text}")));
-        report.warnings.extend(plan.without_loaded_at());
-        let lost = plan.no_longer_there();
-        lost.iter().for_each(|line| log::warn!("{line}"));
-        report.warnings.extend(lost);
-
         let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run, configured)?;
         self.announce(&plan, &tracker);
         let facts: BTreeMap<String, _> =
@@ -269,6 +263,11 @@ impl<'a> Run<'a> {
 
     /// What is known of tables before any is read.
     fn tell_planned(&self, report: &mut RunReport, plan: &Plan, last: Option<&Interrupted>) {
+        report.warnings.extend(plan.unusable_columns().inspect(|text| log::warn!("{text}")));
+        report.warnings.extend(plan.without_loaded_at());
+        let lost = plan.no_longer_there();
+        lost.iter().for_each(|line| log::warn!("{line}"));
+        report.warnings.extend(lost);
         if let Some(last) = last {
             log::info!("going on with the interrupted run {}: {} tables are done", last.run_id, plan.kept.len());
             report.resumes = Some(last.run_id.clone());

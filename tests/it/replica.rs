@@ -283,3 +283,56 @@ fn what_an_interrupted_first_hop_has_finished_stays_done() {
     assert_eq!(again("UPDATE etl_job SET outcome = NULL, started_at = '2020-01-01'", &[]), ["loaded", "loaded"]);
     assert_eq!(again("SELECT 1", &[]), ["loaded", "loaded"], "a sync that ended is not gone on with");
 }
+
+/// A column that somebody drops in the replica: the table is made anew instead of failing every night.
+#[test]
+fn replica_write_fails_with_1054_never_twice() {
+    let sandbox = clinic("hop1054");
+    sandbox.sync(&[]);
+    sandbox.replica().query_drop("ALTER TABLE payment DROP COLUMN note, ADD COLUMN mine INT").unwrap();
+    sandbox.source_sql(&["UPDATE payment SET note = 'edited' WHERE id = 3"]);
+    let outcome = sandbox.sync(&[]);
+    let report = outcome.report();
+    let reason = table(&report["replicate"], "payment")["reason"].as_str().unwrap();
+    assert!(reason.contains("the replica's table was altered"), "{reason}");
+    sandbox.assert_equal(&[]);
+    assert_eq!(read(&sandbox.sync(&[]), "payment").1, 0);
+}
+
+/// Rows are merged, or stand in the table that takes the place of the old one, and the state has not followed.
+#[test]
+fn kill_9_after_replica_write_before_state() {
+    let sandbox = clinic("hopkillstate");
+    sandbox.sync(&[]);
+    sandbox.source_sql(&["UPDATE payment SET amount = 8 WHERE id = 8", "UPDATE definition SET text = 'new' WHERE code = 'c3'"]);
+    // Ours below are open transactions of the source's server, too.
+    sandbox.config("pipeline.yml", "general: { transaction_wait_s: 0 }\n");
+    let steps = [
+        ("SELECT * FROM etl_table_state WHERE table_name = 'payment' FOR UPDATE", "insert into etl_table_state", &[][..]),
+        ("SELECT * FROM definition", "rename table", &["--full"][..]),
+    ];
+    for (lock, waits_in, more) in steps {
+        let mut holder = sandbox.replica();
+        holder.query_drop("START TRANSACTION").unwrap();
+        holder.query_drop(lock).unwrap();
+        let running = sandbox.start(more);
+        let waits = || {
+            let rows: Vec<mysql::Row> = sandbox.source().query("SHOW FULL PROCESSLIST").unwrap();
+            let text = |row: &mysql::Row| row.get::<Option<String>, _>("Info").flatten().unwrap_or_default();
+            rows.iter().any(|row| text(row).to_lowercase().starts_with(waits_in))
+        };
+        let seen = (0..200).any(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            waits()
+        });
+        let killed = running.kill();
+        drop(holder);
+        assert!(seen, "no session was in {waits_in}: {killed}");
+    }
+    sandbox.sync(&["--full"]);
+    sandbox.assert_equal(&[]);
+    sandbox.source_sql(&["UPDATE payment SET amount = 9 WHERE id = 8"]);
+    assert_eq!(read(&sandbox.sync(&[]), "payment").1, 1, "only what changed goes on");
+    sandbox.assert_equal(&[]);
+    assert_eq!(leftovers(&sandbox), Vec::<String>::new());
+}
