@@ -352,8 +352,7 @@ fn one(
         }
         None => increments::apply(conn, &mut plan, &rule, stored, last.since)?,
     };
-    if !plan.drift.needs_all_rows() && last.look.is_some_and(|look| look.leaves_out(&mut plan, existing, last.state, last.since))
-    {
+    if last.look.is_some_and(|look| look.leaves_out(&mut plan, existing, last.state, last.since)) {
         return Ok(Decided::LeaveOut(Box::new(plan), rows));
     }
     cut(conn, &mut plan, goal)?;

@@ -2,7 +2,6 @@
 
 use super::increments::Since;
 use crate::catalog::TargetTable;
-use crate::catalog::ddl::{self, Difference};
 use crate::catalog::loaded_at::NAME;
 use crate::config::Verify;
 use crate::conn::mysql::MysqlConn;
@@ -107,10 +106,9 @@ fn check(plan: &TablePlan, last: Option<(&TargetTable, &TableState)>, source: &s
     if voided || plan.increments.is_some() != state.watermark.is_some() {
         return Err("its watermark does not hold any more".into());
     }
-    let adds = |one: &Difference| !matches!(one, Difference::Dropped { .. });
     let stamped = existing.columns.iter().any(|column| column.name == NAME);
-    if ddl::matches(&plan.source, existing).iter().any(adds) || plan.loaded_at.is_kept() && !stamped {
-        return Err("the target lacks columns".into());
+    if plan.drift.needs_all_rows() || plan.loaded_at.is_kept() && !stamped {
+        return Err("columns of the target change".into());
     }
     let same_storage = (i64::from(existing.oid), i64::from(existing.relfilenode)) == (state.target_oid, state.target_relfilenode);
     let last = state.traces.as_deref().and_then(|text| serde_json::from_str::<Traces>(text).ok());

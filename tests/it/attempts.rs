@@ -37,9 +37,9 @@ fn every_attempt_is_kept_with_its_watermarks() {
     sandbox.sync(&[]);
     sandbox.warehouse().batch_execute("UPDATE etl_sync.etl_table_state SET fingerprint = 'x' WHERE table_name = 't'").unwrap();
     sandbox.sync(&[]);
-    sandbox.warehouse().batch_execute("ALTER TABLE t ALTER COLUMN v TYPE text").unwrap();
+    sandbox.warehouse().batch_execute("ALTER TABLE t ALTER COLUMN v TYPE text; CREATE VIEW reads AS SELECT v FROM t").unwrap();
     sandbox.run(&[]).expect(1);
-    sandbox.warehouse().batch_execute("ALTER TABLE t ALTER COLUMN v TYPE integer USING v::integer").unwrap();
+    sandbox.warehouse().batch_execute("DROP VIEW reads; ALTER TABLE t ALTER COLUMN v TYPE integer USING v::integer").unwrap();
     sandbox.warehouse().batch_execute("CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER no BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION no()").unwrap();
     sandbox.source_sql(&["INSERT INTO t (v) VALUES (2)"]);
     sandbox.run(&[]).expect(1);

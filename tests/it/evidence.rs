@@ -145,7 +145,7 @@ fn what_a_hand_did_to_the_warehouse_is_found() {
         ("INSERT INTO definition (id, v) VALUES (999, 'hand')", "definition", "the target was written to"),
         // No row is counted as deleted, but the storage is another.
         ("TRUNCATE visit", "visit", "the target is not the one that was counted"),
-        ("ALTER TABLE definition DROP COLUMN v", "definition", "the target lacks columns"),
+        ("ALTER TABLE definition DROP COLUMN v", "definition", "columns of the target change"),
         ("SELECT pg_stat_reset()", "visit", "its counters were reset"),
     ] {
         let mut hand = sandbox.warehouse();
