@@ -20,6 +20,8 @@ case ${1:-} in
 esac
 
 WORK=$(mktemp -d)
+# Tests wait for servers, locks and clocks more than they compute.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-6}
 export ETL_SYNC_TEST_NOTES=$WORK/notes
 export ETL_SYNC_TEST_SEED=${ETL_SYNC_TEST_SEED:-$RANDOM}
 export ETL_SYNC_SOURCE_SERVER=mariadb ETL_SYNC_WAREHOUSE_SERVER=15
@@ -85,7 +87,7 @@ pair() { # pair SOURCE WAREHOUSE: cases, types and log-ins on a set of these ser
   (
     export ETL_SYNC_SOURCE_SERVER=$1 ETL_SYNC_WAREHOUSE_SERVER=$2 ETL_SYNC_SERVERS_DIR=$TARGET/tmp/pair-$1-$2
     servers || exit
-    cargo test --quiet --no-fail-fast --test it -- cases types tracking properties quoting differential on_mysql
+    cargo test --quiet --no-fail-fast --test it -- cases:: types:: tracking:: properties:: quoting:: differential:: on_mysql
     status=$?
     scripts/servers.sh down
     exit "$status"

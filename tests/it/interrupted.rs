@@ -90,9 +90,9 @@ fn kill_9_mid_copy() {
             "SELECT CONCAT(COUNT(*)) FROM information_schema.processlist WHERE db = '{}' AND info LIKE 'SELECT `id`%{table}%'",
             sandbox.name
         );
-        // Without transactions the rows are read before COPY begins.
-        wait_for("rows are on their way", || match table {
-            "isam" => {
+        // Increments, and rows without transactions, are read before COPY begins.
+        wait_for(&format!("rows of {table} are on their way"), || match table {
+            "inc" | "isam" => {
                 let count: Option<String> = mysql::prelude::Queryable::query_first(&mut sandbox.source(), &reads).unwrap();
                 (count.as_deref() != Some("0")).then_some(())
             }
@@ -156,12 +156,13 @@ fn kill_9_mid_swap() {
         "ANALYZE TABLE fresh",
     ]);
     sandbox.config("tables.yml", &format!("{RULES}  fresh: {{ chunk_rows: 100, filter: \"id < 590 OR SLEEP(0.05) = 0\" }}\n"));
-    let shadow = "SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
+    let shadow = "SELECT relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
                   WHERE nspname = 'etl_sync' AND relname LIKE 'load\\_%' AND relkind = 'r'";
     let running = sandbox.start(&["--tables", "fresh"]);
     let mut other = sandbox.warehouse();
     let name: String = wait_for("the shadow is there", || other.query(shadow, &[]).unwrap().first().map(|row| row.get(0)));
-    other.batch_execute(&format!("BEGIN; LOCK TABLE {name} IN ACCESS SHARE MODE")).unwrap();
+    // A table of the shadow's name where it moves to: the move waits for what becomes of that.
+    other.batch_execute(&format!("BEGIN; CREATE TABLE raw.{name} (n int)")).unwrap();
     is_held(&sandbox, "%SET SCHEMA%");
     running.kill();
     other.batch_execute("ROLLBACK").unwrap();

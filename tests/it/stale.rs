@@ -117,7 +117,9 @@ fn an_emptied_table_without_a_state_is_loaded_whole() {
     is_silent(&outcome);
     for (table, strategy) in tables.iter().zip(STRATEGIES.iter().cycle()) {
         let told = outcome.table(table);
-        assert_eq!((&told["strategy"], &told["inserted"]), (&(*strategy).into(), &1090.into()), "{outcome}");
+        // The table exists, so the chunks of copy_csv are merged.
+        let done = if *strategy == "copy_csv" { "parallel" } else { strategy };
+        assert_eq!((&told["strategy"], &told["inserted"]), (&done.into(), &1090.into()), "{outcome}");
         assert_eq!(told["chunks"].as_u64() > Some(1), ["chunked", "copy_csv", "parallel"].contains(strategy), "{outcome}");
     }
     is_silent(&run(&sandbox, &[]));
