@@ -75,7 +75,7 @@ fn mysql_code(code: u16) -> (Kind, bool) {
         // network errors 1158-1161, ER_CONNECTION_KILLED 1927, ER_CLIENT_INTERACTION_TIMEOUT 4031
         1053 | 1152 | 1158..=1161 | 1184 | 1317 | 1927 | 2006 | 2013 | 4031 => (Kind::SnapshotLost, true),
         // Messages that quote data: duplicate key, wrong or truncated value, bad text
-        1062 | 1264 | 1265 | 1292 | 1366 | 1406 | 1411 | 3988 => (Kind::Data, false),
+        1062 | 1264 | 1265 | 1292 | 1366 | 1406 | 1411 | 3854 | 3988 => (Kind::Data, false),
         _ => (Kind::Internal, true),
     }
 }

@@ -43,15 +43,17 @@ pub fn observe(conn: &mut MysqlConn, wait: Option<Duration>, cancel: &Cancel) ->
     let (zone, changes_by) = zone(conn, counted_from)?;
     let mut clock = Clock { now: counted_from, zone, lag: lag(conn)?, ..Clock::default() };
     clock.oldest_statement = oldest_statement(conn)?;
-    let Some(open) = transactions(conn)? else { return Ok(clock) };
+    let Some((way, open)) = transactions(conn)? else { return Ok(clock) };
     clock.sees_everyone = true;
     let Some(wait) = wait.filter(|_| !open.is_empty()) else { return Ok(clock) };
     let until = Instant::now() + wait;
     let mut stayed = open;
     while !stayed.is_empty() && Instant::now() < until {
         cancel.sleep(LOOK_EVERY)?;
-        let now = transactions(conn)?.unwrap_or_default();
-        stayed.retain(|transaction, _| now.contains_key(transaction));
+        // A look that shows nothing proves nobody gone.
+        if let Some(now) = way.look(conn)? {
+            stayed.retain(|transaction, _| now.contains_key(transaction));
+        }
     }
     clock.stayed = stayed.values().max().map(|age| age.saturating_add(changes_by));
     if clock.stayed.is_some() {
@@ -120,25 +122,100 @@ fn oldest_statement(conn: &mut MysqlConn) -> Result<i64> {
     Ok(i64::try_from(seconds).unwrap_or(i64::MAX / SECOND).saturating_mul(SECOND))
 }
 
-/// Open transactions that may write, with their age in microseconds; none without the PROCESS privilege.
-///
+/// Open transactions that may write, by a name that the same way of looking gives again, with their age in microseconds.
+type Open = BTreeMap<String, i64>;
+
+/// How open transactions are seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// `information_schema.innodb_trx`.
+    Table,
+    /// `SHOW ENGINE INNODB STATUS`: the table of MySQL fails as a whole (error 3854) while any transaction runs a statement
+    /// that holds a character beyond the basic plane.
+    Monitor,
+}
+
+/// Open transactions, and how they were seen; none without the PROCESS privilege.
+fn transactions(conn: &mut MysqlConn) -> Result<Option<(Way, Open)>> {
+    for way in [Way::Table, Way::Monitor] {
+        match way.look(conn) {
+            Ok(Some(open)) => return Ok(Some((way, open))),
+            Ok(None) => {}
+            Err(error) if error.kind() == Kind::Refused => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    log::warn!("the source's open transactions cannot be seen now: the next run reads again what lookback_s covers");
+    Ok(None)
+}
+
+impl Way {
+    /// Nothing when this way does not show everybody now.
+    fn look(self, conn: &mut MysqlConn) -> Result<Option<Open>> {
+        match self {
+            Self::Table => table(conn),
+            Self::Monitor => {
+                let row = conn.rows("SHOW ENGINE INNODB STATUS", "looking at open transactions")?.pop();
+                let status = row.and_then(|mut row| mysql::from_value_opt::<Vec<u8>>(row.take("Status")?).ok());
+                // Statements in it may be of any character set; what is read here is ASCII.
+                Ok(status.and_then(|status| monitor(&status.utf8_chunks().map(|chunk| chunk.valid()).collect::<String>())))
+            }
+        }
+    }
+}
+
 /// `trx_started` is in the server's system zone whatever the session's is.
-fn transactions(conn: &mut MysqlConn) -> Result<Option<BTreeMap<(u64, String), i64>>> {
+fn table(conn: &mut MysqlConn) -> Result<Option<Open>> {
     let doing = "looking at open transactions";
     std::thread::sleep(CACHED);
-    let sql = "SELECT CAST(trx_mysql_thread_id AS UNSIGNED), CONCAT(trx_started, '/', trx_id), \
+    let sql = "SELECT CONCAT_WS('/', trx_mysql_thread_id, trx_started, trx_id), \
                CAST(TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS SIGNED) \
                FROM information_schema.innodb_trx WHERE trx_is_read_only = 0";
     conn.execute("SET SESSION time_zone = 'SYSTEM'", doing)?;
-    let rows: mysql::Result<Vec<(u64, String, i64)>> = conn.conn.query(sql);
+    let rows: mysql::Result<Vec<(String, i64)>> = conn.conn.query(sql);
     let rows = rows.map_err(|e| classify::mysql(&e, doing));
     conn.execute("SET SESSION time_zone = '+00:00'", doing)?;
     match rows {
-        Ok(rows) => {
-            let age = |seconds: i64| seconds.max(0).saturating_add(1).saturating_mul(SECOND);
-            Ok(Some(rows.into_iter().map(|(thread, begun, seconds)| ((thread, begun), age(seconds))).collect()))
-        }
-        Err(error) if error.kind() == Kind::Refused => Ok(None),
+        Ok(rows) => Ok(Some(rows.into_iter().map(|(name, seconds)| (name, age(seconds))).collect())),
+        Err(error) if error.kind() == Kind::Data => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// The transactions of InnoDB's monitor: `---TRANSACTION 34550, ACTIVE (PREPARED) 12 sec fetching rows`. A statement that
+/// holds such a line itself adds a transaction, which lowers the safe point; it cannot hide one. Nothing when the list was
+/// cut: the server shows 1 MB.
+fn monitor(status: &str) -> Option<Open> {
+    if status.contains("... truncated...") {
+        return None;
+    }
+    let begun = status.lines().filter_map(|line| line.strip_prefix("---TRANSACTION ")?.split_once(", ACTIVE "));
+    begun
+        .map(|(name, rest)| {
+            let seconds = rest.split_once(" sec")?.0.rsplit(' ').next()?.parse().ok()?;
+            Some((name.to_owned(), age(seconds)))
+        })
+        .collect()
+}
+
+/// The server cuts to whole seconds.
+fn age(seconds: i64) -> i64 {
+    seconds.max(0).saturating_add(1).saturating_mul(SECOND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SECOND, monitor};
+
+    #[test]
+    fn the_monitor_shows_who_is_active() {
+        let status = "------------\nTRANSACTIONS\n------------\nTrx id counter 40\n\
+            ---TRANSACTION 281479, not started\n0 lock struct(s)\n\
+            ---TRANSACTION 34550, ACTIVE 12 sec fetching rows\nupdate t set b = ''\n\
+            ---TRANSACTION 34551, ACTIVE (PREPARED) 3 sec\n";
+        let seen: Vec<(String, i64)> = monitor(status).unwrap().into_iter().collect();
+        assert_eq!(seen, [("34550".to_owned(), 13 * SECOND), ("34551".to_owned(), 4 * SECOND)]);
+        assert_eq!(monitor(&format!("{status}... truncated...\n")), None);
+        assert_eq!(monitor("---TRANSACTION 1, ACTIVE since long\n"), None);
     }
 }

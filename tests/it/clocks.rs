@@ -3,6 +3,8 @@
 use crate::hosts::Own;
 use crate::program::Outcome;
 use crate::sandbox::Sandbox;
+use mysql::prelude::Queryable;
+use std::time::{Duration, Instant};
 
 const TYPES: [(&str, &str, &str); 6] = [
     ("instant", "TIMESTAMP", "InnoDB"),
@@ -97,6 +99,36 @@ fn clock_timezone_difference() {
         sandbox.source_sql(&["SET time_zone = '-12:00'", &edit]);
     }
     assert_eq!(sandbox.sync(&[]).written(), (0, 6, 0));
+    sandbox.assert_equal(&[]);
+}
+
+/// MySQL refuses its whole list of transactions while one of them runs a statement with a character beyond the basic plane:
+/// the run goes on, and sees the transaction all the same.
+#[test]
+fn a_statement_with_an_emoji_hides_no_transaction_on_mysql() {
+    let sandbox = Sandbox::new("emoji");
+    sandbox.source_sql(&[
+        "CREATE TABLE t (id INT PRIMARY KEY, v INT NOT NULL, updated DATETIME(6) NOT NULL)",
+        "INSERT INTO t VALUES (1, 0, '2024-01-01'), (2, 0, '2024-01-01')",
+    ]);
+    sandbox.config("tables.yml", "tables:\n  t: { primary_incremental_column: updated, lookback_s: 0 }\n");
+    sandbox.config("pipeline.yml", "general: { transaction_wait_s: 1 }\n");
+    sandbox.sync(&[]);
+    let mut late = sandbox.source();
+    ["BEGIN", "UPDATE t SET v = 1, updated = NOW(6) WHERE id = 1"].iter().for_each(|sql| late.query_drop(sql).unwrap());
+    let began = Instant::now();
+    let session = std::thread::spawn(move || {
+        // The row is older than this statement: only the list of transactions tells of it.
+        std::thread::sleep(Duration::from_secs(5));
+        late.query_drop("SELECT '\u{1f9b7}', SLEEP(15)").unwrap();
+        late
+    });
+    std::thread::sleep(Duration::from_secs(8));
+    assert_eq!(sandbox.sync(&[]).written(), (0, 0, 0));
+    assert!(began.elapsed() < Duration::from_secs(18), "the statement had ended: this run proves nothing");
+    session.join().unwrap().query_drop("COMMIT").unwrap();
+    let outcome = sandbox.sync(&[]);
+    assert_eq!((outcome.written(), &outcome.table("t")["rows_read"]), ((0, 1, 0), &1.into()), "{outcome}");
     sandbox.assert_equal(&[]);
 }
 

@@ -155,7 +155,8 @@ fn a_night_that_moves_nothing_has_a_watermark_all_the_same() {
         assert_eq!(outcome.written(), (0, 0, 0));
         let (after, shown_after) = (one(&sandbox, now), value(&sandbox));
         assert!(after > before && !after.contains("NULL"), "{before} and then {after}");
-        assert!(!shown_after.contains("NULL") && shown_after >= shown, "{shown} and then {shown_after}");
+        // Not "later": another session's statement may be older now, and a safe point goes back with it.
+        assert!(shown_after.starts_with(column) && !shown_after.contains("NULL"), "{shown} and then {shown_after}");
     }
 }
 
