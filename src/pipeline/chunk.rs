@@ -99,8 +99,11 @@ pub fn merge(
     })
 }
 
+/// A table that would be one bucket gets a total only: it is read whole when that differs.
 fn count(plan: &TablePlan, source: &mut dyn Source) -> Result<(Option<Buckets>, Counts)> {
-    let buckets = source.ends(plan)?.map(|ends| Buckets::new(ends, plan.source.rows_estimated, ROWS_PER_BUCKET));
+    let rows = plan.source.rows_estimated;
+    let ends = if rows > ROWS_PER_BUCKET { source.ends(plan)? } else { None };
+    let buckets = ends.map(|ends| Buckets::new(ends, rows, ROWS_PER_BUCKET));
     Ok((buckets, source.counts(plan, buckets)?))
 }
 

@@ -204,6 +204,7 @@ fn age(seconds: i64) -> i64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::{SECOND, monitor};
 

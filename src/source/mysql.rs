@@ -38,7 +38,7 @@ impl LongRows {
     /// A lane over a connection whose transaction is open already, for rows of at most so many bytes.
     #[must_use]
     pub fn new(conn: MysqlConn, bytes_max: u64) -> Self {
-        Self { lane: Arc::new(Mutex::new(Reader { conn: Some(conn) })), bytes_max }
+        Self { lane: Arc::new(Mutex::new(Reader::new(conn))), bytes_max }
     }
 }
 
@@ -46,15 +46,26 @@ impl LongRows {
 #[derive(Debug)]
 struct Reader {
     conn: Option<MysqlConn>,
+    /// Set by the first work: a rollback to it leaves it in place.
+    has_savepoint: bool,
 }
 
 impl Reader {
-    /// Runs `work` between a savepoint and its rollback; any error but one of `work`'s own caller loses the connection.
+    const fn new(conn: MysqlConn) -> Self {
+        Self { conn: Some(conn), has_savepoint: false }
+    }
+
+    /// Runs `work` between a savepoint and its rollback, which lets go of the table; any error but one of `work`'s own caller
+    /// loses the connection.
     fn in_savepoint<T>(&mut self, table: &str, work: impl FnOnce(&mut MysqlConn) -> Result<T>) -> Result<T> {
         let gone = || Error::new(Kind::SnapshotLost, format!("reading table {table}: the source connection is gone"));
         let mut conn = self.conn.take().ok_or_else(gone)?;
         let doing = format!("reading table {table}");
-        let result = conn.execute("SAVEPOINT chunk", &doing).and_then(|()| work(&mut conn));
+        if !self.has_savepoint {
+            conn.execute("SAVEPOINT chunk", &doing)?;
+            self.has_savepoint = true;
+        }
+        let result = work(&mut conn);
         let back = match &result {
             Err(error) if conn.abandoned || !keeps_connection(error) => return result,
             _ => conn.execute("ROLLBACK TO SAVEPOINT chunk", &doing),
@@ -79,7 +90,7 @@ impl MysqlSource {
     /// Takes a connection whose transaction is open already; the lane may be missing when no table has long columns.
     #[must_use]
     pub const fn new(conn: MysqlConn, long_rows: Option<LongRows>) -> Self {
-        Self { reader: Reader { conn: Some(conn) }, long_rows }
+        Self { reader: Reader::new(conn), long_rows }
     }
 }
 
