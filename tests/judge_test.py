@@ -414,6 +414,21 @@ class Shapes(PairCase):
             self.pair.warehouse(f"ALTER TABLE t ALTER _loaded_at TYPE {other}")
             self.assertIn("columns only in the warehouse: _loaded_at", self.different()[0])
 
+    def test_rows_marked_as_deleted_are_not_there(self):
+        """Only by this column's name and type; and a row of the source that is marked is missing."""
+        self.pair.warehouse('ALTER TABLE t ADD "_deleted_at" timestamptz')
+        self.equal()
+        self.pair.warehouse("INSERT INTO t SELECT (jsonb_populate_record(t, '{\"id\": 99}')).* FROM t LIMIT 1")
+        self.assertEqual(self.different()[1]["extra"], 1)
+        self.pair.warehouse("UPDATE t SET _deleted_at = now() WHERE id = 99")
+        self.equal()
+        self.equal("--fast")
+        self.pair.warehouse("UPDATE t SET _deleted_at = now() WHERE id = 1")
+        self.assertEqual(self.different()[1]["missing"], 1)
+        self.different("--fast")
+        self.pair.warehouse("ALTER TABLE t ALTER _deleted_at TYPE timestamp")
+        self.assertIn("columns only in the warehouse: _deleted_at", self.different()[0])
+
     def test_key_column_missing(self):
         self.pair.warehouse("ALTER TABLE t DROP id")
         text, report = self.different()

@@ -4,7 +4,7 @@ import dataclasses
 from judge.text import JudgeError
 
 TABLE_TYPES = ("BASE TABLE", "SYSTEM VERSIONED")
-LOADED_AT = "_loaded_at"
+LOADED_AT, DELETED_AT = "_loaded_at", "_deleted_at"
 
 
 @dataclasses.dataclass
@@ -29,6 +29,14 @@ class Job:
     size: int = 0
     problems: list = dataclasses.field(default_factory=list)
     unchecked: bool = False
+    marks: bool = False
+
+    def target_from(self, schema):
+        """The rows in the warehouse, but for those marked as gone from the source."""
+        name, alias = f"{quote_target(schema)}.{quote_target(self.target)}", quote_target(self.target)
+        if not self.marks:
+            return name
+        return f"(SELECT * FROM {name} WHERE {quote_target(DELETED_AT)} IS NULL) AS {alias}"
 
 
 def quote_source(name):
@@ -166,11 +174,11 @@ def too_long(name):
     return len(name.encode()) > 63
 
 
-def row_time(columns, target):
-    """The loader's own column of the time when a row was written: no data of the source's."""
-    if any(name.lower() == LOADED_AT for name, *_ in columns):
-        return set()
-    return {LOADED_AT} if target.get(LOADED_AT) == ("timestamptz", -1) else set()
+def row_times(columns, target):
+    """The loader's own columns, no data of the source's: when a row was written, when it went."""
+    taken = {name.lower() for name, *_ in columns}
+    return {name for name in (LOADED_AT, DELETED_AT)
+            if name not in taken and target.get(name) == ("timestamptz", -1)}
 
 
 def plan_table(name, entry, targets, names, extra_columns_ok):
@@ -196,7 +204,9 @@ def plan_table(name, entry, targets, names, extra_columns_ok):
             job.columns.append(Column(column, wanted, kind, column_type,
                                       *target[wanted], charset))
             seen.add(wanted)
-    surplus = sorted(set(target) - seen - row_time(columns, target))
+    own_times = row_times(columns, target)
+    job.marks = DELETED_AT in own_times
+    surplus = sorted(set(target) - seen - own_times)
     if surplus and not extra_columns_ok:
         job.problems.append("columns only in the warehouse: " + ", ".join(surplus))
     if not job.columns:

@@ -24,8 +24,7 @@ class TableJudge:
         self.rules = [rule_for(column) for column in job.columns]
         self.source_from = (f"{quote_source(options['database'])}.{quote_source(job.name)}"
                             + where[0])
-        self.target_from = (f"{quote_target(options['schema'])}.{quote_target(job.target)}"
-                            + where[1])
+        self.target_from = job.target_from(options["schema"]) + where[1]
         self.begin()
 
     def begin(self):

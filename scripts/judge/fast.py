@@ -181,8 +181,8 @@ class FastJudge:
         return f"{quote_source(self.options['database'])}.{quote_source(self.job.name)}"
 
     def target_table(self):
-        """The table's full name in PostgreSQL."""
-        return f"{quote_target(self.options['schema'])}.{quote_target(self.job.target)}"
+        """The table as PostgreSQL's FROM names it."""
+        return self.job.target_from(self.options["schema"])
 
     def conditions(self, low, high):
         """WHERE of both sides; a NULL that should not be there lies in the first range."""

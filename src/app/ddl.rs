@@ -4,8 +4,8 @@ use super::planning::{self, Selected};
 use super::telling;
 use crate::catalog::ddl::{self, comment_line};
 use crate::catalog::loaded_at::{self, LoadedAt};
-use crate::catalog::names;
-use crate::config::Config;
+use crate::catalog::{deleted_at, names};
+use crate::config::{Config, Deletes};
 use crate::conn::mysql::MysqlConn;
 use crate::error::Result;
 use crate::name::quote_postgres;
@@ -51,9 +51,13 @@ fn table(config: &Config, table: &Selected) -> TableDdl {
     for line in loaded_at::left_out([(source.name.table.as_str(), loaded_at)]) {
         sql.push_str(&format!("{}\n", comment_line(&line)));
     }
-    let own = loaded_at.is_kept().then(|| "when this version of the row was written".to_owned());
-    let notes: Vec<String> = columns.iter().map(ColumnReport::note).chain(own).collect();
-    sql.push_str(&ddl::create_table_told(target, source, &notes, loaded_at.is_kept()));
+    let stamp = (loaded_at::DECLARATION, "when this version of the row was written");
+    let mark = (deleted_at::DECLARATION, "when the source was first seen without the row");
+    let marks = config.tables.rule(&source.name.table).deletes == Deletes::Mark;
+    let own = loaded_at.is_kept().then_some(stamp).into_iter().chain(marks.then_some(mark));
+    let (own, told): (Vec<&str>, Vec<String>) = own.map(|(column, note)| (column, note.to_owned())).unzip();
+    let notes: Vec<String> = columns.iter().map(ColumnReport::note).chain(told).collect();
+    sql.push_str(&ddl::create_table_told(target, source, &notes, &own));
     if let Some(key) = ddl::add_primary_key(target, source, &BTreeSet::new()) {
         sql.push_str(&format!("{key};\n"));
     }

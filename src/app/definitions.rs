@@ -4,7 +4,7 @@
 use crate::cancel::Cancel;
 use crate::catalog::SourceTable;
 use crate::catalog::definitions::{self, Statement, Target, Translated, Wanted, What};
-use crate::config::{Config, Indexes};
+use crate::config::{Config, Deletes, Indexes};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::watchdog::Watchdog;
 use crate::error::{Error, Kind, Result};
@@ -51,7 +51,9 @@ impl Definitions {
         let wanted = wanted(config);
         let translated = if wanted.any() {
             let found = definitions::read(source, &config.source.database, wanted)?;
-            let targets: Vec<Target<'_>> = tables.iter().map(|(source, target)| Target { source, target }).collect();
+            let marks = |table: &SourceTable| config.tables.rule(&table.name.table).deletes == Deletes::Mark;
+            let target = |(source, target)| Target { source, target, marks: marks(source) };
+            let targets: Vec<Target<'_>> = tables.iter().map(|(source, place)| target((source, place))).collect();
             definitions::translate(&found, &targets, wanted)
         } else {
             Translated::default()

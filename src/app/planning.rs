@@ -3,10 +3,11 @@
 use super::increments::{self, Since, Stored};
 use super::traces::Look;
 use super::typing;
-use crate::catalog::drift;
+use crate::catalog::deleted_at;
+use crate::catalog::drift::{self, Change, Drift};
 use crate::catalog::loaded_at::LoadedAt;
 use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetTable};
-use crate::config::{Category, ColumnSelection, Config, Priority, Problems, Strategy, TableRule};
+use crate::config::{Category, ColumnSelection, Config, Deletes, Priority, Problems, Strategy, TableRule};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
@@ -306,7 +307,10 @@ fn one(
     let (Selected { source: table, target, filter }, rule) = shape(config, table)?;
     let existing = targets.get(&target.table);
     let is_ours = |existing: &TargetTable| last.state.is_some_and(|state| state.target_oid == i64::from(existing.oid));
-    let drift = existing.map(|existing| drift::decide(&table, existing, is_ours(existing))).transpose()?.unwrap_or_default();
+    let mut drift = existing.map(|existing| drift::decide(&table, existing, is_ours(existing))).transpose()?.unwrap_or_default();
+    if rule.deletes == Deletes::Mark {
+        mark_deletes(&table, existing, &mut drift)?;
+    }
     let action = match existing {
         None => Action::FirstLoad,
         Some(_) if drift.exchanges() => Action::Exchange,
@@ -327,6 +331,7 @@ fn one(
         chunks,
         increments: None,
         loaded_at,
+        deletes: rule.deletes,
         drift,
         incarnation: None,
         traces: None,
@@ -357,6 +362,20 @@ fn one(
     }
     cut(conn, &mut plan, goal)?;
     Ok(Decided::Copy(Box::new(plan), unusable))
+}
+
+/// The target of a table that marks deletes gets the column for it.
+fn mark_deletes(table: &SourceTable, existing: Option<&TargetTable>, drift: &mut Drift) -> Result<()> {
+    if deleted_at::is_missing(table, existing)? {
+        drift.changes.push(Change::Added { column: deleted_at::NAME.into(), ty: deleted_at::FORMAT_TYPE.into() });
+    }
+    if drift.exchanges() {
+        let text =
+            format!("table {}: its target would have to be made anew, and rows marked as deleted would be lost", table.name);
+        return Err(Error::new(Kind::Changed, format!("{text}: {}", drift.lines().join("; ")))
+            .hint("change the column in the warehouse, or rename the old table away: the next run then loads it anew"));
+    }
+    Ok(())
 }
 
 /// Cuts a table into the chunks of its strategy; increments are one.

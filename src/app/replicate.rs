@@ -10,7 +10,7 @@ use crate::catalog::drift::Drift;
 use crate::catalog::loaded_at::LoadedAt;
 use crate::catalog::replica as tables;
 use crate::catalog::{self, SourceCatalog, SourceTable};
-use crate::config::{Category, Config, Endpoint, Priority};
+use crate::config::{Category, Config, Deletes, Endpoint, Priority};
 use crate::conn::mysql::MysqlConn;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::key::KeyRange;
@@ -269,6 +269,7 @@ fn one(
         chunks: vec![KeyRange::everything()],
         increments: None,
         loaded_at: LoadedAt::Off,
+        deletes: Deletes::Apply,
         drift: Drift::default(),
         traces: None,
         priority: rule.priority.unwrap_or(Priority::Medium),

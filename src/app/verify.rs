@@ -3,8 +3,8 @@
 
 use super::planning::{self, Selected};
 use crate::cancel::Cancel;
-use crate::catalog::{self, TargetKind, TargetTable};
-use crate::config::Config;
+use crate::catalog::{self, TargetKind, TargetTable, deleted_at};
+use crate::config::{Config, Deletes};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
@@ -40,7 +40,8 @@ pub fn verify(config: &Config, tables: &[String], cancel: &Cancel, watchdog: &Wa
     let (mut questions, mut odd) = (Vec::new(), refused);
     for table in selected {
         let name = table.source.name.table.clone();
-        match question(table, &targets) {
+        let marks = config.tables.rule(&table.source.name.table).deletes == Deletes::Mark;
+        match question(table, &targets, marks) {
             Ok(question) => questions.push(question),
             Err(error) => odd.push((name, error)),
         }
@@ -148,14 +149,15 @@ fn gone_tables(
     Ok(gone)
 }
 
-fn question(table: Selected, targets: &BTreeMap<String, TargetTable>) -> Result<Question> {
+fn question(table: Selected, targets: &BTreeMap<String, TargetTable>, marks: bool) -> Result<Question> {
     let Selected { source, target, filter } = table;
     let existing = targets.get(&target.table);
     if existing.is_some_and(|existing| existing.kind != TargetKind::Table) {
         let text = format!("table {}: its target {target} is not an ordinary table", source.name.table);
         return Err(Error::new(Kind::Changed, text).hint("rename or drop it in the warehouse"));
     }
-    Ok(Question { source, target: existing.map(|_| target), filter })
+    let marks = marks && existing.is_some_and(deleted_at::is_in);
+    Ok(Question { source, target: existing.map(|_| target), filter, marks })
 }
 
 fn blank(config: &Config, table: &str) -> TableVerified {

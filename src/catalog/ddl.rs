@@ -2,7 +2,7 @@
 //!
 //! Pure functions; nothing is executed here. Every name goes through `crate::name`, so a name may hold anything.
 
-use super::{Column, KeyKind, SourceTable, TargetColumn, TargetTable, loaded_at};
+use super::{Column, KeyKind, SourceTable, TargetColumn, TargetTable, deleted_at, loaded_at};
 use crate::name::{TableName, column_list, literal_postgres, quote_postgres};
 use crate::value::ColumnType;
 use std::collections::BTreeSet;
@@ -17,11 +17,11 @@ pub struct CreateOptions<'a> {
     pub temporary: bool,
     /// Indexes of columns whose NOT NULL is dropped, because zero dates become NULL in them.
     pub nullable: &'a BTreeSet<usize>,
-    /// With the column `_loaded_at`, as the last one.
-    pub loaded_at: bool,
+    /// Columns of ours behind the others, as they are declared.
+    pub own: &'a [&'static str],
 }
 
-/// CREATE TABLE with columns, types and NOT NULL; no keys, no defaults but that of `_loaded_at`, no comments.
+/// CREATE TABLE with columns, types and NOT NULL; no keys, no defaults but those of our own columns, no comments.
 #[must_use]
 pub fn create_table(target: &TableName, table: &SourceTable, options: CreateOptions<'_>) -> String {
     let (kind, name) = match (options.temporary, options.logged) {
@@ -29,7 +29,7 @@ pub fn create_table(target: &TableName, table: &SourceTable, options: CreateOpti
         (false, true) => ("", target.postgres()),
         (false, false) => ("UNLOGGED ", target.postgres()),
     };
-    let own = options.loaded_at.then(|| loaded_at::DECLARATION.to_owned());
+    let own = options.own.iter().map(|column| (*column).to_owned());
     let columns: Vec<String> = column_lines(table, options.nullable).chain(own).collect();
     format!("CREATE {kind}TABLE {name} (\n  {}\n)", columns.join(",\n  "))
 }
@@ -44,9 +44,9 @@ fn column_lines<'t>(table: &'t SourceTable, nullable: &'t BTreeSet<usize>) -> im
 
 /// A first load's CREATE TABLE for people: as [`create_table`], with a comment behind each column.
 #[must_use]
-pub fn create_table_told(target: &TableName, table: &SourceTable, notes: &[String], loaded_at: bool) -> String {
+pub fn create_table_told(target: &TableName, table: &SourceTable, notes: &[String], own: &[&str]) -> String {
     let nullable = BTreeSet::new();
-    let own = loaded_at.then(|| loaded_at::DECLARATION.to_owned());
+    let own = own.iter().map(|column| (*column).to_owned());
     let lines: Vec<String> = column_lines(table, &nullable).chain(own).collect();
     let mut out = format!("CREATE TABLE {} (\n", target.postgres());
     for (index, line) in lines.iter().enumerate() {
@@ -159,8 +159,8 @@ impl fmt::Display for Difference {
 
 /// Compares columns by name and type; order does not matter. Empty when every source row fits the target unchanged.
 ///
-/// A target column that allows NULL where the source does not is no difference: zero dates need it. Nor is our own column
-/// `_loaded_at`, which fills itself.
+/// A target column that allows NULL where the source does not is no difference: zero dates need it. Nor are our own columns
+/// `_loaded_at`, which fills itself, and `_deleted_at`.
 #[must_use]
 pub fn matches(table: &SourceTable, existing: &TargetTable) -> Vec<Difference> {
     let mut out = Vec::new();
@@ -172,7 +172,8 @@ pub fn matches(table: &SourceTable, existing: &TargetTable) -> Vec<Difference> {
         }
     }
     for found in &existing.columns {
-        if !loaded_at::is_ours(found) && !table.columns.iter().any(|column| column.target == found.name) {
+        let is_ours = loaded_at::is_ours(found) || deleted_at::is_ours(found);
+        if !is_ours && !table.columns.iter().any(|column| column.target == found.name) {
             out.push(Difference::Dropped { column: found.name.clone(), not_null: found.not_null });
         }
     }
@@ -266,7 +267,7 @@ pub(super) mod tests {
     }
 
     fn options(nullable: &BTreeSet<usize>) -> CreateOptions<'_> {
-        CreateOptions { logged: true, temporary: false, nullable, loaded_at: false }
+        CreateOptions { logged: true, temporary: false, nullable, own: &[] }
     }
 
     #[test]
@@ -281,7 +282,7 @@ pub(super) mod tests {
         assert!(sql.starts_with("CREATE UNLOGGED TABLE \"w\".") && !sql.contains("NOT NULL"), "{sql}");
         let sql = create_table(&name, &source, CreateOptions { temporary: true, ..options(&none) });
         assert!(sql.starts_with("CREATE TEMPORARY TABLE \"T\"\"1\" ("), "{sql}");
-        let sql = create_table(&name, &source, CreateOptions { loaded_at: true, ..options(&none) });
+        let sql = create_table(&name, &source, CreateOptions { own: &[loaded_at::DECLARATION], ..options(&none) });
         assert!(sql.ends_with("\"a b\" integer,\n  \"_loaded_at\" timestamptz NOT NULL DEFAULT now()\n)"), "{sql}");
     }
 
@@ -290,7 +291,7 @@ pub(super) mod tests {
         let name = TableName::new("w", "t");
         let notes = ["int: rule \"int\"".to_owned(), "enum('a\n); DROP')".to_owned()];
         assert_eq!(
-            create_table_told(&name, &table(&["a", "b"]), &notes, false),
+            create_table_told(&name, &table(&["a", "b"]), &notes, &[]),
             "CREATE TABLE \"w\".\"t\" (\n  \"a\" integer NOT NULL, -- int: rule \"int\"\n  \"b\" integer -- enum('a\\n); DROP')\n);\n"
         );
     }

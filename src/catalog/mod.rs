@@ -8,6 +8,7 @@ pub mod cast;
 pub mod convert;
 pub mod ddl;
 pub mod definitions;
+pub mod deleted_at;
 pub mod drift;
 pub mod loaded_at;
 pub mod mysql;

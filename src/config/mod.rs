@@ -31,7 +31,7 @@ pub use policy::{Policies, Policy, TinyInt1};
 pub use problem::{Problem, Problems};
 pub(crate) use rules::is_none;
 pub use rules::{ColumnRule, ColumnSelection, Lookback, TableRule, TableRules};
-pub use tables::{Category, Extraction, IncrementalStrategy, Priority, Strategy, SyncProfile};
+pub use tables::{Category, Deletes, Extraction, IncrementalStrategy, Priority, Strategy, SyncProfile};
 
 use crate::name;
 use check::Marks;

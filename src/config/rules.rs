@@ -7,8 +7,8 @@ use super::check::{Marks, shown};
 use super::policy::{Policies, PolicyWords};
 use super::problem::{Findings, Problem, nearest};
 use super::tables::{
-    Category, ColumnRuleEntry, Columns, Extraction, IGNORED, IncrementalStrategy, LookbackEntry, Priority, Strategy, SyncProfile,
-    TableEntry, TablesFile,
+    Category, ColumnRuleEntry, Columns, Deletes, Extraction, IGNORED, IncrementalStrategy, LookbackEntry, Priority, Strategy,
+    SyncProfile, TableEntry, TablesFile,
 };
 use super::yaml::{Kind, Node};
 use globset::{GlobBuilder, GlobMatcher};
@@ -104,6 +104,8 @@ pub struct TableRule {
     pub filter: Option<String>,
     /// How the table is copied.
     pub strategy: Option<Strategy>,
+    /// What becomes of rows that the source has no more.
+    pub deletes: Deletes,
     /// Types and policies of columns; a later one goes before an earlier.
     pub column_rules: Vec<ColumnRule>,
     /// Which rows a run takes.
@@ -344,6 +346,7 @@ fn merge(mut rule: TableRule, entry: &TableEntry) -> TableRule {
         columns: entry.columns.map_or(rule.columns, selection),
         filter: entry.filter.or(rule.filter),
         strategy: entry.strategy.or(rule.strategy),
+        deletes: entry.deletes.unwrap_or(rule.deletes),
         column_rules: rule.column_rules,
         extraction: entry.extraction_strategy.or(rule.extraction),
         incremental_columns: entry.incremental_columns.or(rule.incremental_columns),

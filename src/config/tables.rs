@@ -62,6 +62,8 @@ pub(super) struct TableEntry {
     pub filter: Option<String>,
     /// How the table is copied. Default: chosen by size and key.
     pub strategy: Option<Strategy>,
+    /// What becomes of rows that the source has no more. Default: apply.
+    pub deletes: Option<Deletes>,
     /// Types and policies of columns, other than the default. All rules that fit a column apply, a later one before an earlier, those of an exact name's entry before those of globs.
     pub column_rules: Option<Vec<ColumnRuleEntry>>,
 
@@ -201,6 +203,17 @@ impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }
+}
+
+/// What becomes of rows that the source has no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Deletes {
+    /// They are deleted.
+    #[default]
+    Apply,
+    /// They stay, with the time in column `_deleted_at`; one that comes back is as before.
+    Mark,
 }
 
 /// Which rows a run takes (original form).

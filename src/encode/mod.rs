@@ -7,6 +7,7 @@
 mod binary;
 mod bytes;
 mod csv;
+pub mod image;
 mod number;
 mod tally;
 mod temporal;

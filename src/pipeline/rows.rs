@@ -10,10 +10,10 @@ use super::oddities::Oddities;
 use crate::catalog::Column;
 use crate::config::Policy;
 use crate::conn::classify::{self, RowRefusal};
-use crate::encode::{EncodeError, Fate, RowWriter};
+use crate::encode::{EncodeError, Fate, Format, RowWriter};
 use crate::error::{Doing, Error, Kind, Result};
-use crate::plan::{Slice, TablePlan};
-use crate::sink::Rows;
+use crate::plan::{Action, Slice, TablePlan};
+use crate::sink::{COMPARED_BYTES_MAX, Rows};
 use crate::source::Source;
 use crate::track::quarantine::{Reject, hexadecimal};
 use crate::value::{Cell, DateTime, Fault, Row};
@@ -55,7 +55,7 @@ impl<'j, 'a> ChunkRows<'j, 'a> {
         let mut rows = Self { job, source, slice, kept: None, read: 0 };
         // Of increments there are few or none, and without any the warehouse needs no staging.
         let few = matches!(slice, Slice::Past { ranges, .. } if ranges.is_empty());
-        if rows.job.plan.drains() || rows.job.apart || few {
+        if rows.job.plan.drains() || rows.job.apart || few || is_small(rows.job.plan) {
             rows.drain()?;
         }
         Ok(rows)
@@ -139,6 +139,14 @@ impl Rows for ChunkRows<'_, '_> {
         self.job.rejects.is_empty() && self.kept.as_ref().is_some_and(|kept| kept.rows == 0)
     }
 
+    fn tuples(&mut self, bytes_max: usize) -> Result<Option<Vec<u8>>> {
+        let is_binary = matches!(self.job.format, Format::Binary) && self.job.rejects.is_empty();
+        match self.kept.as_mut().filter(|kept| is_binary && kept.apart.is_none()) {
+            Some(kept) => kept.bytes(bytes_max, self.job.plan.name()),
+            None => Ok(None),
+        }
+    }
+
     fn write(&mut self, part: Option<Range<usize>>, out: &mut dyn Write) -> Result<u64> {
         let doing = format!("copying table {}", self.job.plan.name());
         let put = |out: &mut dyn Write, bytes: &[u8]| out.write_all(bytes).map_err(|e| classify::copy_io(&e, doing.clone()));
@@ -174,6 +182,19 @@ impl Rows for ChunkRows<'_, '_> {
 }
 
 impl Kept {
+    /// The whole spool, unless it is longer.
+    fn bytes(&mut self, most: usize, table: &str) -> Result<Option<Vec<u8>>> {
+        let doing = || format!("copying table {table}: reading its drained rows");
+        let length = self.spool.seek(SeekFrom::End(0)).doing(Kind::File, doing)?;
+        if usize::try_from(length).map_or(true, |length| length > most) {
+            return Ok(None);
+        }
+        self.spool.rewind().doing(Kind::File, doing)?;
+        let mut bytes = Vec::new();
+        self.spool.read_to_end(&mut bytes).doing(Kind::File, doing)?;
+        Ok(Some(bytes))
+    }
+
     /// Rows of the spool → COPY. May run again after a failed try of the sink's.
     fn pour(&mut self, part: Option<Range<usize>>, out: &mut dyn Write, doing: &str) -> Result<u64> {
         let (bytes, rows) = match (part, &self.apart) {
@@ -212,6 +233,12 @@ impl Apart {
         (&mut self.keys).take(bytes.end - bytes.start).read_to_string(&mut key).doing(Kind::File, doing)?;
         Ok(Some(key).filter(|key| !key.is_empty()))
     }
+}
+
+/// A refresh so small that the sink compares it before it stages anything; the estimate decides nothing else.
+fn is_small(plan: &TablePlan) -> bool {
+    let most = u64::try_from(COMPARED_BYTES_MAX).unwrap_or(u64::MAX);
+    plan.action == Action::Refresh && plan.is_single() && plan.source.bytes_estimated <= most
 }
 
 /// Bytes that a range of rows takes, of where each row ends.

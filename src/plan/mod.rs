@@ -9,10 +9,11 @@ pub mod strategy; // the five ways to copy a table as data, and which one it get
 pub mod traces; // whether anything can have moved on either side since the last count
 pub mod watermark; // from where the next run reads, and why no row can appear below
 
+use crate::catalog::deleted_at;
 use crate::catalog::drift::{Change, Drift};
 use crate::catalog::loaded_at::{self, LoadedAt};
 use crate::catalog::{Column, SourceTable, names, replica};
-use crate::config::{Priority, Strategy};
+use crate::config::{Deletes, Priority, Strategy};
 use crate::error::Error;
 use crate::key::KeyRange;
 use crate::name::{TableName, quote_postgres};
@@ -92,6 +93,8 @@ pub struct TablePlan {
     pub increments: Option<Increments>,
     /// Whether the target has the column `_loaded_at`.
     pub loaded_at: LoadedAt,
+    /// What becomes of rows that the source has no more.
+    pub deletes: Deletes,
     /// In a replica: the incarnation of the target that increments go into.
     pub incarnation: Option<String>,
     /// What changes about the target before rows can go into it.
@@ -174,7 +177,21 @@ impl TablePlan {
         let policies = |c: &Column| Fault::ALL.map(|fault| &c.policies.of(fault).word()[..1]).concat();
         let column = |c: &Column| format!("{} {} {}", quote_postgres(&c.target), c.ty, policies(c));
         let columns: Vec<String> = self.source.columns.iter().map(column).collect();
-        format!("2;{};{}", columns.join(","), self.filter.as_deref().unwrap_or(""))
+        let marks = if self.marks_deletes() { ";deletes are marked" } else { "" };
+        format!("2;{};{}{marks}", columns.join(","), self.filter.as_deref().unwrap_or(""))
+    }
+
+    /// Whether rows that the source has no more stay, with the time of their end.
+    #[must_use]
+    pub fn marks_deletes(&self) -> bool {
+        self.deletes == Deletes::Mark
+    }
+
+    /// The columns of ours that a new target gets, as they are declared.
+    #[must_use]
+    pub fn own_columns(&self) -> Vec<&'static str> {
+        let loaded_at = self.loaded_at.is_kept().then_some(loaded_at::DECLARATION);
+        loaded_at.into_iter().chain(self.marks_deletes().then_some(deleted_at::DECLARATION)).collect()
     }
 
     /// What a row of the table looks like in a replica: columns as the source declares them, key, filter.

@@ -19,6 +19,9 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
+/// A refresh of at most so many bytes is compared with the target before anything is staged. Both are in memory, per worker.
+pub const COMPARED_BYTES_MAX: usize = 1 << 20;
+
 /// Everything a sink needs to know of one table's load; shared by the workers that fill it.
 #[derive(Debug)]
 pub struct Load<'a> {
@@ -149,6 +152,12 @@ pub trait Rows {
 
     /// That there is no row at all, and none was refused: known only when they have left the source before they are written.
     fn are_none(&self) -> bool;
+
+    /// All rows as the tuples of a binary COPY, when they have left the source, none was refused and they are few.
+    ///
+    /// # Errors
+    /// [`Kind::File`] when they cannot be read back.
+    fn tuples(&mut self, bytes_max: usize) -> Result<Option<Vec<u8>>>;
 
     /// Writes all rows, or those of a part; returns how many.
     ///

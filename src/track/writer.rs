@@ -14,12 +14,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// Events that may wait for the writer: some per table of a large database, far below a megabyte.
 const CHANNEL_EVENTS: usize = 4_096;
 
 /// Events written per round trip.
 const BATCH_EVENTS: usize = 512;
+
+/// Pause between two batches. Small tables end by the hundred per second: a statement for each would cost as much as they do.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Name and value, as text, of the column that tells how far a table is loaded. Only shown to people: a run reads its
 /// watermark from the state row.
@@ -142,10 +146,23 @@ impl Writer {
 
 fn drain(receiver: &Receiver<Event>, board: &mut dyn Board) -> Totals {
     let mut totals = Totals::default();
+    let mut pause_ends = Instant::now();
     while let Ok(first) = receiver.recv() {
-        let events: Vec<Event> = std::iter::once(first).chain(receiver.try_iter().take(BATCH_EVENTS - 1)).collect();
+        let mut events = vec![first];
+        while events.len() < BATCH_EVENTS {
+            // Also after the pause what waits already is taken along. The last sender's end cuts the pause short.
+            match receiver.recv_deadline(pause_ends) {
+                Ok(event) => events.push(event),
+                Err(_) => break,
+            }
+        }
         let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
-        if board.write(events) { totals.written += count } else { totals.lost += count }
+        if board.write(events) {
+            totals.written += count
+        } else {
+            totals.lost += count
+        }
+        pause_ends = Instant::now() + PAUSE;
     }
     board.prune();
     totals

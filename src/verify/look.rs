@@ -22,6 +22,8 @@ pub struct Question {
     pub target: Option<TableName>,
     /// Row filter on the source.
     pub filter: Option<String>,
+    /// The target marks rows that the source has no more; they do not count.
+    pub marks: bool,
 }
 
 /// What stands in the way of counting rows in quarantine.
@@ -138,7 +140,8 @@ fn compare(
     });
     let buckets = ends.and_then(|ends| ends).map(|ends| Buckets::new(ends, rows, ROWS_PER_RANGE));
     let there = source_counts::counts(source, table, question.filter.as_deref(), buckets)?;
-    let here = warehouse_counts::counts(warehouse, &warehouse_counts::target_sql(table, target, buckets), &doing)?;
+    let here =
+        warehouse_counts::counts(warehouse, &warehouse_counts::target_sql(table, (target, question.marks), buckets), &doing)?;
     let rejected = match quarantine {
         Without::Nothing => {
             Some(warehouse_counts::counts(warehouse, &warehouse_counts::rejected_sql(job, table, buckets), &doing)?)

@@ -45,6 +45,7 @@ mod tidy; // the rules of the source tree
 mod tls; // certificates, plain servers, and every kind of password
 mod tracking; // records of the status tables, and that they decide nothing
 mod types; // every value case, by value and through COPY
+mod unchanged; // what a night without changes costs the warehouse
 mod verify; // `verify` and `audit` find what was changed by hand, and nothing else
 mod writer; // the live application
 mod year; // nights of a living database, equal after each

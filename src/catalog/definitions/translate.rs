@@ -13,6 +13,8 @@ pub struct Target<'a> {
     pub source: &'a SourceTable,
     /// Where it is.
     pub target: &'a TableName,
+    /// Rows that the source has no more stay in it.
+    pub marks: bool,
 }
 
 /// Marks constraints of ours, so that a run may take them away while data moves.
@@ -96,6 +98,9 @@ impl<'a> Work<'a> {
         if index.unique && target.source.key_kind == KeyKind::Unique && key == columns {
             // The table's key is this index, and the target has it as a constraint.
             return Ok(None);
+        }
+        if index.unique && target.marks {
+            return Err("rows that are marked as deleted may hold the values of rows that came after them".into());
         }
         if index.unique {
             self.unique.push((index.table.clone(), columns));

@@ -2,7 +2,7 @@
 //! caller has open, and what its answers mean.
 
 use super::run;
-use crate::catalog::SourceTable;
+use crate::catalog::{SourceTable, deleted_at};
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
 use crate::name::{TableName, literal_postgres, quote_postgres};
@@ -30,8 +30,10 @@ pub fn ends(conn: &mut PostgresConn, table: &SourceTable, target: &TableName) ->
 
 /// The statement that counts the target's rows: one row of bucket and count per bucket. NULL is the only bucket of a table
 /// that gets only a total, and that of rows whose key became NULL by a policy.
+///
+/// `marks`: rows that the source has no more are marked, and not counted.
 #[must_use]
-pub fn target_sql(table: &SourceTable, target: &TableName, buckets: Option<Buckets>) -> String {
+pub fn target_sql(table: &SourceTable, (target, marks): (&TableName, bool), buckets: Option<Buckets>) -> String {
     let bucket = table.key_columns().next().zip(buckets).filter(|_| splitter(table) == Splitter::Integer);
     let bucket = bucket.map_or("NULL".to_owned(), |(column, buckets)| {
         let (key, width) = (quote_postgres(&column.target), buckets.width());
@@ -40,7 +42,8 @@ pub fn target_sql(table: &SourceTable, target: &TableName, buckets: Option<Bucke
             _ => format!("{key}::bigint / {width}::bigint"),
         }
     });
-    format!("SELECT {bucket}, count(*) FROM ONLY {} GROUP BY 1", target.postgres())
+    let there = if marks { format!(" WHERE {}", deleted_at::is_null("")) } else { String::new() };
+    format!("SELECT {bucket}, count(*) FROM ONLY {}{there} GROUP BY 1", target.postgres())
 }
 
 /// The statement that counts the source rows of a table that are in quarantine instead of the target, in the same form.

@@ -34,6 +34,11 @@ pub fn adapt(conn: &mut PostgresConn, load: &Load<'_>, doing: &str) -> Result<St
     Ok(String::new())
 }
 
+/// Whether [`adapt`] has nothing to change.
+pub fn fits(load: &Load<'_>) -> bool {
+    alters(load).is_empty()
+}
+
 fn alters(load: &Load<'_>) -> Vec<String> {
     let mut out = Vec::new();
     for change in &load.plan.drift.changes {

@@ -27,7 +27,7 @@ pub fn install(
         return Ok((Outcome::default(), Some(Drift { source: rows, target: 0, differing: Vec::new() })));
     };
     let buckets = census.and_then(|census| census.buckets);
-    let sql = counts::target_sql(source, &load.plan.target, buckets);
+    let sql = counts::target_sql(source, (&load.plan.target, load.plan.marks_deletes()), buckets);
     let mut target = counts::parse(&run(conn, &sql, doing)?.rows, doing)?;
     let outcome = Outcome { rows: target.rows, rejected: copied.rejected, ..outcome };
     for reject in rejects {
@@ -46,7 +46,7 @@ pub fn count_only(conn: &mut PostgresConn, load: &Load<'_>, part: &Part, doing: 
     let sql = format!(
         "{}{}",
         merge::stands_still(conn, load, doing)?,
-        counts::target_sql(&load.plan.source, &load.plan.target, buckets)
+        counts::target_sql(&load.plan.source, (&load.plan.target, load.plan.marks_deletes()), buckets)
     );
     let target = counts::parse(&run(conn, &sql, doing)?.rows, doing)?;
     Ok((Outcome { rows: target.rows, ..Outcome::default() }, census.and_then(|census| census.drift(&target))))

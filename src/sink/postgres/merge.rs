@@ -4,6 +4,7 @@
 //! publications and policies stay. An unchanged table gets no write at all.
 
 use super::{Answers, count, drift, loaded_at, run};
+use crate::catalog::deleted_at;
 use crate::catalog::loaded_at::NAME;
 use crate::catalog::{KeyKind, TargetTable};
 use crate::conn::postgres::PostgresConn;
@@ -27,8 +28,15 @@ const DELETES_FREE: u64 = 1000;
 pub fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &Proof, doing: &str) -> Result<Outcome> {
     let target = load.plan.target.postgres();
     let existing = begin(conn, load, staging, proof.rows_copied, doing)?;
+    if load.plan.marks_deletes() && !is_keyed(load, existing) {
+        return Err(Error::new(
+            Kind::Changed,
+            format!("{doing}: deletes cannot be marked: the target has no key of these columns"),
+        )
+        .hint("make the source's key a primary key or a unique index of the target, or leave out `deletes: mark`"));
+    }
     let differences = if is_keyed(load, existing) { by_key(load, staging, &target) } else { by_image(load, staging, &target) };
-    let total = format!("SELECT count(*) FROM ONLY {target}");
+    let total = total(load);
     // Most tables of most nights have not changed: a second look at the few that have is cheaper than a table of their
     // differences for all.
     let probe = if is_keyed(load, existing) { differences.clone() } else { images(load, staging, &target) };
@@ -52,8 +60,7 @@ pub fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &
 pub fn is_empty(conn: &mut PostgresConn, load: &Load<'_>, doing: &str) -> Result<bool> {
     let existing = existing(load, doing)?;
     let lock = drift::adapt(conn, load, doing)?;
-    let total = format!("SELECT count(*) FROM ONLY {}", load.plan.target.postgres());
-    let rows = count(first(&run(conn, &format!("{lock}{total}"), doing)?.rows), doing)?;
+    let rows = count(first(&run(conn, &format!("{lock}{}", total(load)), doing)?.rows), doing)?;
     if rows == 0 {
         loaded_at::ensure(conn, load, existing, &load.plan.target.postgres(), doing)?;
     }
@@ -151,7 +158,7 @@ fn change(
     guard(conn, load, doing)?;
     let (answers, replaced) = write(conn, load, existing, (staging, &target, stamped), total, doing)?;
     let rows = count(answers.rows.last().and_then(|row| row.first()).map_or("", String::as_str), doing)?;
-    Ok((changes(&answers, replaced, doing)?, rows))
+    Ok((changes(&answers, (replaced, load.plan.marks_deletes()), doing)?, rows))
 }
 
 /// Refuses to delete most of a table: an empty or wrong source looks just like that.
@@ -163,8 +170,7 @@ fn guard(conn: &mut PostgresConn, load: &Load<'_>, doing: &str) -> Result<()> {
     if gone <= DELETES_FREE || load.deletes_percent_max >= 100 {
         return Ok(());
     }
-    let total = format!("SELECT count(*) FROM ONLY {}", load.plan.target.postgres());
-    guarded(load, gone, count(first(&run(conn, &total, doing)?.rows), doing)?, doing)
+    guarded(load, gone, count(first(&run(conn, &total(load), doing)?.rows), doing)?, doing)
 }
 
 /// Whether `gone` of a table's rows may be gone.
@@ -180,14 +186,18 @@ pub fn guarded(load: &Load<'_>, gone: u64, rows: u64, doing: &str) -> Result<()>
 }
 
 /// Rows deleted, updated and inserted, when they are as many as differed: a trigger or a rule may swallow a write.
-fn changes(answers: &Answers, replaced: bool, doing: &str) -> Result<[u64; 3]> {
+fn changes(answers: &Answers, (replaced, marked): (bool, bool), doing: &str) -> Result<[u64; 3]> {
     let wanted = answers.rows.first().map(Vec::as_slice).unwrap_or_default();
     let wanted: Vec<u64> = wanted.iter().map(|text| count(text, doing)).collect::<Result<_>>()?;
     let &[deleted, updated, inserted] = wanted.as_slice() else {
         return Err(Error::new(Kind::Internal, format!("{doing}: the merge did not count its rows")));
     };
     // A row that is replaced is set aside, deleted and inserted; the count of rows stands in between.
-    let expected = if replaced { vec![1, deleted + updated, updated, inserted] } else { wanted };
+    let expected = match (replaced, marked) {
+        (true, true) => vec![1, deleted, updated, updated, inserted],
+        (true, false) => vec![1, deleted + updated, updated, inserted],
+        (false, _) => wanted,
+    };
     match answers.touched.as_slice() {
         [_, done @ .., _] if *done == expected => Ok([deleted, updated, inserted]),
         [_, done @ .., _] => Err(Error::new(
@@ -197,6 +207,12 @@ fn changes(answers: &Answers, replaced: bool, doing: &str) -> Result<[u64; 3]> {
         .hint("look for triggers and rules on the table in the warehouse that keep rows from being written")),
         _ => Err(Error::new(Kind::Internal, format!("{doing}: the merge did not answer every statement"))),
     }
+}
+
+/// Counts the rows of the target, but for those that the source has no more.
+fn total(load: &Load<'_>) -> String {
+    let there = if load.plan.marks_deletes() { format!(" WHERE {}", deleted_at::is_null("")) } else { String::new() };
+    format!("SELECT count(*) FROM ONLY {}{there}", load.plan.target.postgres())
 }
 
 /// Rows can be matched by their key: both sides keep it unique, and no part of it became NULL.
@@ -218,15 +234,18 @@ pub(super) fn first(rows: &[Vec<String>]) -> &str {
 /// `*<>` compares images, so it sees -0, 1.0 against 1.00, and types without an equality. The casts keep PostgreSQL from
 /// taking it apart into a comparison per column.
 fn by_key(load: &Load<'_>, staging: &str, target: &str) -> String {
-    let key = load.plan.source.key_columns().take(1).map(|c| quote_postgres(&c.target));
-    let missing: Vec<String> = key.map(|name| format!("s.{name} IS NULL OR t.{name} IS NULL")).collect();
+    let key = load.plan.source.key_columns().next().map(|c| quote_postgres(&c.target)).unwrap_or_default();
+    let unlike = format!("ROW({})::record *<> ROW({})::record", row(load, "s."), row(load, "t."));
+    let differs = match load.plan.marks_deletes() {
+        true => format!(
+            "CASE WHEN s.{key} IS NULL THEN {there} WHEN t.{key} IS NULL THEN true ELSE NOT ({there}) OR {unlike} END",
+            there = deleted_at::is_null("t.")
+        ),
+        false => format!("s.{key} IS NULL OR t.{key} IS NULL OR {unlike}"),
+    };
     format!(
-        "SELECT t.ctid AS place, s.ctid AS fresh FROM {staging} s FULL JOIN ONLY {target} t ON {} \
-         WHERE {} OR ROW({})::record *<> ROW({})::record",
-        same_key(load),
-        missing.join(" OR "),
-        row(load, "s."),
-        row(load, "t."),
+        "SELECT t.ctid AS place, s.ctid AS fresh FROM {staging} s FULL JOIN ONLY {target} t ON {} WHERE {differs}",
+        same_key(load)
     )
 }
 
@@ -238,9 +257,13 @@ fn same_key(load: &Load<'_>) -> String {
 /// As [`by_key`] for staging that holds a part of the table: what it does not hold is only gone inside `ranges`.
 fn past(load: &Load<'_>, staging: &str, target: &str, ranges: &[KeyRange]) -> String {
     let key = load.plan.source.key_columns().next().map(|c| quote_postgres(&c.target)).unwrap_or_default();
+    let (gone, alive) = match load.plan.marks_deletes() {
+        true => (format!("NOT ({}) OR ", deleted_at::is_null("t.")), format!(" AND {}", deleted_at::is_null("t."))),
+        false => (String::new(), String::new()),
+    };
     let changed = format!(
         "SELECT t.ctid AS place, s.ctid AS fresh FROM {staging} s LEFT JOIN ONLY {target} t ON {} \
-         WHERE t.{key} IS NULL OR ROW({})::record *<> ROW({})::record",
+         WHERE t.{key} IS NULL OR {gone}ROW({})::record *<> ROW({})::record",
         same_key(load),
         row(load, "s."),
         row(load, "t."),
@@ -250,7 +273,7 @@ fn past(load: &Load<'_>, staging: &str, target: &str, ranges: &[KeyRange]) -> St
     }
     let inside: Vec<String> = ranges.iter().map(|range| range.of_integers(&format!("t.{key}"))).collect();
     format!(
-        "{changed} UNION ALL SELECT t.ctid, NULL FROM ONLY {target} t WHERE ({}) \
+        "{changed} UNION ALL SELECT t.ctid, NULL FROM ONLY {target} t WHERE ({}){alive} \
          AND NOT EXISTS (SELECT 1 FROM {staging} s WHERE {})",
         inside.join(" OR "),
         same_key(load)
@@ -282,12 +305,23 @@ fn images(load: &Load<'_>, staging: &str, target: &str) -> String {
     )
 }
 
+/// The statement that deletes the rows that are gone, or marks them.
+fn remove(load: &Load<'_>, target: &str, stamped: bool) -> String {
+    if !load.plan.marks_deletes() {
+        return format!("DELETE FROM ONLY {target} t USING pg_temp.diff d WHERE t.ctid = d.place AND d.fresh IS NULL");
+    }
+    let set = format!("{} = now(){}", quote_postgres(deleted_at::NAME), loaded_at::assignment(stamped));
+    format!("UPDATE ONLY {target} t SET {set} FROM pg_temp.diff d WHERE t.ctid = d.place AND d.fresh IS NULL")
+}
+
 /// Deletes first, so that their values are free for what comes.
 fn apply(load: &Load<'_>, staging: &str, target: &str, stamped: bool) -> String {
     let (columns, fresh) = (row(load, ""), row(load, "s."));
-    let stamp = loaded_at::assignment(stamped);
+    let remove = remove(load, target, stamped);
+    let back = if load.plan.marks_deletes() { format!(", {} = NULL", quote_postgres(deleted_at::NAME)) } else { String::new() };
+    let stamp = format!("{}{back}", loaded_at::assignment(stamped));
     format!(
-        "{COUNTS}; DELETE FROM ONLY {target} t USING pg_temp.diff d WHERE t.ctid = d.place AND d.fresh IS NULL; \
+        "{COUNTS}; {remove}; \
          UPDATE ONLY {target} t SET ({columns}) = ROW({fresh}){stamp} FROM pg_temp.diff d, {staging} s \
          WHERE t.ctid = d.place AND s.ctid = d.fresh; \
          INSERT INTO {target} ({columns}) SELECT {fresh} FROM pg_temp.diff d JOIN {staging} s ON s.ctid = d.fresh \
@@ -334,14 +368,19 @@ const REFUSED: &str =
 fn replace(load: &Load<'_>, existing: &TargetTable, staging: &str, target: &str, stamped: bool) -> String {
     let (columns, fresh) = (row(load, ""), row(load, "s."));
     let ours: BTreeSet<&str> = load.plan.source.columns.iter().map(|c| c.target.as_str()).collect();
-    let is_theirs = |name: &str| !(ours.contains(name) || stamped && name == NAME);
+    let marks = load.plan.marks_deletes();
+    let is_theirs = |name: &str| !(ours.contains(name) || stamped && name == NAME || marks && name == deleted_at::NAME);
     let theirs: Vec<&str> =
         existing.columns.iter().filter(|c| is_theirs(&c.name) && !c.generated).map(|c| c.name.as_str()).collect();
     let extra = |prefix: &str| theirs.iter().map(|name| format!(", {prefix}{}", quote_postgres(name))).collect::<String>();
+    let (first, which) = match marks {
+        true => (format!("{}; ", remove(load, target, stamped)), " AND d.fresh IS NOT NULL"),
+        false => (String::new(), ""),
+    };
     format!(
         "CREATE TEMP TABLE old ON COMMIT DROP AS SELECT d.place AS our_place{0} FROM pg_temp.diff d \
-         JOIN ONLY {target} t ON t.ctid = d.place WHERE d.fresh IS NOT NULL; {COUNTS}; \
-         DELETE FROM ONLY {target} t USING pg_temp.diff d WHERE t.ctid = d.place; \
+         JOIN ONLY {target} t ON t.ctid = d.place WHERE d.fresh IS NOT NULL; {COUNTS}; {first}\
+         DELETE FROM ONLY {target} t USING pg_temp.diff d WHERE t.ctid = d.place{which}; \
          INSERT INTO {target} ({columns}{1}) SELECT {fresh}{2} FROM pg_temp.diff d JOIN {staging} s ON s.ctid = d.fresh \
          JOIN pg_temp.old o ON o.our_place = d.place; \
          INSERT INTO {target} ({columns}) SELECT {fresh} FROM pg_temp.diff d JOIN {staging} s ON s.ctid = d.fresh \

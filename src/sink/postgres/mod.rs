@@ -10,6 +10,7 @@ pub mod increments; // refresh by what is past the watermark, proved by counts o
 pub mod leftovers; // what dead runs left in the warehouse
 mod loaded_at; // when a row version was written
 pub mod merge; // refresh: staging into the table, by content
+mod same; // an unchanged small table, told without staging
 pub mod traces; // what PostgreSQL has counted of writes to its tables
 
 use super::{Copied, Load, Merge, Outcome, Part, Proof, Rows, Sink};
@@ -126,14 +127,13 @@ fn doing(load: &Load<'_>, what: &str) -> String {
 fn create_staging(load: &Load<'_>) -> String {
     let nullable = load.nullable();
     let all: BTreeSet<usize>;
+    let own = load.plan.own_columns();
     let options = match load.plan.staging() {
-        Staging::Table | Staging::Shadow => {
-            CreateOptions { logged: true, temporary: false, nullable: &nullable, loaded_at: load.plan.loaded_at.is_kept() }
-        }
+        Staging::Table | Staging::Shadow => CreateOptions { logged: true, temporary: false, nullable: &nullable, own: &own },
         staging => {
             all = (0..load.plan.source.columns.len()).collect();
             let temporary = staging == Staging::Temporary;
-            CreateOptions { logged: false, temporary, nullable: &all, loaded_at: false }
+            CreateOptions { logged: false, temporary, nullable: &all, own: &[] }
         }
     };
     let create = ddl::create_table(&load.staging, &load.plan.source, options);
@@ -195,6 +195,12 @@ impl Sink for PostgresSink {
             if load.plan.action == Action::Refresh && rows.are_none() && merge::is_empty(conn, load, &doing)? {
                 none.check(load)?;
                 return commit(conn, load, Outcome::default(), "SELECT 1", &doing);
+            }
+            if load.plan.action == Action::Refresh
+                && let Some(same) = same::as_target(conn, load, rows, &doing)?
+            {
+                Proof { rows_read: same, rows_copied: same, ..none }.check(load)?;
+                return commit(conn, load, Outcome { rows: same, ..Outcome::default() }, "SELECT 1", &doing);
             }
             conn.batch(&create, &doing)?;
             let Copied { rows: rows_copied, rejected: rows_rejected } = copy::copy_in(conn, load, &staging, rows)?;
@@ -285,7 +291,9 @@ fn commit(conn: &mut PostgresConn, load: &Load<'_>, outcome: Outcome, more: &str
         json.map(|json| (watermark.columns(), json))
     });
     let watermark = watermark.transpose()?;
-    let traces = load.traces.clone().map(|traces| traces.after(outcome.deleted, outcome.updated, outcome.inserted));
+    // A row that is marked as deleted is one that PostgreSQL counts as updated.
+    let (deleted, marked) = if load.plan.marks_deletes() { (0, outcome.deleted) } else { (outcome.deleted, 0) };
+    let traces = load.traces.clone().map(|traces| traces.after(deleted, outcome.updated + marked, outcome.inserted));
     let traces = traces.map(|traces| serde_json::to_string(&traces));
     let traces = traces.transpose().doing(Kind::Internal, || format!("{doing}: writing the evidence"))?;
     let new = state::NewState {
