@@ -19,6 +19,17 @@ pub struct CreateOptions<'a> {
     pub nullable: &'a BTreeSet<usize>,
     /// Columns of ours behind the others, as they are declared.
     pub own: &'a [&'static str],
+    /// Other transactions fill it before it is anybody's: autovacuum would only read along, and make the finish wait for a lock.
+    pub in_work: bool,
+}
+
+/// The settings of a table in work.
+const IN_WORK: &str = "autovacuum_enabled = false, toast.autovacuum_enabled = false";
+
+/// The table is finished and takes part in autovacuum.
+#[must_use]
+pub fn out_of_work(table: &TableName) -> String {
+    format!("ALTER TABLE {} RESET (autovacuum_enabled, toast.autovacuum_enabled)", table.postgres())
 }
 
 /// CREATE TABLE with columns, types and NOT NULL; no keys, no defaults but those of our own columns, no comments.
@@ -31,7 +42,8 @@ pub fn create_table(target: &TableName, table: &SourceTable, options: CreateOpti
     };
     let own = options.own.iter().map(|column| (*column).to_owned());
     let columns: Vec<String> = column_lines(table, options.nullable).chain(own).collect();
-    format!("CREATE {kind}TABLE {name} (\n  {}\n)", columns.join(",\n  "))
+    let settings = if options.in_work { format!(" WITH ({IN_WORK})") } else { String::new() };
+    format!("CREATE {kind}TABLE {name} (\n  {}\n){settings}", columns.join(",\n  "))
 }
 
 /// Name, type and NOT NULL of every column.
@@ -267,7 +279,7 @@ pub(super) mod tests {
     }
 
     fn options(nullable: &BTreeSet<usize>) -> CreateOptions<'_> {
-        CreateOptions { logged: true, temporary: false, nullable, own: &[] }
+        CreateOptions { logged: true, temporary: false, nullable, own: &[], in_work: false }
     }
 
     #[test]

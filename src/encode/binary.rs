@@ -75,13 +75,11 @@ impl<W: io::Write> super::Rows for Rows<W> {
     }
 
     #[inline]
-    fn null(&mut self) -> Result<(), Refusal> {
-        self.buffer.extend_from_slice(&(-1_i32).to_be_bytes());
-        Ok(())
-    }
-
-    #[inline]
     fn cell(&mut self, ty: ColumnType, cell: Cell<'_>) -> Result<(), Refusal> {
+        if matches!(cell, Cell::Null) {
+            self.buffer.extend_from_slice(&(-1_i32).to_be_bytes());
+            return Ok(());
+        }
         let start = self.buffer.len();
         self.buffer.extend_from_slice(&[0; 4]);
         let done = image(ty, cell, &mut self.buffer);

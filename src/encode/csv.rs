@@ -132,16 +132,17 @@ impl<W: io::Write> super::Rows for Rows<W> {
     }
 
     #[inline]
-    fn null(&mut self) -> Result<(), Refusal> {
-        self.writer.write_field(self.token.0.as_bytes()).map_err(write_failed)
-    }
-
-    #[inline]
     fn cell(&mut self, ty: ColumnType, cell: Cell<'_>) -> Result<(), Refusal> {
-        match field(ty, cell, &mut self.scratch)? {
-            Field::Source(bytes) if bytes == self.token.0.as_bytes() => Err(Refusal::NullToken),
-            Field::Source(bytes) | Field::Plain(bytes) => self.writer.write_field(bytes).map_err(write_failed),
-        }
+        let token = self.token.0.as_bytes();
+        let bytes = match cell {
+            Cell::Null => token,
+            _ => match field(ty, cell, &mut self.scratch)? {
+                Field::Source(bytes) if bytes == token => return Err(Refusal::NullToken),
+                Field::Source(bytes) | Field::Plain(bytes) => bytes,
+            },
+        };
+        // The one place that writes, so that the compiler puts the writer into the loop over the cells.
+        self.writer.write_field(bytes).map_err(write_failed)
     }
 
     fn roll_back(&mut self) -> io::Result<()> {

@@ -184,8 +184,7 @@ impl<W: Write> RowWriter<W> {
 /// The rows of one format.
 trait Rows {
     fn begin(&mut self, columns: usize) -> Result<(), Refusal>;
-    fn null(&mut self) -> Result<(), Refusal>;
-    /// Adds a cell that is not NULL, or nothing of it.
+    /// Adds a cell, or nothing of it.
     fn cell(&mut self, ty: ColumnType, cell: Cell<'_>) -> Result<(), Refusal>;
     /// Takes everything since `begin` back.
     fn roll_back(&mut self) -> io::Result<()>;
@@ -230,8 +229,7 @@ fn row<R: Rows>(columns: &[Target], tally: &mut Tally, rows: &mut R, cells: &[Ce
 fn fill<R: Rows>(columns: &[Target], tally: &mut Tally, rows: &mut R, cells: &[Cell<'_>]) -> Result<Fate, EncodeError> {
     rows.begin(cells.len()).map_err(|_| EncodeError::Width { expected: columns.len(), found: cells.len() })?;
     for (column, (target, &cell)) in columns.iter().zip(cells).enumerate() {
-        let taken = if matches!(cell, Cell::Null) { rows.null() } else { rows.cell(target.ty, cell) };
-        if let Err(refusal) = taken
+        if let Err(refusal) = rows.cell(target.ty, cell)
             && let Some(fault) = mend(target, column, cell, refusal, rows, tally)?
         {
             rows.roll_back().map_err(EncodeError::Write)?;
@@ -268,7 +266,6 @@ fn long_row<W: Write>(
     rows.begin(cells.len()).map_err(|_| EncodeError::Width { expected: columns.len(), found: cells.len() })?;
     for (column, (target, &cell)) in columns.iter().zip(cells).enumerate() {
         let taken = match cell {
-            Cell::Null => rows.null(),
             Cell::Bytes(bytes) if sent_as_is(target, cell) => rows.send(bytes).map_err(Refusal::Write),
             _ => rows.cell(target.ty, cell),
         };
@@ -297,7 +294,7 @@ fn mend<R: Rows>(
         Policy::Fail => Err(EncodeError::Fault { column, ty: target.ty, fault }),
         Policy::Null if target.not_null => Err(EncodeError::NullInNotNull { column }),
         Policy::Null => {
-            rows.null().or_else(|refusal| refusal.at(target, column, cell).map(drop))?;
+            rows.cell(target.ty, Cell::Null).or_else(|refusal| refusal.at(target, column, cell).map(drop))?;
             tally.hit(column, fault, Done::Nulled);
             Ok(None)
         }

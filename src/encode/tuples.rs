@@ -50,14 +50,12 @@ impl<W: io::Write> super::Rows for Rows<W> {
         Ok(())
     }
 
-    fn null(&mut self) -> Result<(), Refusal> {
-        self.comma();
-        self.buffer.extend_from_slice(b"NULL");
-        Ok(())
-    }
-
     fn cell(&mut self, ty: ColumnType, cell: Cell<'_>) -> Result<(), Refusal> {
         self.comma();
+        if matches!(cell, Cell::Null) {
+            self.buffer.extend_from_slice(b"NULL");
+            return Ok(());
+        }
         literal(ty, cell, &mut self.buffer).map_err(Refusal::Write)
     }
 

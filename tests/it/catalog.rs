@@ -99,7 +99,7 @@ fn ddl_makes_what_the_catalog_describes(servers: &mut Servers, a: &SourceTable, 
     for (table, logged, nullable) in [(a, true, &none), (m, false, &BTreeSet::from([1]))] {
         let target = TableName::new(name.as_str(), table.name.table.as_str());
         let sql = [
-            create_table(&target, table, CreateOptions { logged, temporary: false, nullable, own: &[] }),
+            create_table(&target, table, CreateOptions { logged, temporary: false, nullable, own: &[], in_work: false }),
             add_primary_key(&target, table, nullable).unwrap(),
             comments(&target, table),
         ];

@@ -43,6 +43,9 @@ pub fn build(conn: &mut PostgresConn, load: &Load<'_>, proof: &Proof, doing: &st
     }
     sql.push_str(&format!("ANALYZE {};", shadow.postgres()));
     sql.push_str(&ddl::comments(shadow, &plan.source));
+    if !plan.is_single() {
+        sql.push_str(&format!("{};", ddl::out_of_work(shadow)));
+    }
     sql.push_str(&format!("SELECT count(*) FROM {}", shadow.postgres()));
     let answers = run(conn, &sql, doing)?;
     let held = count(answers.rows.first().and_then(|row| row.first()).map_or("", String::as_str), doing)?;

@@ -129,11 +129,13 @@ fn create_staging(load: &Load<'_>) -> String {
     let all: BTreeSet<usize>;
     let own = load.plan.own_columns();
     let options = match load.plan.staging() {
-        Staging::Table | Staging::Shadow => CreateOptions { logged: true, temporary: false, nullable: &nullable, own: &own },
+        Staging::Table | Staging::Shadow => {
+            CreateOptions { logged: true, temporary: false, nullable: &nullable, own: &own, in_work: !load.plan.is_single() }
+        }
         staging => {
             all = (0..load.plan.source.columns.len()).collect();
             let temporary = staging == Staging::Temporary;
-            CreateOptions { logged: false, temporary, nullable: &all, own: &[] }
+            CreateOptions { logged: false, temporary, nullable: &all, own: &[], in_work: !temporary }
         }
     };
     let create = ddl::create_table(&load.staging, &load.plan.source, options);
