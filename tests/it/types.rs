@@ -149,7 +149,8 @@ fn check(servers: &mut Servers, source: &SourceTable, case: &Case) -> Result<(),
 /// Creates the target, copies all rows into it, and gives back what COPY TO prints of column `c`.
 fn copy(servers: &mut Servers, table: &SourceTable, target: &TableName, format: &Format) -> Result<String, String> {
     let none = BTreeSet::new();
-    let sql = create_table(target, table, CreateOptions { logged: true, temporary: false, nullable: &none, own: &[], in_work: false });
+    let sql =
+        create_table(target, table, CreateOptions { logged: true, temporary: false, nullable: &none, own: &[], in_work: false });
     servers.warehouse.batch_execute(&sql).map_err(|error| format!("{sql}: {error:?}"))?;
     let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
     let select = format!("SELECT {} FROM {}", column_list(names.iter().copied(), quote_mysql), table.name.mysql());
