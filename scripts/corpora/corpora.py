@@ -151,7 +151,8 @@ def clean(source, warehouse):
             source.clean()
 
 
-def main():
+def main(arguments, run):
+    """What `run` gives for the options that `arguments` reads, with the servers at hand and clean again afterwards."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     source = warehouse = None
@@ -176,4 +177,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(arguments, run))

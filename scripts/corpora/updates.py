@@ -7,7 +7,6 @@ columns that `discover` proposes; with a clock that the source's server writes i
 
 import argparse
 import json
-import signal
 import subprocess
 import sys
 import tempfile
@@ -15,8 +14,8 @@ import time
 from pathlib import Path
 
 import tools
-from corpora import Corpora, clean, listed
-from servers import WAREHOUSES, Refused, Source, Warehouse, quoted, with_database
+from corpora import Corpora, listed, main
+from servers import WAREHOUSES, Refused, quoted, with_database
 
 MODES = ("whole", "discovered", "clock", "replica")
 HEAD = ("mode", "run", "updates", "meanwhile", "s", "read", "inserted", "updated", "deleted", "healed", "exit")
@@ -184,29 +183,5 @@ def run(options, source, warehouse):
     return 1 if problems else 0
 
 
-def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
-    source = warehouse = None
-    try:
-        options = arguments()
-        source = Source()
-        warehouse = Warehouse(source)
-        try:
-            clean(source, warehouse)  # what a killed run left
-            source.keep_record()
-            with tempfile.TemporaryDirectory(prefix="etl-sync-corpora-") as folder:
-                tools.FOLDER = Path(folder)
-                return run(options, source, warehouse)
-        finally:
-            # A second signal shall not leave half of it behind.
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            clean(source, warehouse)
-    except Refused as reason:
-        print(f"corpora.sh: {reason}", file=sys.stderr)
-        return 2
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(arguments, run))

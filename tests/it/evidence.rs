@@ -52,6 +52,28 @@ fn read(sandbox: &Sandbox, table: &str, why: &str) {
     night(sandbox);
 }
 
+/// PostgreSQL counts a row that is marked as updated: it is our own write all the same, and no trace of somebody else's.
+#[test]
+fn a_marked_delete_is_a_write_of_ours() {
+    let sandbox = Sandbox::new("evmarked");
+    tables(&sandbox, "MyISAM");
+    sandbox.config("tables.yml", "tables:\n  \"*\": { deletes: mark }\n  visit: { primary_incremental_column: updated }\n");
+    sandbox.sync(&[]);
+    sandbox.source_sql(&["DELETE FROM definition WHERE id = 7", "DELETE FROM visit WHERE id IN (8, 9)"]);
+    std::thread::sleep(SETTLED);
+    assert_eq!(night(&sandbox).written(), (0, 0, 3));
+    assert_eq!(sandbox.count("SELECT count(*) FROM visit WHERE _deleted_at IS NOT NULL"), 2);
+    quiet(&sandbox);
+    sandbox.assert_equal(&[]);
+    // A hand that takes the mark away is found.
+    sandbox
+        .warehouse()
+        .batch_execute("UPDATE visit SET _deleted_at = NULL WHERE id = 8; SELECT pg_stat_force_next_flush()")
+        .unwrap();
+    assert_eq!(night(&sandbox).written(), (0, 0, 1));
+    sandbox.assert_equal(&[]);
+}
+
 #[test]
 fn a_file_that_nobody_wrote_to_is_left_out() {
     let sandbox = Sandbox::new("evfile");

@@ -65,7 +65,7 @@ impl World {
         sandbox.config(
             "tables.yml",
             "tables:\n  \"{visit,item,recall,link}\": { primary_incremental_column: updated }\n  \
-             log: { primary_incremental_column: id }\n",
+             log: { primary_incremental_column: id }\n  link: { deletes: mark }\n",
         );
         let mut world =
             Self { sandbox, random: Random::new(seed), late: None, columns: 0, widths: 0, dropped: false, skipped: 0 };
@@ -204,6 +204,7 @@ fn nights(sandbox: Sandbox, seed: u64, count: u64, lacks: Lacks) -> Result<u64, 
         world.end_late();
     }
     world.sandbox.assert_clean();
+    assert!(world.sandbox.count("SELECT count(_deleted_at) FROM link") > 0, "no row of link was deleted and marked");
     Ok(world.skipped)
 }
 
