@@ -2,8 +2,8 @@
 //! itself. A definition that cannot be built is told and fails nothing.
 
 use crate::cancel::Cancel;
-use crate::catalog::SourceTable;
 use crate::catalog::definitions::{self, Statement, Target, Translated, Wanted, What};
+use crate::catalog::{SourceTable, names};
 use crate::config::{Config, Deletes, Indexes};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::watchdog::Watchdog;
@@ -78,7 +78,11 @@ impl Definitions {
                 reason: Some(one.why.clone()),
             })
             .collect();
-        let put_back: Vec<Statement> = self.released.iter().map(again).collect();
+        let impossible = |name: &str| {
+            let keys = self.translated.impossible.iter().filter(|one| one.what == What::ForeignKey);
+            keys.map(|key| names::table(&key.name)).any(|key| key == name)
+        };
+        let put_back: Vec<Statement> = self.released.iter().filter(|one| !impossible(&one.name)).map(again).collect();
         let of = |what: What| self.translated.statements.iter().filter(move |one| one.what == what).cloned();
         let builder = Builder { config, run, watchdog, cancel };
         let rest = of(What::Sequence).chain(of(What::Default)).collect();

@@ -3,7 +3,8 @@
 
 use super::{KeyKind, POSTGRES_COLUMNS_MAX, SourceTable, TargetColumn, TargetTable};
 use crate::error::{Error, Kind, Result};
-use crate::name::quote_postgres;
+use crate::name::{TableName, literal_postgres, quote_postgres};
+use std::collections::BTreeSet;
 
 /// Its name.
 pub const NAME: &str = "_deleted_at";
@@ -14,10 +15,20 @@ pub const DECLARATION: &str = "\"_deleted_at\" timestamptz";
 /// Its type as `format_type` prints it. A source's TIMESTAMP has digits, so it is never taken for this.
 pub const FORMAT_TYPE: &str = "timestamp with time zone";
 
-/// Whether a target column is the one that we make: by name and type, and that nothing fills it but us.
+/// The column's comment: others call a column of theirs the same, and ours is written to.
+const COMMENT: &str = "etl-sync: since when the source is without this row";
+
+/// Says on the column that it is ours.
+#[must_use]
+pub fn comment(target: &TableName) -> String {
+    format!("COMMENT ON COLUMN {}.{} IS {};", target.postgres(), quote_postgres(NAME), literal_postgres(COMMENT))
+}
+
+/// Whether a target column is the one that we make: by name, type and comment, and that nothing fills it but us.
 #[must_use]
 pub fn is_ours(column: &TargetColumn) -> bool {
-    column.name == NAME && column.format_type == FORMAT_TYPE && !column.has_default && !column.not_null && !column.generated
+    let fills_itself = column.has_default || column.not_null || column.generated;
+    column.name == NAME && column.format_type == FORMAT_TYPE && column.comment == COMMENT && !fills_itself
 }
 
 /// Whether the target has the column of ours.
@@ -42,6 +53,11 @@ pub fn is_missing(source: &SourceTable, existing: Option<&TargetTable>) -> Resul
     if source.columns.iter().any(|column| column.target.eq_ignore_ascii_case(NAME)) {
         return refused(Kind::Config, "the source has a column _deleted_at");
     }
+    let key: BTreeSet<&str> = source.key_columns().map(|column| column.target.as_str()).collect();
+    let is_key = |columns: &Vec<String>| columns.iter().map(String::as_str).collect::<BTreeSet<_>>() == key;
+    if existing.is_some_and(|table| !std::iter::once(&table.primary_key).chain(&table.unique).any(is_key)) {
+        return refused(Kind::Changed, "the target has no primary key or unique index over the columns of the source's key");
+    }
     let theirs = existing.map_or(source.columns.len(), |table| table.columns.len());
     match existing.and_then(|table| table.columns.iter().find(|column| column.name == NAME)) {
         Some(column) if is_ours(column) => Ok(false),
@@ -59,18 +75,18 @@ pub fn is_null(prefix: &str) -> String {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
+pub(super) mod tests {
     use super::super::ddl::tests::{table, target};
     use super::*;
 
-    fn ours() -> TargetColumn {
+    pub(crate) fn ours() -> TargetColumn {
         TargetColumn {
             name: NAME.into(),
             format_type: FORMAT_TYPE.into(),
             not_null: false,
             generated: false,
             has_default: false,
-            comment: String::new(),
+            comment: COMMENT.into(),
         }
     }
 
@@ -79,6 +95,8 @@ mod tests {
         let source = SourceTable { key_kind: KeyKind::Primary, ..table(&["id", "v"]) };
         assert!(!is_missing(&source, None).unwrap(), "a new table is made with it");
         let mut existing = target(&source);
+        assert_eq!(is_missing(&source, Some(&existing)).unwrap_err().kind(), Kind::Changed, "without a key there");
+        existing.primary_key = source.key_columns().map(|column| column.target.clone()).collect();
         assert!(is_missing(&source, Some(&existing)).unwrap());
         existing.columns.push(ours());
         assert!(!is_missing(&source, Some(&existing)).unwrap());
@@ -87,6 +105,7 @@ mod tests {
             TargetColumn { has_default: true, ..ours() },
             TargetColumn { not_null: true, ..ours() },
             TargetColumn { generated: true, ..ours() },
+            TargetColumn { comment: "an analyst's".into(), ..ours() },
         ] {
             *existing.columns.last_mut().unwrap() = other;
             assert_eq!(is_missing(&source, Some(&existing)).unwrap_err().kind(), Kind::Changed);

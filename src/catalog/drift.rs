@@ -5,7 +5,7 @@
 
 use super::ddl::{self, Difference};
 use super::widen::{self, Fit};
-use super::{SourceTable, TargetColumn, TargetKind, TargetTable};
+use super::{SourceTable, TargetColumn, TargetKind, TargetTable, deleted_at};
 use crate::error::{Error, Kind, Result};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -200,7 +200,10 @@ const fn fills_itself(column: &TargetColumn) -> bool {
 /// A column that only the old table has would go with it, and nobody has its values any more.
 fn kept_by_exchange(source: &SourceTable, existing: &TargetTable, drift: &Drift) -> Result<()> {
     let kept = |change: &Change| if let Change::Kept { column, .. } = change { Some(column.clone()) } else { None };
-    let kept: Vec<String> = drift.changes.iter().filter_map(kept).collect();
+    let mut kept: Vec<String> = drift.changes.iter().filter_map(kept).collect();
+    if deleted_at::is_in(existing) {
+        kept.push(deleted_at::NAME.into());
+    }
     if kept.is_empty() || !drift.exchanges() {
         return Ok(());
     }
@@ -341,6 +344,17 @@ mod tests {
         existing.columns[1].format_type = "text".into();
         let told = text(&source, &existing, true);
         assert!(told.contains("only the old table has [\"old\"]; nothing was touched → drop these columns"), "{told}");
+    }
+
+    #[test]
+    fn marks_of_deleted_rows_are_not_exchanged_away() {
+        let source = table(&["a", "b"]);
+        let mut existing = target(&table(&["a", "b"]));
+        existing.columns.push(deleted_at::tests::ours());
+        assert_eq!(decide(&source, &existing, true).unwrap(), Drift::default());
+        existing.columns[1].format_type = "text".into();
+        let told = text(&source, &existing, true);
+        assert!(told.contains("only the old table has [\"_deleted_at\"]; nothing was touched"), "{told}");
     }
 
     #[test]

@@ -44,7 +44,8 @@ pub fn observe(conn: &mut MysqlConn, wait: Option<Duration>, cancel: &Cancel) ->
     let mut clock = Clock { now: counted_from, zone, lag: lag(conn)?, ..Clock::default() };
     clock.oldest_statement = oldest_statement(conn)?;
     let Some((way, open)) = transactions(conn)? else { return Ok(clock) };
-    clock.sees_everyone = true;
+    // The monitor leaves out who has begun and not written yet.
+    clock.sees_everyone = way == Way::Table;
     let Some(wait) = wait.filter(|_| !open.is_empty()) else { return Ok(clock) };
     let until = Instant::now() + wait;
     let mut stayed = open;
@@ -145,7 +146,7 @@ fn transactions(conn: &mut MysqlConn) -> Result<Option<(Way, Open)>> {
             Err(error) => return Err(error),
         }
     }
-    log::warn!("the source's open transactions cannot be seen now: the next run reads again what lookback_s covers");
+    log::warn!("the source's open transactions cannot be seen now: the next run reads the last hour again");
     Ok(None)
 }
 
@@ -168,7 +169,8 @@ impl Way {
 fn table(conn: &mut MysqlConn) -> Result<Option<Open>> {
     let doing = "looking at open transactions";
     std::thread::sleep(CACHED);
-    let sql = "SELECT CONCAT_WS('/', trx_mysql_thread_id, trx_started, trx_id), \
+    // The number of a transaction changes when it begins to write; without a session there is nothing else to tell it by.
+    let sql = "SELECT CONCAT_WS('/', trx_mysql_thread_id, trx_started, IF(trx_mysql_thread_id = 0, trx_id, '')), \
                CAST(TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS SIGNED) \
                FROM information_schema.innodb_trx WHERE trx_is_read_only = 0";
     conn.execute("SET SESSION time_zone = 'SYSTEM'", doing)?;

@@ -125,6 +125,12 @@ impl<'a> Work<'a> {
             return Err(format!("it refers to another database, {}", key.parent_schema));
         }
         let parent = self.target(&key.parent).ok_or_else(|| format!("table {} is not in the warehouse", key.parent))?;
+        if target.marks && !parent.marks {
+            return Err(format!(
+                "rows that are marked as deleted stay when those of {} that they refer to are deleted",
+                key.parent
+            ));
+        }
         let wanted: BTreeSet<String> = key.parent_columns.iter().cloned().collect();
         let is_key = parent.source.key_kind != KeyKind::None
             && parent.source.key_columns().map(|column| column.name.clone()).collect::<BTreeSet<_>>() == wanted;

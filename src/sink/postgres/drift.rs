@@ -1,6 +1,7 @@
 //! Changes of a target's columns inside the transaction of its refresh, and the lock that they and an exchange need.
 
 use super::run;
+use crate::catalog::deleted_at;
 use crate::catalog::drift::Change;
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
@@ -31,6 +32,10 @@ pub fn adapt(conn: &mut PostgresConn, load: &Load<'_>, doing: &str) -> Result<St
     seize(conn, load, load.plan.drift.rewrites(), doing)?;
     // One statement, so that several changes of types write the table once.
     conn.batch(&format!("ALTER TABLE {target} {}", alters.join(", ")), doing).map_err(in_the_way)?;
+    let is_mark = |change: &Change| matches!(change, Change::Added { column, .. } if column == deleted_at::NAME);
+    if load.plan.marks_deletes() && load.plan.drift.changes.iter().any(is_mark) {
+        conn.batch(&deleted_at::comment(&load.plan.target), doing)?;
+    }
     Ok(String::new())
 }
 

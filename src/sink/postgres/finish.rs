@@ -1,7 +1,7 @@
 //! First load: key, statistics, comments, proof, and the rename that makes the shadow the table.
 
 use super::{count, run};
-use crate::catalog::ddl;
+use crate::catalog::{ddl, deleted_at};
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
 use crate::name::{TableName, check_postgres, literal_postgres, quote_postgres};
@@ -43,6 +43,9 @@ pub fn build(conn: &mut PostgresConn, load: &Load<'_>, proof: &Proof, doing: &st
     }
     sql.push_str(&format!("ANALYZE {};", shadow.postgres()));
     sql.push_str(&ddl::comments(shadow, &plan.source));
+    if plan.marks_deletes() {
+        sql.push_str(&deleted_at::comment(shadow));
+    }
     if !plan.is_single() {
         sql.push_str(&format!("{};", ddl::out_of_work(shadow)));
     }

@@ -352,16 +352,21 @@ fn write(
         literal_postgres(target)
     );
     if !run(conn, &referred, doing)?.rows.is_empty() {
-        return Err(refused.hint(REFUSED));
+        return Err(refused.hint(hint(load)));
     }
     log::debug!("{refused}; its changed rows are replaced");
     let replaced = run(conn, &format!("{}; {total}", replace(load, existing, staging, target, stamped)), doing);
-    replaced.map(|answers| (answers, true)).map_err(|error| error.hint(REFUSED))
+    replaced.map(|answers| (answers, true)).map_err(|error| error.hint(hint(load)))
 }
 
 /// What to do about rows that the target's own rules refuse.
-const REFUSED: &str =
-    "an index or constraint of the warehouse refuses the new rows; drop it if the source does not have it any more";
+fn hint(load: &Load<'_>) -> &'static str {
+    if load.plan.marks_deletes() {
+        return "an index or constraint of the warehouse refuses the new rows; a unique index may meet the value of a row that is \
+                marked as deleted: make it one WHERE _deleted_at IS NULL";
+    }
+    "an index or constraint of the warehouse refuses the new rows; drop it if the source does not have it any more"
+}
 
 /// As [`apply`], with every changed row deleted before any is inserted; columns that only the warehouse has stay, but for
 /// `_loaded_at`, whose default stamps the new version.

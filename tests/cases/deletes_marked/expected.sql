@@ -10,3 +10,6 @@ WHERE c.relnamespace = 'raw'::regnamespace AND c.relkind = 'r' AND attname = '_d
 SELECT table_name, rows_loaded FROM etl_load_status ORDER BY 1;
 SELECT count(*) AS unique_indexes FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
 WHERE c.relnamespace = 'raw'::regnamespace AND c.relname = 'swapped' AND i.indisunique AND NOT i.indisprimary;
+-- Its key would refuse the row that is marked, or take it along.
+SELECT id, _deleted_at IS NULL AS there FROM child ORDER BY id;
+SELECT count(*) AS foreign_keys FROM pg_constraint WHERE conrelid = 'child'::regclass AND contype = 'f';

@@ -13,3 +13,5 @@ INSERT INTO still VALUES (1, 1);
 CREATE TABLE applied (id INT PRIMARY KEY, v INT);
 INSERT INTO applied VALUES (1, 1), (2, 2);
 ANALYZE TABLE inc, chunked;
+CREATE TABLE child (id INT PRIMARY KEY, applied_id INT NOT NULL, FOREIGN KEY child_fk (applied_id) REFERENCES applied (id) ON DELETE CASCADE);
+INSERT INTO child VALUES (1, 1), (2, 2);

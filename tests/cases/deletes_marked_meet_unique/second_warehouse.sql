@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX code ON raw.t (code);
