@@ -22,6 +22,8 @@ pub const PINNED: &[(&str, &str)] = &[
     ("standard_conforming_strings", "on"),
     ("row_security", "off"),
     ("synchronous_commit", "on"),
+    // A comparison behind a LOCK has to see what was committed before it was granted.
+    ("default_transaction_isolation", "read committed"),
     ("idle_in_transaction_session_timeout", "0"),
     ("client_min_messages", "warning"),
     // A dead client must not keep its locks until the keepalive of the operating system finds out.

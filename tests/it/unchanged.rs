@@ -92,3 +92,25 @@ fn the_least_change_of_any_type_is_seen() {
     assert_eq!(sandbox.sync(&[]).written(), (2, 1, 3));
     sandbox.assert_equal(&["--allow-empty"]);
 }
+
+/// A role may be made to open every transaction above READ COMMITTED: what somebody commits while a run waits for its lock
+/// is compared all the same.
+#[test]
+fn a_write_that_the_run_waits_for_is_seen() {
+    let sandbox = Sandbox::new("seenlate");
+    sandbox.source_sql(&["CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1, 1)"]);
+    sandbox.sync(&[]);
+    let mut hand = sandbox.warehouse();
+    let role = format!("ALTER DATABASE {} SET default_transaction_isolation = 'serializable'", sandbox.name);
+    hand.batch_execute(&role).unwrap();
+    hand.batch_execute("BEGIN; UPDATE t SET v = 99").unwrap();
+    let run = sandbox.start(&[]);
+    let waits = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while !sandbox.holds(waits) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    hand.batch_execute("COMMIT").unwrap();
+    let outcome = run.wait(crate::sandbox::RUN_MAX);
+    assert_eq!(outcome.expect(0).written(), (0, 1, 0), "{outcome}");
+    sandbox.assert_equal(&[]);
+}
