@@ -12,7 +12,6 @@ use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
 use crate::error::{Error, Kind, Result};
-use crate::key::KeyRange;
 use crate::name::TableName;
 use crate::plan::chunks::ChunkGoal;
 use crate::plan::strategy::{self, Facts};
@@ -320,22 +319,15 @@ fn one(
     let facts = Facts { action, splitter: strategy::splitter(&table), chunks_wanted: goal.chunks(), configured: rule.strategy };
     let (strategy, reason) = strategy::choose(facts);
     let loaded_at = LoadedAt::decide(config.settings.loaded_at, &table, existing);
-    let chunks = vec![KeyRange::everything()];
     let mut plan = TablePlan {
-        source: table,
-        target,
-        filter,
         action,
         strategy,
         reason,
-        chunks,
-        increments: None,
         loaded_at,
         deletes: rule.deletes,
         drift,
-        incarnation: None,
-        traces: None,
         priority: rule.priority.unwrap_or(Priority::Medium),
+        ..TablePlan::whole(table, target, filter)
     };
     // Done counts only for the same columns in the same table with the same storage.
     let same = |state: &&TableState| {

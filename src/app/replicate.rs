@@ -6,14 +6,11 @@ use super::planning::{self, Selected};
 use super::results::{self, Planned};
 use super::sync::{self, Run};
 use super::{tracking, typing};
-use crate::catalog::drift::Drift;
-use crate::catalog::loaded_at::LoadedAt;
 use crate::catalog::replica as tables;
 use crate::catalog::{self, SourceCatalog, SourceTable};
-use crate::config::{Category, Config, Deletes, Endpoint, Priority};
+use crate::config::{Category, Config, Endpoint, Priority};
 use crate::conn::mysql::MysqlConn;
 use crate::error::{Doing, Error, Kind, Result};
-use crate::key::KeyRange;
 use crate::name::TableName;
 use crate::pipeline::table::TableResult;
 use crate::pipeline::{self, Destination, Services};
@@ -260,20 +257,12 @@ fn one(
     let (strategy, reason) = strategy::choose(facts);
     let copy = there.copies.get(&name);
     let mut plan = TablePlan {
-        source,
-        target: TableName::new(database, name),
-        filter,
         action: Action::FirstLoad,
         strategy,
         reason,
-        chunks: vec![KeyRange::everything()],
-        increments: None,
-        loaded_at: LoadedAt::Off,
-        deletes: Deletes::Apply,
-        drift: Drift::default(),
-        traces: None,
         priority: rule.priority.unwrap_or(Priority::Medium),
         incarnation: copy.map(|copy| copy.incarnation.clone()),
+        ..TablePlan::whole(source, TableName::new(database, name), filter)
     };
     let done = copy.filter(|copy| {
         let is_its = there.resumes.as_ref() == Some(&copy.sync_id);

@@ -52,6 +52,29 @@ impl<W: io::Write> Rows<W> {
     pub(super) const fn sink(&self) -> &W {
         &self.out
     }
+
+    /// Drops all rows that were not handed on.
+    pub(super) fn forget(&mut self) {
+        self.buffer.clear();
+        self.buffer.shrink_to(BUFFER_BYTES_KEPT);
+    }
+
+    /// The row in work.
+    #[inline]
+    pub(super) fn tuple(&self) -> &[u8] {
+        self.buffer.get(self.row..).unwrap_or_default()
+    }
+
+    /// The cell that was added last, when the buffer had so many bytes before it; none for NULL.
+    pub(super) fn cell_from(&self, before: usize) -> Option<&[u8]> {
+        let (length, image) = self.buffer.get(before..)?.split_first_chunk::<4>()?;
+        (*length != (-1_i32).to_be_bytes()).then_some(image)
+    }
+
+    /// Bytes that were not handed on yet.
+    pub(super) const fn held(&self) -> usize {
+        self.buffer.len()
+    }
 }
 
 /// Whether PostgreSQL takes the cell's bytes as they are.

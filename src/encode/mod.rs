@@ -6,9 +6,12 @@
 
 mod binary;
 mod bytes;
+mod canonical;
 mod csv;
+pub mod digest;
 pub mod image;
 mod number;
+pub mod show;
 mod tally;
 mod temporal;
 mod text;
@@ -17,6 +20,7 @@ pub mod tuples;
 pub use self::csv::NullToken;
 pub use self::tally::{Done, Tally};
 
+use self::digest::Digester;
 use crate::catalog::Column;
 use crate::config::{Policies, Policy};
 use crate::error::{Error, Kind};
@@ -115,6 +119,9 @@ pub struct RowWriter<W: Write> {
     columns: Vec<Target>,
     tally: Tally,
     body: Body<W>,
+    digester: Option<Digester>,
+    /// The images of rows that go out in another format.
+    images: Option<Imager>,
 }
 
 enum Body<W: Write> {
@@ -131,7 +138,24 @@ impl<W: Write> RowWriter<W> {
             Format::Binary => Body::Binary(binary::Rows::new(out)),
             Format::Tuples => Body::Tuples(tuples::Rows::new(out)),
         };
-        Self { tally: Tally::new(columns.len()), columns, body }
+        Self { tally: Tally::new(columns.len()), columns, body, digester: None, images: None }
+    }
+
+    /// Adds up every row that is written from now on, by its binary image whatever the format is.
+    #[must_use]
+    pub fn digested(mut self, digester: Option<Digester>) -> Self {
+        self.images = match &self.body {
+            Body::Csv(_) | Body::Tuples(_) if digester.is_some() => Some(Imager::new(self.columns.clone())),
+            _ => None,
+        };
+        self.digester = digester;
+        self
+    }
+
+    /// What the rows add up to so far.
+    #[must_use]
+    pub const fn digester(&self) -> Option<&Digester> {
+        self.digester.as_ref()
     }
 
     /// Takes one row.
@@ -143,14 +167,23 @@ impl<W: Write> RowWriter<W> {
         if cells.len() != self.columns.len() {
             return Err(EncodeError::Width { expected: self.columns.len(), found: cells.len() });
         }
-        match &mut self.body {
-            Body::Csv(rows) => row(&self.columns, &mut self.tally, &mut **rows, cells),
+        let (columns, tally) = (self.columns.as_slice(), &mut self.tally);
+        let fate = match &mut self.body {
+            Body::Csv(rows) => row(columns, tally, &mut **rows, cells)?,
             Body::Binary(rows) if cells.iter().any(|&cell| is_long(cell)) => {
-                long_row(&self.columns, &mut self.tally, rows, cells)
+                return long_row(columns, tally, rows, cells, self.digester.as_mut());
             }
-            Body::Binary(rows) => row(&self.columns, &mut self.tally, rows, cells),
-            Body::Tuples(rows) => row(&self.columns, &mut self.tally, rows, cells),
+            Body::Binary(rows) => return binary_row(columns, tally, rows, cells, self.digester.as_mut()),
+            Body::Tuples(rows) => row(columns, tally, rows, cells)?,
+        };
+        if let Some((images, digester)) = self.images.as_mut().zip(self.digester.as_mut()).filter(|_| fate == Fate::Written) {
+            // Both formats take the same values: what was written has an image.
+            let width = |_| EncodeError::Width { expected: columns.len(), found: cells.len() };
+            if let Ok(tuple) = images.row(cells)? {
+                digester.row(tuple).map_err(width)?;
+            }
         }
+        Ok(fate)
     }
 
     /// Hands everything to the sink that was not yet.
@@ -177,6 +210,36 @@ impl<W: Write> RowWriter<W> {
             Body::Csv(rows) => rows.sink(),
             Body::Binary(rows) => rows.sink(),
             Body::Tuples(rows) => rows.sink(),
+        }
+    }
+}
+
+/// Rows as the tuples that a binary COPY would have, one at a time and for nobody to read but this program.
+pub struct Imager {
+    columns: Vec<Target>,
+    tally: Tally,
+    rows: binary::Rows<io::Sink>,
+}
+
+impl Imager {
+    /// For columns in the plan's order.
+    #[must_use]
+    pub fn new(columns: Vec<Target>) -> Self {
+        Self { tally: Tally::new(columns.len()), columns, rows: binary::Rows::new(io::sink()) }
+    }
+
+    /// The tuple of a row, after the policies; the inner error is the column and the fault of a row that they keep out.
+    ///
+    /// # Errors
+    /// [`EncodeError`] as for a row that is written.
+    pub fn row(&mut self, cells: &[Cell<'_>]) -> Result<Result<&[u8], (usize, Fault)>, EncodeError> {
+        if cells.len() != self.columns.len() {
+            return Err(EncodeError::Width { expected: self.columns.len(), found: cells.len() });
+        }
+        self.rows.forget();
+        match fill(&self.columns, &mut self.tally, &mut self.rows, cells)? {
+            Fate::Written => Ok(Ok(self.rows.tuple())),
+            Fate::Rejected { column, fault } => Ok(Err((column, fault))),
         }
     }
 }
@@ -224,6 +287,26 @@ fn row<R: Rows>(columns: &[Target], tally: &mut Tally, rows: &mut R, cells: &[Ce
     Ok(fate)
 }
 
+/// As [`row`], and adds the row's image up.
+#[inline]
+fn binary_row<W: Write>(
+    columns: &[Target],
+    tally: &mut Tally,
+    rows: &mut binary::Rows<W>,
+    cells: &[Cell<'_>],
+    digester: Option<&mut Digester>,
+) -> Result<Fate, EncodeError> {
+    let fate = fill(columns, tally, rows, cells)?;
+    if fate == Fate::Written {
+        if let Some(digester) = digester {
+            digester.row(rows.tuple()).map_err(|_| EncodeError::Width { expected: columns.len(), found: cells.len() })?;
+        }
+        rows.end().map_err(EncodeError::Write)?;
+        tally.commit();
+    }
+    Ok(fate)
+}
+
 /// Puts the cells of a row into its buffer, all of them or none.
 #[inline]
 fn fill<R: Rows>(columns: &[Target], tally: &mut Tally, rows: &mut R, cells: &[Cell<'_>]) -> Result<Fate, EncodeError> {
@@ -253,6 +336,7 @@ fn long_row<W: Write>(
     tally: &mut Tally,
     rows: &mut binary::Rows<W>,
     cells: &[Cell<'_>],
+    mut digester: Option<&mut Digester>,
 ) -> Result<Fate, EncodeError> {
     let sent_as_is = |target: &Target, cell: Cell<'_>| is_long(cell) && binary::is_own_image(target.ty, cell);
     let pairs = columns.iter().zip(cells);
@@ -264,14 +348,27 @@ fn long_row<W: Write>(
     }
     tally.roll_back();
     rows.begin(cells.len()).map_err(|_| EncodeError::Width { expected: columns.len(), found: cells.len() })?;
+    let mut digest = digester.as_deref().map(Digester::long_row);
     for (column, (target, &cell)) in columns.iter().zip(cells).enumerate() {
-        let taken = match cell {
-            Cell::Bytes(bytes) if sent_as_is(target, cell) => rows.send(bytes).map_err(Refusal::Write),
-            _ => rows.cell(target.ty, cell),
+        let before = rows.held();
+        let sent = match cell {
+            Cell::Bytes(bytes) if sent_as_is(target, cell) => {
+                rows.send(bytes).map_err(EncodeError::Write)?;
+                Some(bytes)
+            }
+            _ => {
+                if let Err(refusal) = rows.cell(target.ty, cell) {
+                    mend(target, column, cell, refusal, rows, tally)?;
+                }
+                None
+            }
         };
-        if let Err(refusal) = taken {
-            mend(target, column, cell, refusal, rows, tally)?;
+        if let Some((digester, row)) = digester.as_deref_mut().zip(digest.as_mut()) {
+            digester.long_field(row, column, sent.or_else(|| rows.cell_from(before)), sent.is_some());
         }
+    }
+    if let Some((digester, row)) = digester.zip(digest.as_ref()) {
+        digester.end_long_row(row);
     }
     rows.end().map_err(EncodeError::Write)?;
     tally.commit();

@@ -5,6 +5,7 @@ pub mod census; // whether both sides counted the same, and what is read again w
 pub mod chunks; // where a table is cut
 pub mod discovery; // which columns show new and changed rows, and what that means for tables.yml
 pub mod increments; // whether a table can be loaded by what is new, and by which columns
+pub mod ledger; // rows and digests per bucket of the key, and where two sides differ
 pub mod strategy; // the five ways to copy a table as data, and which one it gets
 pub mod traces; // whether anything can have moved on either side since the last count
 pub mod watermark; // from where the next run reads, and why no row can appear below
@@ -159,6 +160,27 @@ impl Slice {
 }
 
 impl TablePlan {
+    /// All rows of a table, into the target that it has.
+    #[must_use]
+    pub fn whole(source: SourceTable, target: TableName, filter: Option<String>) -> Self {
+        Self {
+            source,
+            target,
+            filter,
+            action: Action::Refresh,
+            strategy: Strategy::Standard,
+            reason: String::new(),
+            chunks: vec![KeyRange::everything()],
+            increments: None,
+            loaded_at: LoadedAt::Off,
+            deletes: Deletes::Apply,
+            drift: Drift::default(),
+            incarnation: None,
+            traces: None,
+            priority: Priority::Medium,
+        }
+    }
+
     /// The table's name as people and state rows know it.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -7,6 +7,7 @@ pub mod evidence; // what the values of incremental columns look like
 pub mod guard; // holds the planned tables in place during the run
 pub mod mysql; // MySQL and MariaDB over the binary protocol
 pub mod probe; // counts the values that a run would not take as they are
+pub mod scan; // rows as tuples, for proofs
 pub mod snapshot; // opens the snapshots of a group under one short lock
 pub mod traces; // what shows without reading a table whether it was written to
 

@@ -28,8 +28,8 @@ const LONG_ROW_BYTES: u64 = 4 << 20;
 /// because the driver's buffers stay as large as the longest row they have held.
 #[derive(Debug, Clone)]
 pub struct LongRows {
-    /// Its holder reads from a server, under that connection's deadlines.
-    lane: Arc<Mutex<Reader>>,
+    /// Its holder reads from a server, under that connection's deadlines. None: the reader reads them itself, afterwards.
+    lane: Option<Arc<Mutex<Reader>>>,
     /// Longest row that is read, bytes.
     bytes_max: u64,
 }
@@ -38,7 +38,13 @@ impl LongRows {
     /// A lane over a connection whose transaction is open already, for rows of at most so many bytes.
     #[must_use]
     pub fn new(conn: MysqlConn, bytes_max: u64) -> Self {
-        Self { lane: Arc::new(Mutex::new(Reader::new(conn))), bytes_max }
+        Self { lane: Some(Arc::new(Mutex::new(Reader::new(conn)))), bytes_max }
+    }
+
+    /// For a reader that shares its snapshot with nobody.
+    #[must_use]
+    pub const fn own(bytes_max: u64) -> Self {
+        Self { lane: None, bytes_max }
     }
 }
 
@@ -112,8 +118,11 @@ impl Source for MysqlSource {
             return Ok(read);
         }
         let query = select(table, slice, Some(lengths.long(bytes_max)));
-        let mut lane = long_rows.lane.lock().unwrap_or_else(PoisonError::into_inner);
-        let (more, _) = lane.in_savepoint(table.name(), |conn| stream(conn, table, query, bytes_max, each))?;
+        let work = |reader: &mut Reader| reader.in_savepoint(table.name(), |conn| stream(conn, table, query, bytes_max, each));
+        let (more, _) = match &long_rows.lane {
+            Some(lane) => work(&mut lane.lock().unwrap_or_else(PoisonError::into_inner))?,
+            None => work(&mut self.reader)?,
+        };
         if more != long {
             let text = format!("reading table {}: {long} long rows were seen, {more} were read", table.name());
             return Err(Error::new(Kind::Proof, text));

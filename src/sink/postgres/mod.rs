@@ -10,6 +10,7 @@ pub mod increments; // refresh by what is past the watermark, proved by counts o
 pub mod leftovers; // what dead runs left in the warehouse
 mod loaded_at; // when a row version was written
 pub mod merge; // refresh: staging into the table, by content
+pub mod read_back; // rows of a target as tuples, for proofs
 mod same; // an unchanged small table, told without staging
 pub mod traces; // what PostgreSQL has counted of writes to its tables
 

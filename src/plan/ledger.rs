@@ -1,0 +1,220 @@
+//! The ledger of a table: how many rows each bucket of its keys has, and what they add up to. Pure: no I/O.
+//!
+//! A bucket is a range of an integer key, or the keys whose hash begins with the same bits, or the whole table where there
+//! is no key. What a row's digest is stands in `encode::digest`; here digests are only added, modulo 2^128, so that the
+//! order of rows does not count, equal rows do not cancel each other, and the sum of two buckets is that of their union.
+
+use super::chunks::integer_value;
+use super::strategy::{Splitter, splitter};
+use crate::catalog::SourceTable;
+use crate::key::{KeyRange, KeyValue};
+use std::collections::BTreeSet;
+
+/// Bytes of the rows of a bucket, as their images: what is read again when one row of it differs.
+pub const BUCKET_BYTES: u64 = 4 << 20;
+
+/// A bucket of more bytes is cut before the next look.
+pub const BUCKET_BYTES_MAX: u64 = 16 << 20;
+
+/// Most buckets of a table: their sums are in memory once per worker, at 32 bytes each.
+const BUCKETS_MAX: u64 = 1 << 16;
+
+/// Rows, and what their digests add up to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// How many.
+    pub rows: u64,
+    /// Their digests, modulo 2^128.
+    pub digest: u128,
+    /// Bytes of their images: the size of the bucket, no part of the proof.
+    pub bytes: u64,
+}
+
+impl Sum {
+    /// Adds one row.
+    #[inline]
+    pub const fn row(&mut self, digest: u128, bytes: u64) {
+        self.rows += 1;
+        self.digest = self.digest.wrapping_add(digest);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Adds the rows of another part of the same bucket.
+    pub const fn add(&mut self, more: Self) {
+        self.rows += more.rows;
+        self.digest = self.digest.wrapping_add(more.digest);
+        self.bytes = self.bytes.saturating_add(more.bytes);
+    }
+
+    /// Whether both are the same rows.
+    #[must_use]
+    pub const fn is_same(self, other: Self) -> bool {
+        self.rows == other.rows && self.digest == other.digest
+    }
+}
+
+/// How the keys of a table are divided into buckets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Partition {
+    /// Ranges of an integer key: the keys at which all buckets but the first begin, ascending.
+    Ranges(Vec<i128>),
+    /// By so many leading bits of the key's hash.
+    Hashes(u32),
+    /// One bucket.
+    Whole,
+}
+
+impl Partition {
+    /// For a table of about so many bytes. `ends` are its smallest and largest key where that is one integer, `cuts` keys at
+    /// which it is known to be cut evenly.
+    #[must_use]
+    pub fn of(table: &SourceTable, ends: Option<(i128, i128)>, cuts: &[KeyRange], bytes: u64) -> Self {
+        let wanted = bytes.div_ceil(BUCKET_BYTES).clamp(1, BUCKETS_MAX);
+        match (splitter(table), ends) {
+            (Splitter::Integer, Some((min, max))) => {
+                let mut marks = vec![min];
+                marks.extend(cuts.iter().filter_map(|range| integer(range.low.as_deref()?)).filter(|key| *key > min));
+                marks.push(max.saturating_add(1));
+                marks.sort_unstable();
+                marks.dedup();
+                let pieces = u64::try_from(marks.len() - 1).unwrap_or(u64::MAX).max(1);
+                let each = i128::from(wanted.div_ceil(pieces));
+                let mut bounds = BTreeSet::new();
+                for pair in marks.windows(2) {
+                    bounds.extend(cut(pair[0], pair[1], each));
+                }
+                bounds.remove(&min);
+                Self::Ranges(bounds.into_iter().collect())
+            }
+            // An empty table, or one that grew since: one bucket, which is cut when it has become too large.
+            (Splitter::Integer, None) => Self::Ranges(Vec::new()),
+            (Splitter::Walk | Splitter::None, _) if table.key.is_empty() => Self::Whole,
+            (Splitter::Walk | Splitter::None, _) => Self::Hashes(wanted.next_power_of_two().trailing_zeros()),
+        }
+    }
+
+    /// Number of buckets.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Ranges(bounds) => bounds.len() + 1,
+            Self::Hashes(bits) => 1 << bits,
+            Self::Whole => 1,
+        }
+    }
+
+    /// There is always one bucket.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// The bucket of an integer key.
+    #[inline]
+    #[must_use]
+    pub fn of_integer(&self, key: i128) -> usize {
+        match self {
+            Self::Ranges(bounds) => bounds.partition_point(|bound| *bound <= key),
+            Self::Hashes(_) | Self::Whole => 0,
+        }
+    }
+
+    /// The bucket of a key with this hash.
+    #[inline]
+    #[must_use]
+    pub fn of_hash(&self, hash: u128) -> usize {
+        match self {
+            Self::Hashes(bits) if *bits > 0 => usize::try_from(hash >> (128 - bits)).unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// Keys that are in the bucket: the first, and the first beyond; open where the bucket is. None for buckets that are no
+    /// ranges.
+    #[must_use]
+    pub fn ends(&self, bucket: usize) -> Option<(Option<i128>, Option<i128>)> {
+        let Self::Ranges(bounds) = self else { return None };
+        Some((bucket.checked_sub(1).and_then(|before| bounds.get(before)).copied(), bounds.get(bucket).copied()))
+    }
+
+    /// The bucket as a range that a reader takes; none for buckets that are no ranges.
+    #[must_use]
+    pub fn range(&self, bucket: usize) -> Option<KeyRange> {
+        let (low, high) = self.ends(bucket)?;
+        Some(KeyRange { low: low.map(|key| vec![integer_value(key)]), high: high.map(|key| vec![integer_value(key)]) })
+    }
+
+    /// The same keys with too large buckets cut and small neighbours joined, as these sums show them; none when they are as
+    /// they should be. `ends` are the smallest and the largest key.
+    #[must_use]
+    pub fn resized(&self, sums: &[Sum], ends: Option<(i128, i128)>) -> Option<Self> {
+        match self {
+            Self::Ranges(bounds) => {
+                let (min, max) = ends?;
+                let mut fresh = Vec::new();
+                let mut held = 0_u64;
+                for (bucket, sum) in sums.iter().enumerate() {
+                    let low = bucket.checked_sub(1).and_then(|before| bounds.get(before)).copied();
+                    // A bucket begins here unless it fits to the one before.
+                    if let Some(low) = low.filter(|_| held.saturating_add(sum.bytes) > BUCKET_BYTES) {
+                        fresh.push(low);
+                        held = 0;
+                    }
+                    held = held.saturating_add(sum.bytes);
+                    if sum.bytes > BUCKET_BYTES_MAX {
+                        let from = low.unwrap_or(min).max(min);
+                        let below = bounds.get(bucket).copied().unwrap_or(max.saturating_add(1)).min(max.saturating_add(1));
+                        let parts = i128::from(sum.bytes.div_ceil(BUCKET_BYTES).min(BUCKETS_MAX));
+                        fresh.extend(cut(from, below, parts).filter(|bound| *bound > from));
+                    }
+                }
+                fresh.truncate(usize::try_from(BUCKETS_MAX - 1).unwrap_or(usize::MAX));
+                // Joining alone is no reason: buckets that are a little small are as good.
+                let grown = sums.iter().any(|sum| sum.bytes > BUCKET_BYTES_MAX);
+                let sparse = fresh.len() * 2 < bounds.len();
+                ((grown || sparse) && fresh != *bounds).then_some(Self::Ranges(fresh))
+            }
+            Self::Hashes(bits) => {
+                let largest = sums.iter().map(|sum| sum.bytes).max().unwrap_or(0);
+                (largest > BUCKET_BYTES_MAX && 1 << (bits + 1) <= BUCKETS_MAX).then_some(Self::Hashes(bits + 1))
+            }
+            Self::Whole => None,
+        }
+    }
+}
+
+/// Where `[low, high)` is cut into so many parts of equal width, the lower end included; none are empty.
+fn cut(low: i128, high: i128, parts: i128) -> impl Iterator<Item = i128> {
+    let width = high.saturating_sub(low).max(1);
+    let parts = parts.clamp(1, width);
+    (0..parts).map(move |part| low + width / parts * part + width % parts * part / parts)
+}
+
+fn integer(key: &[KeyValue]) -> Option<i128> {
+    match key {
+        [KeyValue::Int(value)] => Some(i128::from(*value)),
+        [KeyValue::UInt(value)] => Some(i128::from(*value)),
+        _ => None,
+    }
+}
+
+/// The buckets whose rows are not the same on both sides.
+#[must_use]
+pub fn differing(one: &[Sum], other: &[Sum]) -> Vec<usize> {
+    let none = Sum::default();
+    let at = |sums: &[Sum], bucket: usize| sums.get(bucket).copied().unwrap_or(none);
+    (0..one.len().max(other.len())).filter(|&bucket| !at(one, bucket).is_same(at(other, bucket))).collect()
+}
+
+/// All buckets together.
+#[must_use]
+pub fn total(sums: &[Sum]) -> Sum {
+    sums.iter().fold(Sum::default(), |mut total, sum| {
+        total.add(*sum);
+        total
+    })
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

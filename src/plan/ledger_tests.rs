@@ -1,0 +1,105 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use proptest::prelude::*;
+
+fn sum(rows: u64, digest: u128, bytes: u64) -> Sum {
+    Sum { rows, digest, bytes }
+}
+
+fn of(digests: &[u128]) -> Sum {
+    digests.iter().fold(Sum::default(), |mut sum, digest| {
+        sum.row(*digest, 1);
+        sum
+    })
+}
+
+/// With xor instead of a sum and a count, each of these pairs would be the same rows.
+#[test]
+fn what_xor_would_not_see_is_seen() {
+    for (one, other) in [
+        (&[7, 7][..], &[][..]),
+        (&[7, 7], &[9, 9]),
+        (&[7, 7, 7], &[7]),
+        (&[1, 2, 3], &[]),
+        (&[5, 6], &[3, 0]),
+        // A digest of zero counts as a row.
+        (&[0], &[]),
+        // A sum without a count would take these for equal.
+        (&[u128::MAX, 1], &[]),
+    ] {
+        assert!(!of(one).is_same(of(other)), "{one:?} {other:?}");
+    }
+    assert!(of(&[1, 2, u128::MAX]).is_same(of(&[u128::MAX, 2, 1])));
+}
+
+#[test]
+fn buckets_that_differ_are_told_whatever_the_length() {
+    let one = [sum(1, 5, 9), sum(2, 6, 9), sum(0, 0, 0)];
+    assert_eq!(differing(&one, &[sum(1, 5, 100), sum(2, 6, 9)]), Vec::<usize>::new());
+    assert_eq!(differing(&one, &[sum(1, 5, 9), sum(2, 7, 9)]), [1]);
+    assert_eq!(differing(&one, &[sum(2, 5, 9)]), [0, 1]);
+    assert_eq!(total(&one), sum(3, 11, 18));
+}
+
+fn bounds_of(partition: &Partition) -> Vec<i128> {
+    match partition {
+        Partition::Ranges(bounds) => bounds.clone(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn a_grown_bucket_is_cut_and_sparse_ones_are_joined() {
+    let mega = 1 << 20;
+    let ranges = Partition::Ranges(vec![100, 200]);
+    let sizes = |bytes: [u64; 3]| bytes.map(|bytes| sum(1, 0, bytes * mega));
+    assert_eq!(ranges.resized(&sizes([4, 4, 16]), Some((0, 299))), None);
+    let fresh = ranges.resized(&sizes([4, 4, 17]), Some((0, 299))).unwrap();
+    assert_eq!(bounds_of(&fresh), [100, 200, 220, 240, 260, 280]);
+    let many = Partition::Ranges((1..100).collect());
+    let sparse = vec![sum(1, 0, 100); 100];
+    assert_eq!(many.resized(&sparse, Some((0, 99))), Some(Partition::Ranges(Vec::new())));
+    // One key can not be cut.
+    assert_eq!(Partition::Ranges(vec![]).resized(&[sum(1, 0, 64 << 20)], Some((5, 5))), None);
+    assert_eq!(Partition::Hashes(3).resized(&[sum(1, 0, 17 << 20)], None), Some(Partition::Hashes(4)));
+    assert_eq!(Partition::Whole.resized(&[sum(1, 0, 99 << 20)], None), None);
+}
+
+proptest! {
+    /// Every key is in exactly the bucket whose range holds it.
+    #[test]
+    fn ranges_and_buckets_agree(mut bounds in prop::collection::vec(-50_i128..50, 0..8), key in -60_i128..60) {
+        bounds.sort_unstable();
+        bounds.dedup();
+        let partition = Partition::Ranges(bounds);
+        let inside = |bucket: usize| {
+            let (low, high) = partition.ends(bucket).unwrap();
+            low.is_none_or(|low| low <= key) && high.is_none_or(|high| key < high)
+        };
+        let holding: Vec<usize> = (0..partition.len()).filter(|&bucket| inside(bucket)).collect();
+        prop_assert_eq!(holding, [partition.of_integer(key)]);
+    }
+
+    /// One bit more divides every bucket in two.
+    #[test]
+    fn finer_hashes_divide_buckets(hash in any::<u128>(), bits in 0_u32..16) {
+        let coarse = Partition::Hashes(bits);
+        let fine = Partition::Hashes(bits + 1);
+        prop_assert!(coarse.of_hash(hash) < coarse.len());
+        prop_assert_eq!(fine.of_hash(hash) / 2, coarse.of_hash(hash));
+    }
+
+    #[test]
+    fn resized_bounds_are_ascending(
+        mut bounds in prop::collection::vec(0_i128..1000, 0..12),
+        sizes in prop::collection::vec(0_u64..64 << 20, 13),
+    ) {
+        bounds.sort_unstable();
+        bounds.dedup();
+        let sums: Vec<Sum> = sizes.iter().take(bounds.len() + 1).map(|bytes| sum(1, 0, *bytes)).collect();
+        if let Some(fresh) = Partition::Ranges(bounds).resized(&sums, Some((0, 999))) {
+            let fresh = bounds_of(&fresh);
+            prop_assert!(fresh.windows(2).all(|pair| pair[0] < pair[1]), "{:?}", fresh);
+        }
+    }
+}
