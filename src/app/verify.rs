@@ -10,19 +10,31 @@ use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
 use crate::error::{Error, Kind, Result};
 use crate::name::{TableName, quote_postgres};
-use crate::report::verify::{RangeReport, TableVerified, VerifyReport};
+use crate::plan::TablePlan;
+use crate::report::verify::{ColumnDifference, ContentReport, DifferenceReport, RangeReport, TableVerified, VerifyReport};
 use crate::report::{self, ErrorReport};
-use crate::sink::postgres::counts as warehouse_counts;
+use crate::sink::postgres::{counts as warehouse_counts, read_back};
 use crate::verify::look::{Look, Question, Range, Verdict, Without};
+use crate::verify::rows::{self, Content, Difference, Differs};
 use crate::verify::{self, Seen, Services};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Compares these tables, all when empty, by counts per key range.
+/// What is compared, and how deep.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked<'a> {
+    /// Tables by exact name; all when empty.
+    pub tables: &'a [String],
+    /// By content; by counts per key range when none.
+    pub depth: Option<rows::Depth>,
+}
+
+/// Compares both sides.
 ///
 /// # Errors
 /// [`Kind::Config`] for names that do not exist; the classified error of a server that cannot be asked at all.
-pub fn verify(config: &Config, tables: &[String], cancel: &Cancel, watchdog: &Watchdog) -> Result<VerifyReport> {
+pub fn verify(config: &Config, asked: Asked<'_>, cancel: &Cancel, watchdog: &Watchdog) -> Result<VerifyReport> {
+    let tables = asked.tables;
     let started = Instant::now();
     let started_at = report::now();
     let endpoint = config.source.patient();
@@ -40,8 +52,8 @@ pub fn verify(config: &Config, tables: &[String], cancel: &Cancel, watchdog: &Wa
     let (mut questions, mut odd) = (Vec::new(), refused);
     for table in selected {
         let name = table.source.name.table.clone();
-        let marks = config.tables.rule(&table.source.name.table).deletes == Deletes::Mark;
-        match question(table, &targets, marks) {
+        let deletes = config.tables.rule(&name).deletes;
+        match question(table, &targets, deletes, asked.depth) {
             Ok(question) => questions.push(question),
             Err(error) => odd.push((name, error)),
         }
@@ -66,7 +78,7 @@ pub fn verify(config: &Config, tables: &[String], cancel: &Cancel, watchdog: &Wa
         source: config.source.to_string(),
         warehouse: config.warehouse.to_string(),
         schema: config.warehouse_schema.clone(),
-        depth: "counts",
+        depth: if asked.depth.is_some() { "rows" } else { "counts" },
         parallel: config.settings.parallel,
         tables: all,
         warnings: config.warnings.iter().cloned().chain(known.warning(config)).collect(),
@@ -149,15 +161,23 @@ fn gone_tables(
     Ok(gone)
 }
 
-fn question(table: Selected, targets: &BTreeMap<String, TargetTable>, marks: bool) -> Result<Question> {
+fn question(
+    table: Selected,
+    targets: &BTreeMap<String, TargetTable>,
+    deletes: Deletes,
+    depth: Option<rows::Depth>,
+) -> Result<Question> {
     let Selected { source, target, filter } = table;
     let existing = targets.get(&target.table);
     if existing.is_some_and(|existing| existing.kind != TargetKind::Table) {
         let text = format!("table {}: its target {target} is not an ordinary table", source.name.table);
         return Err(Error::new(Kind::Changed, text).hint("rename or drop it in the warehouse"));
     }
-    let marks = marks && existing.is_some_and(deleted_at::is_in);
-    Ok(Question { source, target: existing.map(|_| target), filter, marks })
+    let marks = deletes == Deletes::Mark && existing.is_some_and(deleted_at::is_in);
+    let deletes = if marks { Deletes::Mark } else { Deletes::Apply };
+    let table = TablePlan { deletes, ..TablePlan::whole(source, target, filter) };
+    let unlike = existing.and_then(|existing| read_back::unlike(&table, existing));
+    Ok(Question { table, exists: existing.is_some(), unlike, depth })
 }
 
 fn blank(config: &Config, table: &str) -> TableVerified {
@@ -175,7 +195,7 @@ fn unproven(config: &Config, table: &str, error: &Error) -> TableVerified {
 }
 
 fn told(config: &Config, question: &Question, seen: &Seen) -> TableVerified {
-    let name = &question.source.name.table;
+    let name = question.table.name();
     let report = match &seen.end {
         None => blank(config, name),
         Some(Err(error)) => unproven(config, name, error),
@@ -196,9 +216,47 @@ fn looked(report: TableVerified, look: &Look, verdict: Verdict) -> TableVerified
         source_rows: Some(look.source),
         target_rows: look.target,
         quarantined_rows: look.rejected,
-        compared_by: if look.by_range { "ranges" } else { "total" },
+        compared_by: match &look.content {
+            Some(_) => "rows",
+            None if look.by_range => "ranges",
+            None => "total",
+        },
         ranges: look.ranges.iter().map(range).collect(),
+        content: look.content.as_ref().map(content),
         ..report
+    }
+}
+
+fn content(content: &Content) -> ContentReport {
+    let (all, compared) = content.buckets;
+    ContentReport {
+        digest: format!("{:032x}", content.source.digest),
+        is_sample: compared < all,
+        buckets: all,
+        buckets_compared: compared,
+        rows_compared: content.source.rows,
+        missing_rows: content.missing,
+        surplus_rows: content.surplus,
+        changed_rows: content.changed,
+        is_exact: content.is_exact,
+        differences: content.differences.iter().map(difference).collect(),
+    }
+}
+
+fn difference(one: &Difference) -> DifferenceReport {
+    let column = |column: &rows::Column| ColumnDifference {
+        column: column.name.clone(),
+        source: column.values.as_ref().map(|values| values.0.clone()),
+        target: column.values.as_ref().map(|values| values.1.clone()),
+    };
+    DifferenceReport {
+        kind: match one.kind {
+            Differs::Missing => "missing",
+            Differs::Surplus => "surplus",
+            Differs::Changed => "changed",
+        },
+        key: one.key.clone(),
+        columns: one.columns.iter().map(column).collect(),
     }
 }
 

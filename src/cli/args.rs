@@ -258,9 +258,18 @@ pub struct CheckArgs {
 /// Arguments of `verify`.
 #[derive(Args, Clone)]
 pub struct VerifyArgs {
-    /// How deep to look: counts, ledger or rows; only counts is built
+    /// How deep to look: counts per key range, or rows by their content
     #[arg(long, value_name = "DEPTH", default_value = "counts", hide_possible_values = true, help_heading = "Work")]
     pub depth: Depth,
+    /// Compare only so many percent of each large table, another part each time (--depth rows)
+    #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = clap::value_parser!(u8).range(1..=100), help_heading = "Work")]
+    pub sample: u8,
+    /// Tell so many rows per table one by one, by key (--depth rows)
+    #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Work")]
+    pub rows: usize,
+    /// Tell the values of columns that differ, too (--depth rows)
+    #[arg(long, help_heading = "Work")]
+    pub values: bool,
     /// Only these tables or views, by exact name [default: all configured]
     #[arg(long, value_name = "TABLE", num_args = 1.., value_delimiter = ',', help_heading = "Work")]
     pub tables: Vec<String>,

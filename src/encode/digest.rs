@@ -123,6 +123,20 @@ impl Layout {
     }
 }
 
+/// Whether two images of a column are one value to the digest.
+#[must_use]
+pub fn is_same(ty: ColumnType, one: Option<&[u8]>, other: Option<&[u8]>) -> bool {
+    if one == other || ty != ColumnType::Jsonb {
+        return one == other;
+    }
+    let form = |image| {
+        let mut form = Vec::new();
+        put_jsonb(image, &mut form);
+        form
+    };
+    form(one) == form(other)
+}
+
 fn put(field: Option<&[u8]>, out: &mut Vec<u8>) {
     let length = field.map_or(-1, |field| i32::try_from(field.len()).unwrap_or(i32::MAX));
     out.extend(length.to_be_bytes());

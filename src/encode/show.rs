@@ -15,8 +15,11 @@ pub fn key(table: &SourceTable, tuple: &[u8]) -> Option<Value> {
     }
     let fields: Vec<_> = Fields::of(tuple).collect();
     let column = |index: &usize| {
-        let column = table.columns.get(*index)?;
-        Some((column.name.clone(), value(column.ty, fields.get(*index).copied().unwrap_or_default())))
+        let (column, field) = (table.columns.get(*index)?, fields.get(*index).copied().unwrap_or_default());
+        // Bytes that are text are shown as text, as the quarantine does.
+        let text = field.filter(|_| column.ty == ColumnType::Bytes).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let shown = text.filter(|text| !text.contains('\0')).map(Into::into);
+        Some((column.name.clone(), shown.unwrap_or_else(|| value(column.ty, field))))
     };
     Some(Value::Object(table.key.iter().filter_map(column).collect::<Map<_, _>>()))
 }

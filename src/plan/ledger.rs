@@ -144,6 +144,23 @@ impl Partition {
         Some(KeyRange { low: low.map(|key| vec![integer_value(key)]), high: high.map(|key| vec![integer_value(key)]) })
     }
 
+    /// Buckets, in ascending order, as the ranges that hold them and no others; none where buckets are no ranges.
+    #[must_use]
+    pub fn ranges(&self, buckets: &[usize]) -> Option<Vec<KeyRange>> {
+        let mut ranges: Vec<(KeyRange, usize)> = Vec::new();
+        for &bucket in buckets {
+            let range = self.range(bucket)?;
+            match ranges.last_mut() {
+                Some((last, end)) if *end + 1 == bucket => {
+                    last.high = range.high;
+                    *end = bucket;
+                }
+                _ => ranges.push((range, bucket)),
+            }
+        }
+        Some(ranges.into_iter().map(|(range, _)| range).collect())
+    }
+
     /// The same keys with too large buckets cut and small neighbours joined, as these sums show them; none when they are as
     /// they should be. `ends` are the smallest and the largest key.
     #[must_use]

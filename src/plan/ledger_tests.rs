@@ -103,3 +103,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn neighbours_are_one_range() {
+    let partition = Partition::Ranges(vec![10, 20, 30]);
+    let int = |key: i64| Some(vec![KeyValue::Int(key)]);
+    let range = |low, high| KeyRange { low, high };
+    assert_eq!(partition.ranges(&[0, 1, 3]).unwrap(), [range(None, int(20)), range(int(30), None)]);
+    assert_eq!(partition.ranges(&[1]).unwrap(), [range(int(10), int(20))]);
+    assert_eq!(partition.ranges(&[0, 1, 2, 3]).unwrap(), [KeyRange::everything()]);
+    assert_eq!(partition.ranges(&[]).unwrap(), []);
+    assert_eq!(Partition::Hashes(2).ranges(&[1]), None);
+}

@@ -1,4 +1,5 @@
-//! What `verify` found, as data and as text. Key ranges are multiples of a width, never keys of rows.
+//! What `verify` found, as data and as text. Key ranges are multiples of a width; keys of rows stand here when rows were
+//! compared one by one, and values only when they were asked for.
 
 use super::plan::length;
 use super::text::number;
@@ -8,6 +9,9 @@ use serde::Serialize;
 
 /// Ranges of one table shown as text.
 const RANGES_SHOWN: usize = 8;
+
+/// Rows of one table shown as text.
+const ROWS_SHOWN: usize = 20;
 
 /// Tables shown as text.
 const TABLES_SHOWN: usize = 60;
@@ -33,7 +37,7 @@ pub struct VerifyReport {
     pub warehouse: String,
     /// Target schema.
     pub schema: String,
-    /// How deep it was looked: `counts`.
+    /// How deep it was looked: `counts` or `rows`.
     pub depth: &'static str,
     /// Looks at the same time.
     pub parallel: usize,
@@ -84,16 +88,67 @@ pub struct TableVerified {
     pub target_rows: Option<u64>,
     /// Source rows that are in quarantine instead of the target.
     pub quarantined_rows: Option<u64>,
-    /// `ranges` of the key, or one `total`.
+    /// `rows`, `ranges` of the key, or one `total`.
     pub compared_by: &'static str,
     /// Ranges that differ, in key order.
     pub ranges: Vec<RangeReport>,
+    /// What a comparison by content found; none where rows were only counted.
+    pub content: Option<ContentReport>,
     /// End of the last run that brought the table up to date, RFC 3339, UTC; none when it is not known.
     pub last_success: Option<String>,
     /// Length of its looks.
     pub seconds: f64,
     /// Why it could not be compared.
     pub error: Option<ErrorReport>,
+}
+
+/// What a comparison by content found.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ContentReport {
+    /// Digest of the source's rows that were compared: 32 hexadecimal digits (`encode::digest`, version 1).
+    pub digest: String,
+    /// Only some buckets were compared.
+    pub is_sample: bool,
+    /// Buckets of the table's keys.
+    pub buckets: usize,
+    /// Buckets that were compared.
+    pub buckets_compared: usize,
+    /// Rows of the source in them.
+    pub rows_compared: u64,
+    /// Rows that the target does not have.
+    pub missing_rows: u64,
+    /// Rows that only the target has.
+    pub surplus_rows: u64,
+    /// Rows that are not the same.
+    pub changed_rows: u64,
+    /// Every row was told apart; otherwise the three numbers are the least.
+    pub is_exact: bool,
+    /// The first rows that differ.
+    pub differences: Vec<DifferenceReport>,
+}
+
+/// A row that differs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DifferenceReport {
+    /// `missing`, `surplus` or `changed`.
+    pub kind: &'static str,
+    /// Its key by source column; none for a table without one.
+    pub key: Option<serde_json::Value>,
+    /// Columns that differ.
+    pub columns: Vec<ColumnDifference>,
+}
+
+/// A column that differs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ColumnDifference {
+    /// Its name at the source.
+    pub column: String,
+    /// The source's value, when values were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<serde_json::Value>,
+    /// The target's value, when values were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<serde_json::Value>,
 }
 
 /// A range of the key that differs.
@@ -163,6 +218,7 @@ pub fn text(report: &VerifyReport) -> String {
     }
     for one in told.iter().take(TABLES_SHOWN) {
         ranges(one, &mut lines);
+        differences(one, &mut lines);
         lines.extend(one.error.iter().map(|error| format!("{}: {}\n  → {}", one.table, error.message, error.hint)));
     }
     if told.len() > TABLES_SHOWN {
@@ -209,6 +265,39 @@ fn ranges(table: &TableVerified, lines: &mut Vec<String>) {
     }
     if table.ranges.len() > RANGES_SHOWN {
         lines.push(format!("{}: and {} more ranges (--json lists all)", table.table, table.ranges.len() - RANGES_SHOWN));
+    }
+}
+
+fn differences(table: &TableVerified, lines: &mut Vec<String>) {
+    let Some(content) = &table.content else { return };
+    let rows = content.missing_rows + content.surplus_rows + content.changed_rows;
+    if rows == 0 {
+        return;
+    }
+    let least = if content.is_exact { "" } else { "at least " };
+    lines.push(format!(
+        "{}: {least}{} rows missing, {} surplus, {} changed",
+        table.table,
+        number(content.missing_rows),
+        number(content.surplus_rows),
+        number(content.changed_rows)
+    ));
+    for one in content.differences.iter().take(ROWS_SHOWN) {
+        let key = one.key.as_ref().map_or_else(|| "a row without a key".into(), ToString::to_string);
+        let columns: Vec<String> = one.columns.iter().map(column).collect();
+        let columns = if columns.is_empty() { String::new() } else { format!(": {}", columns.join(", ")) };
+        lines.push(format!("  {} {key}{columns}", one.kind));
+    }
+    let shown = u64::try_from(content.differences.len().min(ROWS_SHOWN)).unwrap_or(u64::MAX);
+    if rows > shown {
+        lines.push(format!("  and {} more", number(rows - shown)));
+    }
+}
+
+fn column(one: &ColumnDifference) -> String {
+    match (&one.source, &one.target) {
+        (Some(source), Some(target)) => format!("{} {source} \u{2192} {target}", one.column),
+        _ => one.column.clone(),
     }
 }
 

@@ -98,6 +98,12 @@ impl MysqlSource {
     pub const fn new(conn: MysqlConn, long_rows: Option<LongRows>) -> Self {
         Self { reader: Reader::new(conn), long_rows }
     }
+
+    /// The connection, inside the transaction that it came with; none when it is lost.
+    #[must_use]
+    pub fn into_conn(self) -> Option<MysqlConn> {
+        self.reader.conn
+    }
 }
 
 /// Errors after which the protocol stands at a known place: the sink's, and those the server answered with.

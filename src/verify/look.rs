@@ -1,10 +1,10 @@
 //! One look at one table: the rows of both sides by ranges of the key, and what they mean.
 
-use crate::catalog::SourceTable;
+use super::rows::{self, Content};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
-use crate::error::Result;
-use crate::name::TableName;
+use crate::error::{Error, Kind, Result};
+use crate::plan::TablePlan;
 use crate::plan::buckets::{self, Buckets, Counts};
 use crate::sink::postgres::counts as warehouse_counts;
 use crate::source::counts as source_counts;
@@ -16,14 +16,14 @@ const ROWS_PER_RANGE: u64 = 1_000;
 /// A table that is to be compared.
 #[derive(Debug)]
 pub struct Question {
-    /// The source table, as a run copies it.
-    pub source: SourceTable,
-    /// Its target; none when the warehouse does not have it.
-    pub target: Option<TableName>,
-    /// Row filter on the source.
-    pub filter: Option<String>,
-    /// The target marks rows that the source has no more; they do not count.
-    pub marks: bool,
+    /// The table, as a run copies it.
+    pub table: TablePlan,
+    /// The warehouse has its target.
+    pub exists: bool,
+    /// Why its columns cannot be compared by content.
+    pub unlike: Option<String>,
+    /// How deep; counts only when none.
+    pub depth: Option<rows::Depth>,
 }
 
 /// What stands in the way of counting rows in quarantine.
@@ -38,7 +38,7 @@ pub enum Without {
 }
 
 /// What was seen.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Look {
     /// Rows of the source under the filter.
     pub source: u64,
@@ -50,6 +50,8 @@ pub struct Look {
     pub ranges: Vec<Range>,
     /// Rows were compared by ranges of the key, not only as one total.
     pub by_range: bool,
+    /// What a comparison by content found; none where rows were only counted.
+    pub content: Option<Content>,
 }
 
 /// A range of the key whose rows are not as many on both sides.
@@ -85,6 +87,14 @@ impl Look {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let Some(target) = self.target else { return Verdict::Missing };
+        if let Some(content) = &self.content {
+            return match content.is_same() {
+                true => Verdict::Equal,
+                // Rows in quarantine can only make up for rows that the target lacks.
+                false if self.rejected.is_none() && content.surplus + content.changed == 0 => Verdict::Unproven,
+                false => Verdict::Different,
+            };
+        }
         match self.rejected {
             Some(rejected) if self.ranges.is_empty() && target.checked_add(rejected) == Some(self.source) => Verdict::Equal,
             Some(_) => Verdict::Different,
@@ -100,37 +110,57 @@ impl Look {
 /// # Errors
 /// The classified error of a server; then the connections are of no use any more.
 pub fn look(
-    (source, warehouse): (&mut MysqlConn, &mut PostgresConn),
+    (mut source, warehouse): (MysqlConn, &mut PostgresConn),
     question: &Question,
     (job, quarantine): (&str, Without),
     rows: u64,
-) -> Result<Look> {
-    let doing = format!("comparing table {}", question.source.name.table);
+) -> Result<(Look, MysqlConn)> {
+    let table = &question.table;
+    let doing = format!("comparing table {}", table.name());
     source.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", &doing)?;
-    let look = match &question.target {
-        Some(target) => {
-            warehouse.batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", &doing)?;
-            let look = compare((source, warehouse), question, target, (job, quarantine), rows)?;
-            warehouse.batch("ROLLBACK", &doing)?;
-            look
-        }
-        None => {
-            let counts = source_counts::counts(source, &question.source, question.filter.as_deref(), None)?;
-            Look { source: counts.rows, ..Look::default() }
-        }
+    let look = if question.exists {
+        warehouse.batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", &doing)?;
+        let look = match question.depth {
+            None => compare((&mut source, warehouse), table, (job, quarantine), rows)?,
+            Some(depth) => {
+                if let Some(why) = &question.unlike {
+                    let text = format!("{doing}: its target is not as a run would make it: {why}");
+                    return Err(
+                        Error::new(Kind::Changed, text).hint("run `etl-sync run` first; it brings the columns up to date")
+                    );
+                }
+                let (content, back) = rows::compare((source, warehouse), question, (job, quarantine), depth)?;
+                source = back;
+                by_content(content, quarantine)
+            }
+        };
+        warehouse.batch("ROLLBACK", &doing)?;
+        look
+    } else {
+        let counts = source_counts::counts(&mut source, &table.source, table.filter.as_deref(), None)?;
+        Look { source: counts.rows, ..Look::default() }
     };
     source.execute("ROLLBACK", &doing)?;
-    Ok(look)
+    Ok((look, source))
+}
+
+fn by_content(content: Content, quarantine: Without) -> Look {
+    Look {
+        source: content.source.rows + content.kept_out,
+        target: Some(content.target.rows),
+        rejected: (quarantine != Without::Right).then_some(content.kept_out + content.quarantined),
+        content: Some(content),
+        ..Look::default()
+    }
 }
 
 fn compare(
     (source, warehouse): (&mut MysqlConn, &mut PostgresConn),
-    question: &Question,
-    target: &TableName,
+    plan: &TablePlan,
     (job, quarantine): (&str, Without),
     rows: u64,
 ) -> Result<Look> {
-    let table = &question.source;
+    let (table, target) = (&plan.source, &plan.target);
     let doing = format!("counting {target}");
     // Of both sides: keys that only one of them has must not make a bucket each.
     let ends = [source_counts::ends(source, table)?, warehouse_counts::ends(warehouse, table, target)?];
@@ -139,9 +169,9 @@ fn compare(
         (a, b) => a.or(b),
     });
     let buckets = ends.and_then(|ends| ends).map(|ends| Buckets::new(ends, rows, ROWS_PER_RANGE));
-    let there = source_counts::counts(source, table, question.filter.as_deref(), buckets)?;
-    let here =
-        warehouse_counts::counts(warehouse, &warehouse_counts::target_sql(table, (target, question.marks), buckets), &doing)?;
+    let there = source_counts::counts(source, table, plan.filter.as_deref(), buckets)?;
+    let sql = warehouse_counts::target_sql(table, (target, plan.marks_deletes()), buckets);
+    let here = warehouse_counts::counts(warehouse, &sql, &doing)?;
     let rejected = match quarantine {
         Without::Nothing => {
             Some(warehouse_counts::counts(warehouse, &warehouse_counts::rejected_sql(job, table, buckets), &doing)?)
@@ -170,6 +200,7 @@ fn seen(source: &Counts, target: &Counts, rejected: Option<&Counts>, buckets: Op
         rejected: rejected.map(|counts| counts.rows),
         by_range: ranges.is_some(),
         ranges: ranges.unwrap_or_default(),
+        content: None,
     }
 }
 

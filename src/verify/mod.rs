@@ -4,6 +4,8 @@
 
 pub mod look; // one look at one table, and what it means
 mod pool; // the looks of all tables, by a pool of workers
+mod quarantine; // rows that are not in the target, and not missing
+pub mod rows; // a look by content: digests of both sides, then rows by their keys
 
 use crate::cancel::Cancel;
 use crate::config::Endpoint;
@@ -47,11 +49,12 @@ pub struct Seen {
 pub fn verify(services: &Services<'_>, questions: &[Question]) -> (Vec<Seen>, Option<Error>) {
     let mut all: Vec<Seen> = questions.iter().map(|_| Seen { end: None, elapsed: Duration::ZERO }).collect();
     let mut biggest_first: Vec<usize> = (0..questions.len()).collect();
-    biggest_first.sort_by_key(|index| std::cmp::Reverse(questions.get(*index).map(|q| q.source.bytes_estimated)));
-    let wanted: Vec<_> = biggest_first.iter().filter_map(|i| Some((*i, questions.get(*i)?.source.rows_estimated))).collect();
+    biggest_first.sort_by_key(|index| std::cmp::Reverse(questions.get(*index).map(|q| q.table.source.bytes_estimated)));
+    let wanted: Vec<_> =
+        biggest_first.iter().filter_map(|i| Some((*i, questions.get(*i)?.table.source.rows_estimated))).collect();
     let first = pool::look_at(services, questions, &wanted);
     let mut lost = first.lost;
-    put(&mut all, first.seen, |verdict| verdict);
+    put(&mut all, first.seen);
 
     let again: Vec<_> = biggest_first.into_iter().filter_map(|i| Some((i, rows_if_doubtful(all.get(i)?)?))).collect();
     if lost.is_none() && !again.is_empty() && services.cancel.check().is_ok() {
@@ -59,7 +62,7 @@ pub fn verify(services: &Services<'_>, questions: &[Question]) -> (Vec<Seen>, Op
         if services.cancel.sleep(SECOND_LOOK_AFTER).is_ok() {
             let second = pool::look_at(services, questions, &again);
             lost = second.lost;
-            put(&mut all, second.seen, |verdict| if verdict == Verdict::Equal { Verdict::InFlight } else { verdict });
+            put(&mut all, second.seen);
         }
     }
     (all, lost)
@@ -76,14 +79,19 @@ fn rows_if_doubtful(seen: &Seen) -> Option<u64> {
 }
 
 /// Takes over what was seen. A table that could not be looked at before has nothing that could have been in flight.
-fn put(all: &mut [Seen], seen: Vec<pool::Answer>, again: impl Fn(Verdict) -> Verdict) {
+fn put(all: &mut [Seen], seen: Vec<pool::Answer>) {
     for answer in seen {
         let Some(place) = all.get_mut(answer.table) else { continue };
         place.elapsed += answer.elapsed;
-        let differed = matches!(place.end, Some(Ok(_)));
-        place.end = Some(answer.look.map(|look| {
-            let verdict = look.verdict();
-            (look, if differed { again(verdict) } else { verdict })
+        let first = place.end.take().and_then(Result::ok).map(|(look, _)| look);
+        place.end = Some(answer.look.map(|mut look| {
+            if let Some(then) = first.as_ref().and_then(|first| first.content.as_ref()) {
+                look.content = look.content.map(|now| now.lasting(then));
+            }
+            match look.verdict() {
+                Verdict::Equal if first.is_some() => (look, Verdict::InFlight),
+                verdict => (look, verdict),
+            }
         }));
     }
 }

@@ -104,7 +104,7 @@ impl Shared<'_> {
     fn work(&self, worker: usize) {
         let mut connections: Option<Connections> = None;
         while !self.services.cancel.is_stopping() && self.next.load(Ordering::SeqCst) < self.wanted.len() {
-            let mut pair = match connections.take().map_or_else(|| self.connect(), Ok) {
+            let pair = match connections.take().map_or_else(|| self.connect(), Ok) {
                 Ok(pair) => pair,
                 Err(error) => {
                     log::warn!("{error}");
@@ -118,13 +118,16 @@ impl Shared<'_> {
             };
             let started = Instant::now();
             lock(&self.running).insert(worker, u64::from(pair.0.conn.connection_id()));
-            let look = self.look(&mut pair, question, rows);
+            let looked = self.look(pair, question, rows);
             lock(&self.running).remove(&worker);
-            if self.services.cancel.is_stopping() && look.is_err() {
+            if self.services.cancel.is_stopping() && looked.is_err() {
                 return;
             }
-            // After an error nobody knows what state the connections are in.
-            connections = look.is_ok().then_some(pair);
+            // After an error nobody knows what state the connections are in, and they are gone.
+            let look = looked.map(|(look, pair)| {
+                connections = Some(pair);
+                look
+            });
             lock(&self.seen).push(Answer { table, look, elapsed: started.elapsed() });
         }
     }
@@ -135,13 +138,14 @@ impl Shared<'_> {
     }
 
     /// A panic inside a look is that table's failure, not the process's end.
-    fn look(&self, pair: &mut Connections, question: &Question, rows: u64) -> Result<Look> {
+    fn look(&self, (source, mut warehouse): Connections, question: &Question, rows: u64) -> Result<(Look, Connections)> {
         // Asked after the id is known to whoever ends counts: a request to stop is never missed.
         self.services.cancel.check()?;
         let quarantine = (self.services.job, self.services.quarantine);
-        let looked = catch_unwind(AssertUnwindSafe(|| look::look((&mut pair.0, &mut pair.1), question, quarantine, rows)));
-        let table = &question.source.name.table;
-        looked.unwrap_or_else(|_| Err(Error::new(Kind::Internal, format!("comparing table {table}: a worker panicked"))))
+        let looked = catch_unwind(AssertUnwindSafe(|| look::look((source, &mut warehouse), question, quarantine, rows)));
+        let table = question.table.name();
+        let panicked = |_| Err(Error::new(Kind::Internal, format!("comparing table {table}: a worker panicked")));
+        looked.unwrap_or_else(panicked).map(|(look, source)| (look, (source, warehouse)))
     }
 }
 

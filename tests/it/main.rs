@@ -11,6 +11,7 @@ mod catalog; // the catalog reader against real servers
 mod changes; // tables that change while they are read
 mod check_data; // what `check --data` counts is what a run does
 mod clocks; // watermarks against clocks and zones
+mod content; // both sides by content
 mod crash; // kills under a live application
 mod ddl; // `ddl` is what a first load makes
 mod definitions; // what cannot be built is listed

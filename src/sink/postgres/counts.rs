@@ -62,6 +62,15 @@ pub fn rejected_sql(job: &str, table: &SourceTable, buckets: Option<Buckets>) ->
     )
 }
 
+/// The statement that gives the keys of these rows, `$1` being the job and `$2` the table: NULL for rows without one.
+#[must_use]
+pub fn rejected_keys_sql(most: i64) -> String {
+    format!(
+        "SELECT r.key::text FROM etl_quarantine.rejected_row r WHERE r.job = $1 AND r.table_name = $2 AND {} LIMIT {most}",
+        include_str!("rejected_finished.sql").trim_end()
+    )
+}
+
 /// Runs one of these statements.
 ///
 /// # Errors
