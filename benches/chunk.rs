@@ -108,6 +108,7 @@ fn measure(c: &mut Criterion) -> Result<()> {
 fn biggest_table(config: &Config, conn: &mut MysqlConn) -> Result<TablePlan> {
     let catalog = catalog::mysql::read(&mut conn.conn, &config.source.database)?;
     let inputs = Inputs {
+        audit: etl_sync::config::Audit::Off,
         config,
         catalog,
         targets: &BTreeMap::new(),
@@ -195,7 +196,7 @@ fn copied(services: &Services<'_>, plan: &TablePlan, source: &mut MysqlSource, s
         nullable: Mutex::default(),
     };
     sink.prepare(&load)?;
-    let table = TableWork::new(load, 1, Hold::new(Guard::connect(services.source)?), 0);
+    let table = TableWork::new(load, Hold::new(Guard::connect(services.source)?), 0);
     let time = spent(|| copy_chunk(services, &table, 0, &mut Worker { source, sink }))?;
     sink.discard(&table.load)?;
     Ok(time)

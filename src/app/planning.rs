@@ -1,5 +1,6 @@
 //! From two catalogs and the configuration to a plan. Reads the source's catalog and key boundaries, writes nothing.
 
+use super::audit;
 use super::increments::{self, Since, Stored};
 use super::traces::Look;
 use super::typing;
@@ -7,7 +8,7 @@ use crate::catalog::deleted_at;
 use crate::catalog::drift::{self, Change, Drift};
 use crate::catalog::loaded_at::LoadedAt;
 use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetTable};
-use crate::config::{Category, ColumnSelection, Config, Deletes, Priority, Problems, Strategy, TableRule};
+use crate::config::{Audit, Category, ColumnSelection, Config, Deletes, Priority, Problems, Strategy, TableRule};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
@@ -48,6 +49,8 @@ pub struct Inputs<'a> {
     pub copies: Option<&'a BTreeMap<String, CopyState>>,
     /// What both sides showed before anything was read; none where evidence is not wanted.
     pub look: Option<&'a Look>,
+    /// How much of tables is compared by content.
+    pub audit: Audit,
 }
 
 /// What the target schema has, by name; with what rests on the tables whose columns are to change.
@@ -191,7 +194,7 @@ pub fn selected(conn: &mut MysqlConn, config: &Config, asked: &[String]) -> Resu
 /// # Errors
 /// [`Kind::Config`] for names that collide; the classified error of a server.
 pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
-    let Inputs { config, catalog, targets, tables: asked, category, states, resumes, since, copies, look } = inputs;
+    let Inputs { config, catalog, targets, tables: asked, category, states, resumes, since, copies, look, audit } = inputs;
     let mut plan = Plan::default();
     if asked.is_empty() && category.is_none() {
         plan.gone = gone(config, &catalog, states.keys());
@@ -206,7 +209,7 @@ pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
             plan.refused.push((name.clone(), no_copy(&name)));
             continue;
         }
-        let last = Last { state: states.get(&name), resumes, since, copy, look };
+        let last = Last { state: states.get(&name), resumes, since, copy, look, audit };
         match one(conn, config, table, targets, last) {
             Ok(Decided::Copy(table, unusable)) => {
                 plan.tables.push(*table);
@@ -284,6 +287,7 @@ struct Last<'a> {
     since: Since<'a>,
     copy: Option<&'a CopyState>,
     look: Option<&'a Look>,
+    audit: Audit,
 }
 
 /// What becomes of a table.
@@ -353,6 +357,7 @@ fn one(
         return Ok(Decided::LeaveOut(Box::new(plan), rows));
     }
     cut(conn, &mut plan, goal)?;
+    audit::decide(conn, &mut plan, (existing, last.state), last.audit, last.since)?;
     Ok(Decided::Copy(Box::new(plan), unusable))
 }
 

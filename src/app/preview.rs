@@ -4,7 +4,7 @@ use super::increments::{self, Since};
 use super::planning::{self, Inputs};
 use super::{replicate, space, telling, traces};
 use crate::catalog;
-use crate::config::{Config, Verify};
+use crate::config::{Audit, Config, Verify};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
@@ -64,6 +64,7 @@ pub fn preview(
         since: Since { now, ahead, zone, source_identity: &identity, full },
         copies: None,
         look: look.as_ref(),
+        audit: if verify == Verify::Off { Audit::Off } else { config.settings.audit },
     };
     let plan = planning::plan(&mut source, inputs)?;
     let disk = space::disk(&plan, config.settings.parallel, &config.warehouse, &mut warehouse);

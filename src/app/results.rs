@@ -4,10 +4,10 @@ use crate::catalog;
 use crate::config::Verify;
 use crate::error::Error;
 use crate::name::TableName;
-use crate::pipeline::table::{End, TableResult};
+use crate::pipeline::table::{End, Heal, TableResult};
 use crate::plan::TablePlan;
-use crate::report::{ErrorReport, Healed, IncrementalValues, Renamed, TableReport, ValueCount};
-use crate::sink::Outcome;
+use crate::report::{Certificate, ErrorReport, Healed, IncrementalValues, Renamed, TableReport, ValueCount};
+use crate::sink::{Outcome, Proven};
 use std::time::Duration;
 
 fn blank(schema: &str, table: &str, status: &str) -> TableReport {
@@ -30,6 +30,7 @@ fn blank(schema: &str, table: &str, status: &str) -> TableReport {
         rounds: 0,
         rejected: 0,
         healed: None,
+        certificate: None,
         values: Vec::new(),
         incremental_values: Vec::new(),
         renamed: Vec::new(),
@@ -118,10 +119,23 @@ pub fn told(facts: &Planned, result: &TableResult) -> TableReport {
             target: heal.target,
             rows: heal.rows,
             via: heal.via.clone(),
+            missed: heal.missed,
         }),
+        certificate: matches!(result.end, Some(End::Loaded(_))).then(|| certificate(facts, &outcome, result.heal.as_ref())),
         renamed: facts.renamed.iter().cloned().map(Renamed::from).collect(),
         drift: facts.drift.clone(),
         error,
+    }
+}
+
+fn certificate(facts: &Planned, outcome: &Outcome, heal: Option<&Heal>) -> Certificate {
+    let proven = outcome.proven.unwrap_or(Proven::of(facts.proof, None));
+    Certificate {
+        checked: proven.proof,
+        rows: outcome.rows,
+        rows_compared: proven.rows_compared,
+        digest: proven.digest.map(|digest| format!("{digest:032x}")),
+        drift: heal.map_or(0, |heal| heal.missed.unwrap_or(heal.source.abs_diff(heal.target))),
     }
 }
 

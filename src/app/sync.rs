@@ -9,7 +9,7 @@ use super::results::{self, Planned};
 use super::{space, traces, tracking};
 use crate::cancel::Cancel;
 use crate::catalog::{self, TargetTable};
-use crate::config::{Category, Config, Endpoint, Verify};
+use crate::config::{Audit, Category, Config, Endpoint, Verify};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
@@ -57,6 +57,8 @@ pub struct SyncOptions {
     pub accept_deletes: bool,
     /// What proves a table; as configured when none.
     pub verify: Option<Verify>,
+    /// How much of tables that are loaded by their increments is compared by content; as configured when none.
+    pub audit: Option<Audit>,
 }
 
 /// Where the rows of a run come from.
@@ -226,6 +228,7 @@ impl<'a> Run<'a> {
             since: Since { now, ahead, zone, source_identity, full: self.options.full },
             copies: origin.copies,
             look: look.as_ref(),
+            audit: self.audit(),
         };
         let plan = planning::plan(source, inputs)?;
         space::check(&plan, config.settings.parallel, &config.warehouse, &mut warehouse)?;
@@ -312,6 +315,11 @@ impl<'a> Run<'a> {
             log::debug!("table {}: nothing moved since it was counted last", table.name());
             tracker.send(Event::Unmoved { table: table.name().to_owned() });
         }
+    }
+
+    /// Without any proof there is no audit either.
+    fn audit(&self) -> Audit {
+        if self.verify() == Verify::Off { Audit::Off } else { self.options.audit.unwrap_or(self.config.settings.audit) }
     }
 
     pub(super) fn verify(&self) -> Verify {

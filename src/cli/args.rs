@@ -3,7 +3,7 @@
 //! Nothing here has `Debug`: a URL may hold a password.
 
 use super::until::Until;
-use crate::config::{Category, Verify};
+use crate::config::{Audit, Category, Verify};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -186,6 +186,10 @@ pub struct WorkArgs {
     /// [default: verify in pipeline.yml, else counts]
     #[arg(long, value_name = "HOW", help_heading = "Work")]
     pub verify: Option<Verify>,
+    /// How much of tables that are loaded by their increments is compared by content: all, a share such as 1/7, off, auto
+    /// [default: audit in pipeline.yml, else auto]
+    #[arg(long, value_name = "SHARE", help_heading = "Work")]
+    pub audit: Option<Audit>,
     /// Take no new work after this: local time such as 05:00, or a length such as 90m or 2h30m; exit code 4
     #[arg(long, value_name = "TIME", value_parser = super::until::parse, help_heading = "Work")]
     pub until: Option<Until>,

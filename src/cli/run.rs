@@ -24,6 +24,7 @@ pub fn run(config: &Config, hops: Hops, args: &WorkArgs, global: &Global, output
         full: args.full,
         accept_deletes: args.accept_deletes,
         verify: args.verify,
+        audit: args.audit,
     };
     let run = Run::new(config, &options, &cancel, &watchdog, &progress);
     let record = Record::new(config.state_dir.clone(), output, run.opening(), Arc::clone(&progress));

@@ -26,7 +26,7 @@ mod tests;
 
 pub use endpoint::{Address, Deadlines, Endpoint, Role, Tls, TlsMode};
 pub use env::Environment;
-pub use pipeline::{CopyFormat, Indexes, Settings, Verify};
+pub use pipeline::{Audit, CopyFormat, Indexes, Settings, Verify};
 pub use policy::{Policies, Policy, TinyInt1};
 pub use problem::{Problem, Problems};
 pub(crate) use rules::is_none;

@@ -105,6 +105,10 @@ pub(super) struct General {
     /// table is not read at all when nothing can have moved on either side since it was counted last); or off (increments are
     /// not proved). Default counts.
     pub verify: Option<Verify>,
+    /// How much of a table that is loaded by its increments each run also compares by content: all, a share such as 1/7 (another
+    /// part each day), off, or auto (all up to 64 MB, 1/7 beyond). What the watermark missed is mended. Default auto.
+    #[schemars(regex(pattern = r"^(auto|all|off|1/[1-9][0-9]?)$"))]
+    pub audit: Option<String>,
     /// Percent of a table's rows that one run may delete, when they are more than 1000; above it the table fails. Default 50.
     #[schemars(range(min = 1, max = 100))]
     pub deletes_percent_max: Option<u64>,
@@ -179,6 +183,51 @@ impl std::str::FromStr for Verify {
     }
 }
 
+/// How much of a table that is loaded by its increments each run compares by content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Audit {
+    /// All of a table up to 64 MB, a seventh of a larger one.
+    #[default]
+    Auto,
+    /// All.
+    All,
+    /// One of so many parts, another one each day.
+    Share(u32),
+    /// Nothing.
+    Off,
+}
+
+impl Audit {
+    /// A table of more bytes is compared by parts.
+    const WHOLE_BYTES_MAX: u64 = 64 * MIB;
+
+    /// In how many parts a table of so many bytes is compared; none when it is not.
+    #[must_use]
+    pub const fn parts(self, bytes: u64) -> Option<u32> {
+        match self {
+            Self::Auto if bytes > Self::WHOLE_BYTES_MAX => Some(7),
+            Self::Auto | Self::All => Some(1),
+            Self::Share(parts) => Some(parts),
+            Self::Off => None,
+        }
+    }
+}
+
+impl std::str::FromStr for Audit {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let parts = word.strip_prefix("1/").and_then(|parts| parts.parse().ok()).filter(|parts| (1..=99).contains(parts));
+        match (word, parts) {
+            ("auto", _) => Ok(Self::Auto),
+            ("all", _) => Ok(Self::All),
+            ("off", _) => Ok(Self::Off),
+            (_, Some(parts)) => Ok(Self::Share(parts)),
+            _ => Err("one of all, 1/N (N up to 99), off, auto".into()),
+        }
+    }
+}
+
 /// Which secondary indexes a run builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -218,6 +267,8 @@ pub struct Settings {
     pub transaction_wait: Duration,
     /// What proves a table.
     pub verify: Verify,
+    /// How much of a table that is loaded by its increments is compared by content.
+    pub audit: Audit,
     /// Percent of a table's rows that one run may delete.
     pub deletes_percent_max: u64,
     /// Whether another source than last time is accepted.
@@ -261,6 +312,7 @@ impl Settings {
             server_down_wait: Duration::from_secs(60),
             transaction_wait: Duration::from_secs(60),
             verify: Verify::Counts,
+            audit: Audit::Auto,
             deletes_percent_max: 50,
             accept_new_source: false,
             copy_format: CopyFormat::Auto,
@@ -288,6 +340,8 @@ impl Settings {
         seconds(&mut self.server_down_wait, layer.server_down_wait_s);
         seconds(&mut self.transaction_wait, layer.transaction_wait_s);
         self.verify = layer.verify.unwrap_or(self.verify);
+        // The schema has checked the word.
+        self.audit = layer.audit.as_deref().and_then(|word| word.parse().ok()).unwrap_or(self.audit);
         set(&mut self.deletes_percent_max, layer.deletes_percent_max);
         self.retry_wait = layer.retry_wait_ms.map_or(self.retry_wait, Duration::from_millis);
         // Both are bounded by the schema (64 and 100), so the conversions keep every value.

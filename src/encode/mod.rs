@@ -238,9 +238,18 @@ impl Imager {
         }
         self.rows.forget();
         match fill(&self.columns, &mut self.tally, &mut self.rows, cells)? {
-            Fate::Written => Ok(Ok(self.rows.tuple())),
+            Fate::Written => {
+                self.tally.commit();
+                Ok(Ok(self.rows.tuple()))
+            }
             Fate::Rejected { column, fault } => Ok(Err((column, fault))),
         }
+    }
+
+    /// What policies changed so far.
+    #[must_use]
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
     }
 }
 

@@ -57,6 +57,12 @@ impl Tally {
             .filter(|&(_, _, _, count)| count > 0)
     }
 
+    /// All counters back to zero.
+    pub fn clear(&mut self) {
+        self.counts.iter_mut().for_each(|slots| *slots = [0; SLOTS]);
+        self.pending.clear();
+    }
+
     /// Adds another chunk's counters of the same table.
     pub fn add(&mut self, other: &Self) {
         if self.counts.len() < other.counts.len() {

@@ -3,20 +3,24 @@
 //! What the next try does differently follows from what went wrong: another NULL token, a column that allows NULL, rows
 //! kept apart so that a refused one can be found.
 
-use super::Services;
+use super::looks;
 use super::oddities::Oddities;
 use super::rows::ChunkRows;
 use super::table::TableWork;
+use super::{Destination, Services};
 use crate::catalog::ddl::is_not_null;
 use crate::config::Verify;
+use crate::encode::digest::Digester;
 use crate::encode::{EncodeError, Format, Tally, Target};
 use crate::error::{Error, Kind, Result, Retry};
 use crate::plan::buckets::{Buckets, Counts, ROWS_PER_BUCKET};
 use crate::plan::census::Census;
+use crate::plan::ledger::Sum;
 use crate::plan::{Slice, TablePlan};
-use crate::sink::{Copied, Merge, Outcome, Part, Sink};
+use crate::sink::{Again, Copied, Merge, Outcome, Part, Proven, Rows, Sink};
 use crate::source::Source;
 use crate::track::quarantine::Reject;
+use std::sync::Arc;
 
 /// A cell equal to the NULL token is a matter of chance once; several times in a row it is a fault.
 const TOKENS_MAX: usize = 4;
@@ -39,7 +43,9 @@ pub fn copy_chunk(services: &Services<'_>, table: &TableWork<'_>, chunk: usize, 
     let slice = Slice::Range(range.clone());
     attempt(services, table, worker, |job, worker| {
         let mut rows = ChunkRows::new(job, worker.source, &slice)?;
-        worker.sink.chunk(&table.load, chunk, &mut rows).map(|copied| (copied, copied))
+        let copied = worker.sink.chunk(&table.load, chunk, &mut rows)?;
+        table.add_up(rows.sums());
+        Ok((copied, copied))
     })
 }
 
@@ -57,8 +63,18 @@ pub fn copy_whole(services: &Services<'_>, table: &TableWork<'_>, worker: &mut W
     })
 }
 
-/// One try to merge the rows of a slice that is not the whole table. `twice`: a source without snapshots is counted after the
-/// read, too, so that rows in flight are no drift.
+/// What a merge of a part of a table is proved by.
+#[derive(Clone, Copy)]
+pub enum Counting<'a> {
+    /// By the source's counts before the read.
+    Once,
+    /// By those after it, too, so that rows in flight of a source without snapshots are no drift.
+    Twice,
+    /// By the digests of buckets that are read again.
+    Again(&'a Again),
+}
+
+/// One try to merge the rows of a slice that is not the whole table.
 ///
 /// # Errors
 /// As [`copy_chunk`].
@@ -67,24 +83,25 @@ pub fn merge(
     table: &TableWork<'_>,
     worker: &mut Worker<'_>,
     slice: &Slice,
-    twice: bool,
+    counting: Counting<'_>,
 ) -> Result<(Merge, Option<Census>, u64)> {
     let plan = table.plan();
     let ranges = if let Slice::Past { ranges, .. } = slice { ranges.clone() } else { Vec::new() };
+    let again = if let Counting::Again(again) = counting { Some(again) } else { None };
     attempt(services, table, worker, |job, worker| {
-        let counts = services.limits.verify != Verify::Off;
+        let counts = services.limits.verify != Verify::Off && again.is_none();
         let before = if counts { Some(count(plan, worker.source)?) } else { None };
         let mut rows = ChunkRows::new(job, worker.source, slice)?;
         let census = match before {
             // In a snapshot the source stands still; without one the rows have been drained by now.
-            Some((buckets, before)) if plan.drains() && twice => {
+            Some((buckets, before)) if plan.drains() && matches!(counting, Counting::Twice) => {
                 let after = rows.source().counts(plan, buckets)?;
                 Some(Census { buckets, before, after })
             }
             Some((buckets, before)) => Some(Census { buckets, after: before.clone(), before }),
             None => None,
         };
-        let part = Part { ranges: ranges.clone(), census };
+        let part = Part { ranges: ranges.clone(), census, again: again.cloned() };
         let merged = worker.sink.increments(&table.load, &part, &mut rows)?;
         let read = rows.read();
         let copied = match &merged {
@@ -114,6 +131,21 @@ fn count(plan: &TablePlan, source: &mut dyn Source) -> Result<(Option<Buckets>, 
 pub fn finish(services: &Services<'_>, table: &TableWork<'_>, sink: &mut dyn Sink) -> Result<Outcome> {
     let again = |error: &Error, _| error.kind().policy().retry == Retry::Chunk;
     services.limits.retries.run(services.cancel, || sink.finish(&table.load, &table.proof()), again)
+}
+
+/// Ends a table that is as its source already.
+///
+/// # Errors
+/// As [`copy_chunk`].
+pub fn confirm(
+    services: &Services<'_>,
+    table: &TableWork<'_>,
+    sink: &mut dyn Sink,
+    outcome: &Outcome,
+    proven: &Proven,
+) -> Result<Outcome> {
+    let again = |error: &Error, _| error.kind().policy().retry == Retry::Chunk;
+    services.limits.retries.run(services.cancel, || sink.confirm(&table.load, outcome, proven), again)
 }
 
 /// Tries a job until it is done or an error says that trying is no use. `work` gives what became of the rows, too: after
@@ -179,6 +211,10 @@ pub(super) struct Job<'a> {
     pub tally: Tally,
     pub oddities: Oddities,
     pub rejects: Vec<Reject>,
+    /// Adds the rows up; none where nobody asks.
+    pub digester: Option<Digester>,
+    /// What they add up to, when all were encoded.
+    pub sums: Option<Vec<Sum>>,
 }
 
 impl<'a> Job<'a> {
@@ -197,6 +233,9 @@ impl<'a> Job<'a> {
             tally: Tally::default(),
             oddities: Oddities::default(),
             rejects: Vec::new(),
+            digester: matches!(services.destination, Destination::Warehouse(_))
+                .then(|| Digester::new(Arc::new(looks::layout(plan)), Arc::clone(&plan.partition))),
+            sums: None,
         }
     }
 }

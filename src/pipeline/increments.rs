@@ -4,7 +4,7 @@
 //! differs is read again in the same run and the same snapshot: key ranges first, the whole table once at most.
 
 use super::Services;
-use super::chunk::{self, Worker};
+use super::chunk::{self, Counting, Worker};
 use super::table::{Heal, TableWork};
 use crate::error::Result;
 use crate::plan::Slice;
@@ -20,10 +20,10 @@ pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<
     let mut slice = Slice::Past { condition: condition.to_owned(), ranges: Vec::new() };
     let mut first: Option<Drift> = None;
     // Most nights nobody writes while a table is read: then one count of the source is enough, and dear enough.
-    let mut twice = false;
+    let mut counting = Counting::Once;
     while let Slice::Past { ranges, .. } = &slice {
         let mended = ranges.len();
-        let (merged, census, read) = chunk::merge(services, table, worker, &slice, twice)?;
+        let (merged, census, read) = chunk::merge(services, table, worker, &slice, counting)?;
         let drift = match merged {
             Merge::Done(outcome) => {
                 if let Some(drift) = first {
@@ -32,8 +32,8 @@ pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<
                 }
                 return Ok(outcome);
             }
-            Merge::Drift(_) if table.plan().drains() && census.is_some() && !twice => {
-                twice = true;
+            Merge::Drift(_) if table.plan().drains() && census.is_some() && matches!(counting, Counting::Once) => {
+                counting = Counting::Twice;
                 continue;
             }
             Merge::Drift(drift) => drift,
@@ -61,5 +61,5 @@ pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<
 fn tell(name: &str, drift: &Drift, outcome: Outcome, via: String) -> Heal {
     let rows = outcome.inserted + outcome.updated + outcome.deleted;
     log::info!("HYBRID FIX: Successfully loaded {rows} rows for {name} via {via}");
-    Heal { source: drift.source, target: drift.target, rows, via }
+    Heal { source: drift.source, target: drift.target, rows, via, missed: None }
 }

@@ -1,5 +1,5 @@
-//! The jobs of one round. Workers pull; the list is complete before the first of them starts, so it only shrinks, but
-//! for a job that a leaving worker puts back.
+//! The jobs of one round. Workers pull; the list only shrinks, but for a job that a leaving worker puts back, and for what
+//! follows from a job that was done.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -23,6 +23,18 @@ pub enum Job {
         /// Which chunk.
         chunk: usize,
     },
+    /// Some buckets of a table, on both sides.
+    Look {
+        /// Which table.
+        table: usize,
+        /// Which look.
+        look: usize,
+    },
+    /// What differs of a table that was looked at.
+    Mend {
+        /// Which table.
+        table: usize,
+    },
     /// COUNT(*) of a table with several chunks, in the snapshot.
     Count {
         /// Which table.
@@ -35,7 +47,11 @@ impl Job {
     #[must_use]
     pub const fn table(self) -> usize {
         match self {
-            Self::Whole { table } | Self::Chunk { table, .. } | Self::Count { table } => table,
+            Self::Whole { table }
+            | Self::Chunk { table, .. }
+            | Self::Look { table, .. }
+            | Self::Mend { table }
+            | Self::Count { table } => table,
         }
     }
 }
@@ -46,7 +62,7 @@ struct State {
     in_hand: usize,
 }
 
-/// The queue; bounded by the number of chunks planned.
+/// The queue; bounded by the number of chunks and looks planned.
 #[derive(Debug, Default)]
 pub struct Queue {
     state: Mutex<State>,
@@ -79,8 +95,8 @@ impl Queue {
         }
     }
 
-    /// The job that was taken has ended, well or not; `next` follows it at once.
-    pub fn done(&self, next: Option<Job>) {
+    /// The job that was taken has ended, well or not; `next` follow it at once.
+    pub fn done(&self, next: Vec<Job>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.in_hand -= 1;
         state.waiting.extend(next);
@@ -112,7 +128,7 @@ mod tests {
             queue.put_back(Job::Whole { table: 7 });
             assert!(other.join().is_ok_and(|job| job == Some(Job::Whole { table: 7 })));
         });
-        queue.done(None);
+        queue.done(Vec::new());
         assert_eq!(queue.take(|| false), None);
     }
 

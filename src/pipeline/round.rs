@@ -4,6 +4,7 @@
 use super::Services;
 use super::chunk::{self, Worker};
 use super::increments;
+use super::looks::{self, Decision, Looks, Stage};
 use super::queue::{Job, Queue};
 use super::table::{End, TableResult, TableWork};
 use crate::catalog::TargetTable;
@@ -13,7 +14,7 @@ use crate::error::{Error, Kind, Result, Retry};
 use crate::plan::traces::{SourceTrace, Traces};
 use crate::plan::watermark::Clock;
 use crate::plan::{Action, Plan, TablePlan};
-use crate::sink::{Load, Sink};
+use crate::sink::{Load, Outcome, Proof, Sink};
 use crate::source::Source;
 use crate::source::guard::Hold;
 use crate::source::mysql::MysqlSource;
@@ -199,8 +200,7 @@ fn work<'a>(
                 .unwrap_or_default(),
         ),
     };
-    let jobs = if table.is_single() { 1 } else { table.chunks.len() + 1 };
-    TableWork::new(load, jobs, hold, services.limits.rejected_rows_max)
+    TableWork::new(load, hold, services.limits.rejected_rows_max)
 }
 
 /// What the next run may take for evidence; nothing when this one does not prove the table. `seen`: up to where the source's
@@ -220,7 +220,7 @@ fn nullable_already(table: &TablePlan, target: &TargetTable) -> BTreeSet<usize> 
 /// Staging of the tables with several chunks; the others make theirs inside their one transaction.
 fn prepare(services: &Services<'_>, works: &[TableWork<'_>]) {
     let mut sink = services.sink();
-    for work in works.iter().filter(|w| !w.plan().is_single() && !w.is_over()) {
+    for work in works.iter().filter(|w| w.looks.is_none() && !w.plan().is_single() && !w.is_over()) {
         if let Err(error) = sink.prepare(&work.load) {
             fail(services, Some(work), error);
         }
@@ -229,20 +229,28 @@ fn prepare(services: &Services<'_>, works: &[TableWork<'_>]) {
 
 /// All jobs, in the order of the plan. Where a table's jobs follow one another, only its first is there yet.
 fn jobs(works: &[TableWork<'_>]) -> Vec<Job> {
-    let mut jobs = Vec::new();
-    for (table, work) in works.iter().enumerate() {
-        let plan = work.plan();
-        if plan.is_single() {
-            jobs.push(Job::Whole { table });
-            continue;
+    works.iter().enumerate().flat_map(|(table, work)| jobs_of(table, work)).collect()
+}
+
+/// The jobs of a table at the stage where it stands. Its last one leads to the next stage, or to its end.
+fn jobs_of(table: usize, work: &TableWork<'_>) -> Vec<Job> {
+    let plan = work.plan();
+    let chunks = plan.chunks.len();
+    let (jobs, all) = match work.looks.as_ref().map_or(Stage::Load, Looks::stage) {
+        Stage::Look => {
+            let looks = work.looks.as_ref().map_or(0, Looks::len);
+            ((0..looks).map(|look| Job::Look { table, look }).collect(), looks)
         }
-        if plan.traits().is_in_order() {
-            jobs.push(Job::Chunk { table, chunk: 0 });
-            continue;
+        Stage::Mend => (vec![Job::Mend { table }], 1),
+        Stage::Merge => (vec![Job::Whole { table }], 1),
+        Stage::Load if plan.is_single() => (vec![Job::Whole { table }], 1),
+        Stage::Load if plan.traits().is_in_order() => (vec![Job::Chunk { table, chunk: 0 }], chunks + 1),
+        Stage::Load => {
+            let chunk = |chunk| Job::Chunk { table, chunk };
+            ((0..chunks).map(chunk).chain([Job::Count { table }]).collect(), chunks + 1)
         }
-        jobs.extend((0..plan.chunks.len()).map(|chunk| Job::Chunk { table, chunk }));
-        jobs.push(Job::Count { table });
-    }
+    };
+    work.expect(all);
     jobs
 }
 
@@ -270,7 +278,7 @@ impl Shared<'_> {
         let services = self.services;
         let mut sink = services.sink();
         while let Some(job) = self.queue.take(|| services.cancel.is_stopping()) {
-            let Some(table) = self.works.get(job.table()) else { return self.queue.done(None) };
+            let Some(table) = self.works.get(job.table()) else { return self.queue.done(Vec::new()) };
             if !table.is_over() {
                 if table.begin() {
                     services.tracker.send(Event::Started { table: table.plan().name().to_owned() });
@@ -291,8 +299,14 @@ impl Shared<'_> {
                     Ok(()) => {}
                 }
             }
-            self.queue.done(self.next(job, table));
-            if table.job_done() && !table.is_over() {
+            let is_last = table.job_done() && !table.is_over();
+            let mut next: Vec<Job> = self.next(job, table).into_iter().collect();
+            if is_last {
+                next.extend(self.next_stage(job.table(), table, sink.as_mut()));
+            }
+            let is_at_end = is_last && next.is_empty();
+            self.queue.done(next);
+            if is_at_end && !table.is_over() {
                 self.finish(table, sink.as_mut());
             }
             if reader.is_lost() {
@@ -312,12 +326,34 @@ impl Shared<'_> {
         match job {
             Job::Whole { .. } => {
                 let since = table.plan().increments.as_ref().and_then(|increments| increments.since.as_deref());
-                let outcome = match since {
-                    Some(condition) => increments::load(self.services, table, worker, condition)?,
-                    None => chunk::copy_whole(self.services, table, worker)?,
-                };
-                table.end(End::Loaded(outcome));
-                self.loaded(table, outcome.rows);
+                match (since, table.looks.as_ref()) {
+                    (Some(condition), Some(looks)) if looks.stage() == Stage::Merge => {
+                        let outcome = increments::load(self.services, table, worker, condition)?;
+                        // Read whole after all, it was compared whole. With rows in quarantine the next run does so.
+                        if outcome.rejected > 0 || outcome.proven.is_some_and(|proven| proven.proof == Proof::CONTENT) {
+                            self.end(table, outcome);
+                        } else {
+                            looks.merged(outcome);
+                        }
+                    }
+                    (Some(condition), None) => self.end(table, increments::load(self.services, table, worker, condition)?),
+                    (_, looks) => {
+                        let outcome = chunk::copy_whole(self.services, table, worker)?;
+                        looks.iter().for_each(|looks| looks::loaded(table, looks, &outcome));
+                        self.end(table, outcome);
+                    }
+                }
+            }
+            Job::Look { look, .. } => {
+                if let Some(looks) = &table.looks {
+                    looks::look(table, looks, look, worker)?;
+                }
+            }
+            Job::Mend { .. } => {
+                if let Some(looks) = &table.looks {
+                    let outcome = looks::mend(self.services, table, looks, worker)?;
+                    self.end(table, outcome);
+                }
             }
             Job::Chunk { chunk, .. } => {
                 chunk::copy_chunk(self.services, table, chunk, worker)?;
@@ -342,16 +378,50 @@ impl Shared<'_> {
         }
     }
 
+    /// What follows when all jobs of a stage are done: the jobs of the next one, or none when the table can end.
+    fn next_stage(&self, index: usize, table: &TableWork<'_>, sink: &mut dyn Sink) -> Vec<Job> {
+        let Some(looks) = &table.looks else { return Vec::new() };
+        let next = match looks.stage() {
+            Stage::Merge => Stage::Look,
+            Stage::Look => match looks.decide(table.plan()) {
+                Decision::Same => return Vec::new(),
+                Decision::Mend => Stage::Mend,
+                Decision::Load => {
+                    table.begin_again();
+                    if !table.plan().is_single()
+                        && let Err(error) = sink.prepare(&table.load)
+                    {
+                        fail(self.services, Some(table), error);
+                        return Vec::new();
+                    }
+                    Stage::Load
+                }
+            },
+            Stage::Mend | Stage::Load => return Vec::new(),
+        };
+        looks.enter(next);
+        jobs_of(index, table)
+    }
+
     fn finish(&self, table: &TableWork<'_>, sink: &mut dyn Sink) {
-        let finished = catch_unwind(AssertUnwindSafe(|| chunk::finish(self.services, table, sink)))
-            .unwrap_or_else(|_| Err(Error::new(Kind::Internal, format!("table {}: the finish panicked", table.plan().name()))));
-        match finished {
-            Ok(outcome) => {
-                table.end(End::Loaded(outcome));
-                self.loaded(table, outcome.rows);
+        let finish = || match table.looks.as_ref().filter(|looks| looks.stage() == Stage::Look) {
+            Some(looks) => looks::confirm(self.services, table, looks, sink),
+            None => {
+                let outcome = chunk::finish(self.services, table, sink)?;
+                table.looks.iter().for_each(|looks| looks::loaded(table, looks, &outcome));
+                Ok(outcome)
             }
+        };
+        let panicked = |_| Err(Error::new(Kind::Internal, format!("table {}: the finish panicked", table.plan().name())));
+        match catch_unwind(AssertUnwindSafe(finish)).unwrap_or_else(panicked) {
+            Ok(outcome) => self.end(table, outcome),
             Err(error) => fail(self.services, Some(table), error),
         }
+    }
+
+    fn end(&self, table: &TableWork<'_>, outcome: Outcome) {
+        table.end(End::Loaded(outcome));
+        self.loaded(table, outcome.rows);
     }
 
     fn loaded(&self, table: &TableWork<'_>, rows: u64) {

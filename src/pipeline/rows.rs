@@ -12,6 +12,7 @@ use crate::config::Policy;
 use crate::conn::classify::{self, RowRefusal};
 use crate::encode::{EncodeError, Fate, Format, RowWriter};
 use crate::error::{Doing, Error, Kind, Result};
+use crate::plan::ledger::Sum;
 use crate::plan::{Action, Slice, TablePlan};
 use crate::sink::{COMPARED_BYTES_MAX, Rows};
 use crate::source::Source;
@@ -86,7 +87,7 @@ impl<'j, 'a> ChunkRows<'j, 'a> {
         let plan = self.job.plan;
         let job = &mut *self.job;
         let counted = Counted { out, bytes: 0, services: job.services };
-        let mut writer = RowWriter::new(&job.format, job.targets.clone(), counted);
+        let mut writer = RowWriter::new(&job.format, job.targets.clone(), counted).digested(job.digester.clone());
         let (stopped_by, rejects, most) = (&mut job.stopped_by, &mut job.rejects, job.table.rejects_left());
         let raw = job.services.limits.quarantine_raw;
         let mut oddities = Oddities::of(plan, job.table.load.clock.as_ref());
@@ -118,6 +119,7 @@ impl<'j, 'a> ChunkRows<'j, 'a> {
         job.table.stood_still()?;
         job.bytes = writer.sink().bytes;
         job.tally = writer.tally().clone();
+        job.sums = writer.digester().map(|digester| digester.sums().to_vec());
         job.oddities = oddities;
         job.services.progress.add(read, 0);
         self.read = read;
@@ -178,6 +180,11 @@ impl Rows for ChunkRows<'_, '_> {
 
     fn rejects(&self) -> &[Reject] {
         &self.job.rejects
+    }
+
+    fn sums(&self) -> Option<&[Sum]> {
+        // A row that PostgreSQL refused is among them.
+        self.job.sums.as_deref().filter(|_| self.kept.as_ref().is_none_or(|kept| kept.apart.is_none()))
     }
 }
 

@@ -1,10 +1,12 @@
 //! A table in work: what its workers share, and what became of it.
 
+use super::looks::Looks;
 use super::oddities::{Odd, Oddities};
 use crate::config::Strategy;
 use crate::encode::{Done, Tally};
 use crate::error::{Error, Kind, Result};
 use crate::plan::TablePlan;
+use crate::plan::ledger::{self, Sum};
 use crate::sink::{Copied, Load, Outcome, Proof};
 use crate::source::guard::Hold;
 use crate::track::attempts::Attempt;
@@ -32,6 +34,10 @@ pub struct TableWork<'a> {
     announced: AtomicBool,
     heal: Mutex<Option<Heal>>,
     oddities: Mutex<Oddities>,
+    /// Where it stands, when both sides are looked at.
+    pub(super) looks: Option<Looks>,
+    /// What its rows add up to, by bucket; none when some were not added up.
+    sums: Mutex<Option<Vec<Sum>>>,
     end: Mutex<Option<(End, Instant)>>,
 }
 
@@ -44,8 +50,10 @@ pub struct Heal {
     pub target: u64,
     /// Rows that were inserted, updated and deleted in the end.
     pub rows: u64,
-    /// By what: key ranges or a full load.
+    /// By what: key ranges, buckets or a full load.
     pub via: String,
+    /// Rows that differed although nothing said so, where both sides were compared by content.
+    pub missed: Option<u64>,
 }
 
 /// How a table ended in this round.
@@ -91,14 +99,16 @@ pub struct TableResult {
 }
 
 impl<'a> TableWork<'a> {
-    /// A table about to begin, with the number of its jobs and of rows that may be rejected.
+    /// A table about to begin, with the number of rows that may be rejected.
     #[must_use]
-    pub fn new(load: Load<'a>, jobs: usize, hold: Hold, rejects_max: u64) -> Self {
+    pub fn new(load: Load<'a>, hold: Hold, rejects_max: u64) -> Self {
         let columns = load.plan.source.columns.len();
         Self {
-            load,
             hold,
-            remaining: AtomicUsize::new(jobs),
+            remaining: AtomicUsize::new(0),
+            looks: Looks::of(load.plan),
+            sums: Mutex::new(Some(vec![Sum::default(); load.plan.partition.len()])),
+            load,
             rows_read: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             source_count: Mutex::new(None),
@@ -158,6 +168,33 @@ impl<'a> TableWork<'a> {
         self.end.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert((end, Instant::now()));
     }
 
+    /// Some of its rows were looked at.
+    pub fn looked(&self, rows: u64, tally: &Tally) {
+        self.rows_read.fetch_add(rows, Ordering::SeqCst);
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).add(tally);
+    }
+
+    /// So many jobs are about to be put into the queue.
+    pub fn expect(&self, jobs: usize) {
+        self.remaining.store(jobs, Ordering::SeqCst);
+    }
+
+    /// What was read of it so far does not count for its proof.
+    pub fn begin_again(&self) {
+        self.rows_read.store(0, Ordering::SeqCst);
+        self.rows_rejected.store(0, Ordering::SeqCst);
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// What the rows of a chunk that is in add up to; none when it is not known.
+    pub fn add_up(&self, more: Option<&[Sum]>) {
+        let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        match (sums.as_mut(), more) {
+            (Some(sums), Some(more)) => sums.iter_mut().zip(more).for_each(|(sum, more)| sum.add(*more)),
+            _ => *sums = None,
+        }
+    }
+
     /// A chunk is in.
     pub fn add(&self, copied: Copied, bytes: u64, tally: &Tally, oddities: &Oddities) {
         self.rows_read.fetch_add(copied.rows + copied.rejected, Ordering::SeqCst);
@@ -197,6 +234,7 @@ impl<'a> TableWork<'a> {
             rows_read: rows,
             rows_copied: rows - rejected,
             rows_rejected: rejected,
+            sum: self.sums.lock().unwrap_or_else(PoisonError::into_inner).as_deref().map(ledger::total),
         }
     }
 

@@ -19,7 +19,10 @@ use crate::error::Error;
 use crate::key::KeyRange;
 use crate::name::{TableName, quote_postgres};
 use crate::value::Fault;
+use ledger::Partition;
 use std::cmp::Reverse;
+use std::ops::Range;
+use std::sync::Arc;
 use strategy::{Staging, Traits};
 use traces::Traces;
 use watermark::{Clock, Incremental, Lookback, Watermark};
@@ -104,6 +107,17 @@ pub struct TablePlan {
     pub traces: Option<Traces>,
     /// Place among the tables, before their size.
     pub priority: Priority,
+    /// How its keys are divided, for digests.
+    pub partition: Arc<Partition>,
+    /// What both sides are compared by; none where rows are copied without a look, or nothing is looked at afterwards.
+    pub audit: Option<Audit>,
+}
+
+/// What of a table is compared by content: instead of a copy of all rows, or after its increments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// Buckets of the partition.
+    pub buckets: Range<usize>,
 }
 
 /// How new and changed rows of a table are told from the others, and from where this run reads.
@@ -178,6 +192,8 @@ impl TablePlan {
             incarnation: None,
             traces: None,
             priority: Priority::Medium,
+            partition: Arc::new(Partition::Whole),
+            audit: None,
         }
     }
 

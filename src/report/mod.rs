@@ -149,6 +149,8 @@ pub struct TableReport {
     pub rejected: u64,
     /// What differed beyond the increments, and was mended.
     pub healed: Option<Healed>,
+    /// What the run proves of it; none when it was not loaded.
+    pub certificate: Option<Certificate>,
     /// What policies did to values.
     pub values: Vec<ValueCount>,
     /// Values of incremental columns that cannot be the time of a change, among the rows that were read.
@@ -170,8 +172,28 @@ pub struct Healed {
     pub target: u64,
     /// Rows that were inserted, updated and deleted in the end, the increments included.
     pub rows: u64,
-    /// By what: key ranges or a full load.
+    /// By what: key ranges, buckets or a full load.
     pub via: String,
+    /// Where both sides were compared by content: rows that differed although neither a count nor an incremental column showed
+    /// it.
+    pub missed: Option<u64>,
+}
+
+/// What a run proves of one table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Certificate {
+    /// `content` (all rows of both sides were compared), `sample` (a part of them, all were counted), `sent` (a new table holds
+    /// as many rows as were sent, and they have this digest), `counts` (of both sides), `evidence` (nothing moved since they were
+    /// counted), `none`.
+    pub checked: &'static str,
+    /// Rows of the warehouse.
+    pub rows: u64,
+    /// Rows that were compared by content.
+    pub rows_compared: u64,
+    /// What all rows add up to: 32 hexadecimal digits (`encode::digest`, version 1); none when not all were added up.
+    pub digest: Option<String>,
+    /// Rows that differed although nothing showed it, and were mended.
+    pub drift: u64,
 }
 
 /// What became of an index, a foreign key, a sequence or a default.

@@ -10,6 +10,7 @@ use crate::key::KeyRange;
 use crate::name::TableName;
 use crate::plan::TablePlan;
 use crate::plan::census::{Census, Drift};
+use crate::plan::ledger::Sum;
 use crate::plan::traces::Traces;
 use crate::plan::watermark::{Clock, Watermark};
 use crate::track::RunIdentity;
@@ -77,9 +78,65 @@ pub struct Proof {
     pub rows_copied: u64,
     /// Rows that went to the quarantine.
     pub rows_rejected: u64,
+    /// What the rows add up to that COPY took; none when it is not known.
+    pub sum: Option<Sum>,
+}
+
+/// What a table's state says of how it was proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proven {
+    /// One of the words of [`Proof`].
+    pub proof: &'static str,
+    /// What all rows add up to; none when not all of them were added up.
+    pub digest: Option<u128>,
+    /// All rows of the source; none when not all of them were looked at.
+    pub rows: Option<u64>,
+    /// Rows that were compared by content.
+    pub rows_compared: u64,
+}
+
+impl Again {
+    /// What is proved when these buckets, as they were read again, are the target's, too.
+    #[must_use]
+    pub fn proven(&self, sums: &[Sum]) -> Proven {
+        let mut total = self.rest;
+        self.buckets.iter().filter_map(|bucket| sums.get(*bucket)).for_each(|sum| total.add(*sum));
+        Proven::by_content(total, self.is_whole)
+    }
+}
+
+impl Proven {
+    /// By content, of all rows or of a part of them.
+    #[must_use]
+    pub fn by_content(compared: Sum, is_whole: bool) -> Self {
+        Self {
+            proof: if is_whole { Proof::CONTENT } else { Proof::SAMPLE },
+            digest: is_whole.then_some(compared.digest),
+            rows: is_whole.then_some(compared.rows),
+            rows_compared: compared.rows,
+        }
+    }
+
+    /// By a word, and by what all rows add up to.
+    #[must_use]
+    pub fn of(proof: &'static str, sum: Option<Sum>) -> Self {
+        let rows_compared = if proof == Proof::CONTENT { sum.map_or(0, |sum| sum.rows) } else { 0 };
+        Self { proof, digest: sum.map(|sum| sum.digest), rows: sum.map(|sum| sum.rows), rows_compared }
+    }
 }
 
 impl Proof {
+    /// Rows of both sides were counted.
+    pub const COUNTS: &'static str = "counts";
+    /// What was sent has this digest, and was counted at its target.
+    pub const SENT: &'static str = "sent";
+    /// All rows of both sides were compared by content.
+    pub const CONTENT: &'static str = "content";
+    /// Rows of both sides were counted, and a part of them compared by content.
+    pub const SAMPLE: &'static str = "sample";
+    /// Nothing.
+    pub const NONE: &'static str = "none";
+
     /// # Errors
     /// [`Kind::Proof`] when what was counted, read and copied is not one number.
     pub fn check(&self, load: &Load<'_>) -> Result<()> {
@@ -107,6 +164,25 @@ pub struct Part {
     pub ranges: Vec<KeyRange>,
     /// What the source counted; none when counts are switched off.
     pub census: Option<Census>,
+    /// Both sides were looked at, and differ there.
+    pub again: Option<Again>,
+}
+
+/// Buckets that are read again, because both sides were not the same there.
+#[derive(Debug, Clone)]
+pub struct Again {
+    /// Which.
+    pub buckets: Vec<usize>,
+    /// What the rows of all other buckets that were looked at add up to; both sides are the same there.
+    pub rest: Sum,
+    /// Every bucket was looked at.
+    pub is_whole: bool,
+    /// What the source has in every bucket, in the snapshot that is read again; none without a snapshot.
+    pub expected: Option<Vec<Sum>>,
+    /// What was done to the target before in this run.
+    pub before: Outcome,
+    /// Rows at or past this were written after the increments had been read, and are no miss; none in a snapshot.
+    pub past: Option<Watermark>,
 }
 
 /// What became of increments.
@@ -131,6 +207,23 @@ pub struct Outcome {
     pub deleted: u64,
     /// Source rows that are in the quarantine.
     pub rejected: u64,
+    /// Of the rows that were changed, those that the increments should have brought.
+    pub missed: u64,
+    /// How the table is proved with it; none when the answer to COMMIT was lost.
+    pub proven: Option<Proven>,
+}
+
+impl Outcome {
+    /// With what was done before in the same run.
+    #[must_use]
+    pub const fn after(self, before: &Self) -> Self {
+        Self {
+            inserted: self.inserted + before.inserted,
+            updated: self.updated + before.updated,
+            deleted: self.deleted + before.deleted,
+            ..self
+        }
+    }
 }
 
 /// What became of the rows of a chunk.
@@ -173,6 +266,9 @@ pub trait Rows {
 
     /// Every row that was refused so far.
     fn rejects(&self) -> &[Reject];
+
+    /// What the rows add up to by bucket of the plan's partition, once they were written; none before, and when it is not known.
+    fn sums(&self) -> Option<&[Sum]>;
 }
 
 /// One writer into a sink: a connection that one worker keeps for its whole life.
@@ -211,6 +307,23 @@ pub trait Sink: Send {
     /// # Errors
     /// As for `whole`.
     fn increments(&mut self, load: &Load<'_>, part: &Part, rows: &mut dyn Rows) -> Result<Merge>;
+
+    /// Gives the tuple of every row of the target, or of those in ranges of its integer key, to `each`.
+    ///
+    /// # Errors
+    /// The classified server error; what `each` returned.
+    fn read_back(
+        &mut self,
+        load: &Load<'_>,
+        ranges: Option<&[KeyRange]>,
+        each: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<u64>;
+
+    /// Writes the state of a table that is as its source already.
+    ///
+    /// # Errors
+    /// The classified server error.
+    fn confirm(&mut self, load: &Load<'_>, outcome: &Outcome, proven: &Proven) -> Result<Outcome>;
 
     /// Gives up NOT NULL of a column of the shadow table.
     ///

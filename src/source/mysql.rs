@@ -251,7 +251,9 @@ fn select(table: &TablePlan, slice: &Slice, part: Option<Part>) -> Query {
         }
         Slice::Past { condition, ranges } => {
             let mut parts = vec![condition.clone()];
-            for (range, keys) in ranges.iter().filter_map(|range| key_condition(table, range)) {
+            for range in ranges {
+                // A range without an end is every row, not none.
+                let (range, keys) = key_condition(table, range).unwrap_or_else(|| ("TRUE".into(), Vec::new()));
                 parts.push(format!("({range})"));
                 values.extend(keys);
             }

@@ -1,18 +1,20 @@
 //! Reads rows of the source as the tuples that a binary COPY of them would have, for proofs.
 
 use super::Source;
-use crate::encode::{Imager, Target};
+use crate::encode::{Imager, Tally, Target};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Slice, TablePlan};
 use crate::value::Row;
 
 /// What a scan met.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scanned {
     /// Rows that have a tuple.
     pub rows: u64,
     /// Rows that a policy keeps out of the target.
     pub kept_out: u64,
+    /// What policies changed in the others.
+    pub tally: Tally,
 }
 
 /// Gives the tuple of every row of a slice to `each`.
@@ -50,5 +52,6 @@ pub fn tuples(
             }
         }
     })?;
+    scanned.tally = images.tally().clone();
     Ok(scanned)
 }

@@ -49,6 +49,8 @@ CREATE TABLE IF NOT EXISTS etl_sync.etl_table_state (
     watermark         jsonb,
     digest            bytea,
     traces            jsonb,
+    proof             text NOT NULL DEFAULT 'counts',
+    rows_compared     bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (job, table_name)
 );
 COMMENT ON TABLE etl_sync.etl_table_state IS 'etl-sync: what is done; written in the transaction of the data';
@@ -68,6 +70,8 @@ COMMENT ON TABLE etl_sync.chunk_ledger IS 'etl-sync: chunks that are in staging'
 -- Of installations that are older than these columns.
 ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS rejected bigint NOT NULL DEFAULT 0;
 ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS traces jsonb;
+ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS proof text NOT NULL DEFAULT 'counts';
+ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS rows_compared bigint NOT NULL DEFAULT 0;
 ALTER TABLE etl_sync.chunk_ledger ADD COLUMN IF NOT EXISTS rejected bigint NOT NULL DEFAULT 0;
 
 CREATE TABLE IF NOT EXISTS etl_sync.name_map (

@@ -54,6 +54,12 @@ pub struct NewState<'a> {
     pub watermark: Option<(String, String)>,
     /// What shows whether anything is written from now on, as JSON.
     pub traces: Option<String>,
+    /// How it was proved.
+    pub proof: &'a str,
+    /// What its rows add up to, where all of them were added up.
+    pub digest: Option<u128>,
+    /// Rows that were compared by content.
+    pub rows_compared: u64,
 }
 
 /// Opens a transaction that writes data, with the fence: it gives one row, or none when another run took over.
@@ -94,14 +100,19 @@ pub fn upsert(run: &RunIdentity, state: &NewState<'_>) -> String {
         watermark_column = quoted(state.watermark.as_ref().map(|w| &w.0)),
         watermark = quoted(state.watermark.as_ref().map(|w| &w.1)),
         traces = quoted(state.traces.as_ref()),
+        proof = literal_postgres(state.proof),
+        digest = state.digest.map_or("NULL".to_owned(), |digest| format!("'\\x{digest:032x}'")),
+        rows_compared = state.rows_compared,
     )
 }
 
-/// One row when this run has finished the table already: the answer to a COMMIT whose answer was lost.
+/// One row when this run has finished the table already: the answer to a COMMIT whose answer was lost. `beyond_counts`: a merge
+/// that was proved by counts is not the end of it.
 #[must_use]
-pub fn finished(run: &RunIdentity, table: &str) -> String {
+pub fn finished(run: &RunIdentity, table: &str, beyond_counts: bool) -> String {
+    let more = if beyond_counts { " AND proof NOT IN ('counts', 'none')" } else { "" };
     format!(
-        "SELECT rows, rejected FROM etl_sync.etl_table_state WHERE job = {} AND table_name = {} AND run_id = {}",
+        "SELECT rows, rejected FROM etl_sync.etl_table_state WHERE job = {} AND table_name = {} AND run_id = {}{more}",
         literal_postgres(&run.job),
         literal_postgres(table),
         literal_postgres(&run.run_id)

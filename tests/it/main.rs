@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout)]
 
 mod attempts; // the history of attempts, and the alarm that is made of it
+mod audit; // drift that no count shows
 mod bad_input; // what people and servers do wrong, one test each
 mod cases; // every folder of tests/cases
 mod catalog; // the catalog reader against real servers

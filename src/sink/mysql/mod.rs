@@ -7,7 +7,7 @@
 mod inserts; // tuples into INSERT statements
 mod merge; // staging into the table, by content
 
-use super::{Copied, Load, Merge, Outcome, Part, Proof, Rows, Sink};
+use super::{Copied, Load, Merge, Outcome, Part, Proof, Proven, Rows, Sink};
 use crate::catalog::replica::{self as ddl, Form};
 use crate::config::Endpoint;
 use crate::conn::mysql::MysqlConn;
@@ -233,7 +233,7 @@ impl Sink for MysqlSink {
             if let Some(rows) = replica::finished(conn, load.run, load.plan.name(), &doing)? {
                 return Ok(Outcome { rows, ..Outcome::default() });
             }
-            let proof = |rows| Proof { source_count, rows_read: rows, rows_copied: rows, rows_rejected: 0 }.check(load);
+            let proof = |rows| Proof { source_count, rows_read: rows, rows_copied: rows, ..Proof::default() }.check(load);
             if load.plan.action == Action::Refresh {
                 let written = stage(conn, load, rows, &doing)?;
                 proof(written)?;
@@ -265,6 +265,19 @@ impl Sink for MysqlSink {
                 None => keep(conn, load, outcome, &doing).map(Merge::Done),
             }
         })
+    }
+
+    fn read_back(
+        &mut self,
+        load: &Load<'_>,
+        _ranges: Option<&[KeyRange]>,
+        _each: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<u64> {
+        Err(Error::new(Kind::Internal, format!("{}: a replica is compared by counts", doing(load, "comparing"))))
+    }
+
+    fn confirm(&mut self, load: &Load<'_>, _outcome: &Outcome, _proven: &Proven) -> Result<Outcome> {
+        Err(Error::new(Kind::Internal, format!("{}: a replica is compared by counts", doing(load, "comparing"))))
     }
 
     fn make_nullable(&mut self, load: &Load<'_>, _column: usize) -> Result<()> {

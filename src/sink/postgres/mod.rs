@@ -14,15 +14,17 @@ pub mod read_back; // rows of a target as tuples, for proofs
 mod same; // an unchanged small table, told without staging
 pub mod traces; // what PostgreSQL has counted of writes to its tables
 
-use super::{Copied, Load, Merge, Outcome, Part, Proof, Rows, Sink};
+use super::{Copied, Load, Merge, Outcome, Part, Proof, Proven, Rows, Sink};
 use crate::catalog::ddl::{self, CreateOptions};
 use crate::config::Endpoint;
 use crate::conn::classify;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
 use crate::error::{Doing, Error, Kind, Result};
+use crate::key::KeyRange;
 use crate::name::quote_postgres;
 use crate::plan::Action;
+use crate::plan::ledger::{self, Sum};
 use crate::plan::strategy::Staging;
 use crate::track::lock::application_name;
 use crate::track::quarantine::{self, Reject};
@@ -126,10 +128,14 @@ fn doing(load: &Load<'_>, what: &str) -> String {
 
 /// The shadow of a first load is what readers will see; staging of a refresh needs no constraint and no WAL.
 fn create_staging(load: &Load<'_>) -> String {
+    create_staging_as(load, load.plan.staging())
+}
+
+fn create_staging_as(load: &Load<'_>, staging: Staging) -> String {
     let nullable = load.nullable();
     let all: BTreeSet<usize>;
     let own = load.plan.own_columns();
-    let options = match load.plan.staging() {
+    let options = match staging {
         Staging::Table | Staging::Shadow => {
             CreateOptions { logged: true, temporary: false, nullable: &nullable, own: &own, in_work: !load.plan.is_single() }
         }
@@ -171,14 +177,13 @@ impl Sink for PostgresSink {
         let doing = doing(load, "finishing");
         proof.check(load)?;
         self.with(|conn| {
-            if let Some(Copied { rows, rejected }) = begin(conn, load.run, &state::finished(load.run, load.plan.name()), &doing)?
-            {
+            if let Some(Copied { rows, rejected }) = begin(conn, load.run, &finished(load, true), &doing)? {
                 return Ok(Outcome { rows, rejected, ..Outcome::default() });
             }
             check_ledger(conn, load, proof, &doing)?;
             let outcome = install(conn, load, &load.staging.postgres(), proof, &doing)?;
             // The shadow has become the table and is not there any more under its old name.
-            commit(conn, load, outcome, &drop_staging(load), &doing)
+            commit(conn, load, (outcome, copied_by(load, proof.sum)), &drop_staging(load), &doing)
         })
     }
 
@@ -190,38 +195,37 @@ impl Sink for PostgresSink {
         };
         let create = create_staging(load);
         self.with(|conn| {
-            if let Some(Copied { rows, rejected }) = begin(conn, load.run, &state::finished(load.run, load.plan.name()), &doing)?
-            {
+            if let Some(Copied { rows, rejected }) = begin(conn, load.run, &finished(load, true), &doing)? {
                 return Ok(Outcome { rows, rejected, ..Outcome::default() });
             }
             let none = Proof { source_count, ..Proof::default() };
+            let proven = |rows: &dyn Rows| copied_by(load, rows.sums().map(ledger::total));
             if load.plan.action == Action::Refresh && rows.are_none() && merge::is_empty(conn, load, &doing)? {
                 none.check(load)?;
-                return commit(conn, load, Outcome::default(), "SELECT 1", &doing);
+                return commit(conn, load, (Outcome::default(), proven(rows)), "SELECT 1", &doing);
             }
             if load.plan.action == Action::Refresh
                 && let Some(same) = same::as_target(conn, load, rows, &doing)?
             {
                 Proof { rows_read: same, rows_copied: same, ..none }.check(load)?;
-                return commit(conn, load, Outcome { rows: same, ..Outcome::default() }, "SELECT 1", &doing);
+                return commit(conn, load, (Outcome { rows: same, ..Outcome::default() }, proven(rows)), "SELECT 1", &doing);
             }
             conn.batch(&create, &doing)?;
             let Copied { rows: rows_copied, rejected: rows_rejected } = copy::copy_in(conn, load, &staging, rows)?;
             keep(conn, load, rows.rejects(), &doing)?;
-            let proof = Proof { source_count, rows_read: rows_copied + rows_rejected, rows_copied, rows_rejected };
+            let proof = Proof { source_count, rows_read: rows_copied + rows_rejected, rows_copied, rows_rejected, sum: None };
             proof.check(load)?;
             let outcome = install(conn, load, &staging, &proof, &doing)?;
-            commit(conn, load, outcome, "SELECT 1", &doing)
+            commit(conn, load, (outcome, proven(rows)), "SELECT 1", &doing)
         })
     }
 
     fn increments(&mut self, load: &Load<'_>, part: &Part, rows: &mut dyn Rows) -> Result<Merge> {
         let doing = doing(load, "merging increments of");
         let staging = format!("pg_temp.{}", quote_postgres(&load.staging.table));
-        let create = create_staging(load);
+        let create = create_staging_as(load, Staging::Temporary);
         self.with(|conn| {
-            if let Some(Copied { rows, rejected }) = begin(conn, load.run, &state::finished(load.run, load.plan.name()), &doing)?
-            {
+            if let Some(Copied { rows, rejected }) = begin(conn, load.run, &finished(load, part.again.is_some()), &doing)? {
                 return Ok(Merge::Done(Outcome { rows, rejected, ..Outcome::default() }));
             }
             let (outcome, drift) = if part.ranges.is_empty() && rows.are_none() {
@@ -230,12 +234,37 @@ impl Sink for PostgresSink {
                 conn.batch(&create, &doing)?;
                 let copied = copy::copy_in(conn, load, &staging, rows)?;
                 keep(conn, load, rows.rejects(), &doing)?;
-                increments::install(conn, load, (part, &staging), (copied, rows.rejects()), &doing)?
+                increments::install(conn, load, (part, &staging), (copied, rows), &doing)?
             };
+            // Where PostgreSQL refused a row, nobody knows what the others add up to.
+            let proven = part.again.as_ref().zip(rows.sums()).map(|(again, sums)| again.proven(sums));
+            let counted = if part.census.is_some() { Proof::COUNTS } else { Proof::NONE };
+            let proven = proven.unwrap_or_else(|| Proven::of(counted, None));
             match drift {
-                None => commit(conn, load, outcome, "SELECT 1", &doing).map(Merge::Done),
+                None => commit(conn, load, (outcome, proven), "SELECT 1", &doing).map(Merge::Done),
                 Some(drift) => conn.batch("ROLLBACK", &doing).map(|()| Merge::Drift(drift)),
             }
+        })
+    }
+
+    fn read_back(
+        &mut self,
+        load: &Load<'_>,
+        ranges: Option<&[KeyRange]>,
+        each: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<u64> {
+        self.with(|conn| read_back::tuples(conn, load.plan, ranges, each))
+    }
+
+    fn confirm(&mut self, load: &Load<'_>, outcome: &Outcome, proven: &Proven) -> Result<Outcome> {
+        let doing = doing(load, "confirming");
+        self.with(|conn| {
+            if begin(conn, load.run, &finished(load, true), &doing)?.is_some() {
+                return Ok(*outcome);
+            }
+            let lock = merge::stands_still(conn, load, &doing)?;
+            conn.batch(&lock, &doing)?;
+            commit(conn, load, (*outcome, *proven), "SELECT 1", &doing)
         })
     }
 
@@ -285,8 +314,25 @@ fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &Proo
     Ok(Outcome { rejected: proof.rows_rejected, ..outcome })
 }
 
+/// Whether this run has finished the table: a table that is looked at afterwards is not when its increments are in.
+fn finished(load: &Load<'_>, is_end: bool) -> String {
+    state::finished(load.run, load.plan.name(), is_end && load.plan.audit.is_some())
+}
+
+/// How a table is proved whose rows were all copied: a merge has compared them with what was there, a new table holds what
+/// was sent.
+fn copied_by(load: &Load<'_>, sum: Option<Sum>) -> Proven {
+    Proven::of(if load.plan.action == Action::Refresh { Proof::CONTENT } else { Proof::SENT }, sum)
+}
+
 /// The state row and COMMIT in one round trip; the data is durable together with it.
-fn commit(conn: &mut PostgresConn, load: &Load<'_>, outcome: Outcome, more: &str, doing: &str) -> Result<Outcome> {
+fn commit(
+    conn: &mut PostgresConn,
+    load: &Load<'_>,
+    (outcome, proven): (Outcome, Proven),
+    more: &str,
+    doing: &str,
+) -> Result<Outcome> {
     let target = load.plan.target.postgres();
     let strategy = load.plan.strategy.to_string();
     let watermark = load.watermark().map(|watermark| {
@@ -310,6 +356,9 @@ fn commit(conn: &mut PostgresConn, load: &Load<'_>, outcome: Outcome, more: &str
         target: &target,
         watermark,
         traces,
+        proof: proven.proof,
+        digest: proven.digest,
+        rows_compared: proven.rows_compared,
     };
     let mut sql = format!("{}; {more}; ", state::upsert(load.run, &new));
     sql.push_str(&quarantine::clear_older(load.run, load.round, load.plan.name()));
@@ -318,7 +367,7 @@ fn commit(conn: &mut PostgresConn, load: &Load<'_>, outcome: Outcome, more: &str
         sql.push_str(&format!("; {}", state::name_map(load.run, load.plan.name(), &renamed)));
     }
     conn.batch(&format!("{sql}; COMMIT"), doing)?;
-    Ok(outcome)
+    Ok(Outcome { proven: Some(proven), ..outcome })
 }
 
 fn check_ledger(conn: &mut PostgresConn, load: &Load<'_>, proof: &Proof, doing: &str) -> Result<()> {
