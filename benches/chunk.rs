@@ -97,6 +97,7 @@ fn measure(c: &mut Criterion) -> Result<()> {
             row_bytes_max: 64 << 20,
             transaction_wait: Duration::ZERO,
             verify: Verify::Counts,
+            digests: true,
             deletes_percent_max: 100,
         },
     };
@@ -108,7 +109,11 @@ fn measure(c: &mut Criterion) -> Result<()> {
 fn biggest_table(config: &Config, conn: &mut MysqlConn) -> Result<TablePlan> {
     let catalog = catalog::mysql::read(&mut conn.conn, &config.source.database)?;
     let inputs = Inputs {
-        audit: etl_sync::config::Audit::Off,
+        audit: etl_sync::app::audit::Wanted {
+            audit: etl_sync::config::Audit::Off,
+            is_repair: false,
+            distrusted: &BTreeMap::new(),
+        },
         config,
         catalog,
         targets: &BTreeMap::new(),
@@ -188,6 +193,7 @@ fn copied(services: &Services<'_>, plan: &TablePlan, source: &mut MysqlSource, s
         round: 0,
         staging: leftovers::staging_name(services.run, 0, 0),
         snapshot: "shared",
+        position: None,
         source_identity: services.source_identity,
         fingerprint: plan.fingerprint(),
         clock: None,

@@ -23,8 +23,9 @@ scripts/bench.sh [options]
 
   --rows N        rows of the wide table, 44 columns (3000000)
   --small DB      a source database with many small tables (default: a tiny sample clinic made by scripts/clinic.py)
-  --only WHICH    "wide", "small" or "nights" instead of wide and small; nights: a full load, 1 % changed, nothing changed by counts
-                  and on evidence, tracking on and off, with the statements that both servers counted
+  --only WHICH    "wide", "small", "nights" or "proof" instead of wide and small; nights: a full load, 1 % changed, nothing changed
+                  by counts and on evidence, tracking on and off, with the statements that both servers counted; proof: digests
+                  during a load, a scan of either side, a night that proves every row, the repair of one row
   --scale X       of the sample clinic of the nights (0.1: 2 million rows)
   --repeat N      repetitions, tools in turns (3)
   --parallel N    workers of etl-sync (8)
@@ -56,7 +57,7 @@ parse() {
           --repeat) is_number "$2" "$1"; REPEAT=$2 ;;
           --parallel) is_number "$2" "$1"; PARALLEL=$2 ;;
           --small) SMALL=$2 ;;
-          --only) [[ $2 =~ ^(wide|small|nights)$ ]] || die "--only wants wide, small or nights"; ONLY=$2 ;;
+          --only) [[ $2 =~ ^(wide|small|nights|proof)$ ]] || die "--only wants wide, small, nights or proof"; ONLY=$2 ;;
           --scale) [[ $2 =~ ^[0-9.]+$ ]] || die "--scale wants a number"; SCALE=$2 ;;
         esac
         shift 2 ;;
@@ -185,6 +186,17 @@ if [[ $ONLY == nights ]]; then
   facts
   python3 -B scripts/bench/nights.py --database "${PREFIX}_nights_${SCALE//./_}" --etl-sync "$BINARY" --parallel "$PARALLEL" --repeat "$REPEAT"
   exit
+fi
+if [[ $ONLY == proof ]]; then
+  PGLOADER=0
+  make_wide "$ROWS"
+  make_nights "${SCALE//./_}"
+  facts
+  proof=(python3 -B scripts/bench/proof.py --etl-sync "$BINARY" --parallel "$PARALLEL" --repeat "$REPEAT")
+  failed=0
+  "${proof[@]}" --database "${PREFIX}_$ROWS" --one procedure_log --set "claim_note = 'by hand'" --where "id = $((ROWS / 2))" || failed=1
+  "${proof[@]}" --database "${PREFIX}_nights_${SCALE//./_}" || failed=1
+  exit "$failed"
 fi
 [[ $ONLY == small ]] || make_wide "$ROWS"
 [[ $ONLY == wide ]] || make_small

@@ -7,19 +7,48 @@ use super::increments::Since;
 use crate::catalog::TargetTable;
 use crate::config::Audit;
 use crate::conn::mysql::MysqlConn;
+use crate::encode::digest::ledger_fingerprint;
 use crate::error::Result;
-use crate::plan::ledger::{BUCKET_BYTES, Partition};
+use crate::plan::ledger::{BUCKET_BYTES, Ledger, Partition};
 use crate::plan::strategy::{Splitter, splitter};
 use crate::plan::{Action, TablePlan};
 use crate::sink::COMPARED_BYTES_MAX;
 use crate::sink::postgres::read_back;
 use crate::source::counts;
+use crate::track::attempts::AUDITS_WEIGHED;
 use crate::track::state::TableState;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Microseconds of a day: each compares another part of a large table.
 const DAY: i64 = 24 * 3600 * 1_000_000;
+
+/// What a run compares by content.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// How much of tables that are loaded by their increments.
+    pub audit: Audit,
+    /// All of every table, whatever its watermark says.
+    pub is_repair: bool,
+    /// Tables whose incremental columns have missed changes in so many of the last audited loads.
+    pub distrusted: &'a BTreeMap<String, i64>,
+}
+
+impl Wanted<'_> {
+    /// Why all of a table is compared instead of reading past its watermark; none when it is read from.
+    pub fn forgoes_watermark(self, plan: &TablePlan) -> Option<String> {
+        let increments = plan.increments.as_ref().filter(|increments| increments.since.is_some())?;
+        if self.is_repair {
+            return Some("both sides are compared whole".into());
+        }
+        let misses = self.distrusted.get(plan.name())?;
+        let columns = increments.columns.iter().map(|column| column.column.as_str()).collect::<Vec<_>>().join(", ");
+        Some(format!(
+            "{columns} missed changes in {misses} of the last {AUDITS_WEIGHED} audited loads and is not trusted any more"
+        ))
+    }
+}
 
 /// Divides the table's keys, and decides what of them is compared.
 ///
@@ -29,30 +58,47 @@ pub fn decide(
     conn: &mut MysqlConn,
     plan: &mut TablePlan,
     (existing, state): (Option<&TargetTable>, Option<&TableState>),
-    audit: Audit,
+    wanted: Wanted<'_>,
     since: Since<'_>,
 ) -> Result<()> {
-    let table = &plan.source;
-    let is_large = table.bytes_estimated > BUCKET_BYTES && splitter(table) == Splitter::Integer;
-    let ends = if is_large { counts::ends(conn, table)? } else { None };
-    plan.partition = Arc::new(Partition::of(table, ends, &plan.chunks, table.bytes_estimated));
+    let bytes = plan.source.bytes_estimated;
+    let is_large = bytes > BUCKET_BYTES && splitter(&plan.source) == Splitter::Integer;
+    let ends = if is_large { counts::ends(conn, &plan.source)? } else { None };
+    plan.partition = Arc::new(Partition::of(&plan.source, ends, &plan.chunks, bytes));
     let Some((existing, state)) = existing.zip(state) else { return Ok(()) };
+    remember(plan, existing, state, ends);
     let fits = !plan.drift.needs_all_rows() && read_back::unlike(plan, existing).is_none();
     // Rows in quarantine are those of the last load, and every load looks for its own.
     if plan.action != Action::Refresh || since.full || !fits || state.rejected > 0 {
         return Ok(());
     }
+    let Wanted { audit, is_repair, .. } = wanted;
     let is_part = plan.increments.as_ref().is_some_and(|increments| increments.since.is_some());
-    let is_tiny = usize::try_from(table.bytes_estimated).is_ok_and(|bytes| bytes <= COMPARED_BYTES_MAX);
+    let is_tiny = usize::try_from(bytes).is_ok_and(|bytes| bytes <= COMPARED_BYTES_MAX);
     let parts = match (is_part, audit) {
+        _ if is_repair => Some(1),
         (_, Audit::Off) => None,
-        (true, audit) => audit.parts(table.bytes_estimated),
         // Little tables are compared with their rows in hand.
-        (false, _) => (!is_tiny).then_some(1),
+        (false, _) if is_tiny => None,
+        (_, audit) => audit.parts(bytes),
     };
-    plan.audit =
-        parts.and_then(|parts| part(&plan.partition, parts, since.now / DAY)).map(|buckets| crate::plan::Audit { buckets });
+    let buckets = parts.map(|parts| part(&plan.partition, parts, since.now / DAY));
+    // Of a table without increments, the source is looked at every day.
+    let buckets = if is_part { buckets.and_then(|buckets| buckets) } else { buckets.map(|buckets| buckets.unwrap_or(0..0)) };
+    plan.audit = buckets.map(|buckets| crate::plan::Audit { buckets, is_whole_source: !is_part, is_repair });
     Ok(())
+}
+
+/// Takes over what the buckets held at the last success, where the target is the table that was left then.
+fn remember(plan: &mut TablePlan, existing: &TargetTable, state: &TableState, ends: Option<(i128, i128)>) {
+    let fingerprint = ledger_fingerprint(plan);
+    let same_storage = (i64::from(existing.oid), i64::from(existing.relfilenode)) == (state.target_oid, state.target_relfilenode);
+    let stored = state.ledger.as_deref().and_then(|text| serde_json::from_str::<Ledger>(text).ok());
+    let Some(stored) = stored.filter(|stored| stored.fingerprint == fingerprint) else { return };
+    // Buckets stay as they are for as long as they are not too large: then their sums go on.
+    let stored = stored.resized(ends);
+    plan.partition = Arc::new(stored.partition.clone());
+    plan.known = stored.sums_of(&fingerprint, &plan.partition).filter(|_| same_storage).map(<[_]>::to_vec);
 }
 
 /// The buckets of this day; none when buckets are no ranges and it is not their day.

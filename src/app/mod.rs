@@ -1,7 +1,7 @@
 //! The commands, each told from top to bottom. They return data; printing is the command line's.
 
 mod asking; // one question per table, asked by several connections
-mod audit; // which tables are compared by content, and how much of them
+pub mod audit; // which tables are compared by content, and how much of them
 pub mod capacity; // connections a run needs against what the servers give
 pub mod check; // connections, TLS, sessions, privileges, limits
 pub mod check_data; // the values that a run would not take as they are

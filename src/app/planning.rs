@@ -8,7 +8,7 @@ use crate::catalog::deleted_at;
 use crate::catalog::drift::{self, Change, Drift};
 use crate::catalog::loaded_at::LoadedAt;
 use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetTable};
-use crate::config::{Audit, Category, ColumnSelection, Config, Deletes, Priority, Problems, Strategy, TableRule};
+use crate::config::{Category, ColumnSelection, Config, Deletes, Priority, Problems, Strategy, TableRule};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
@@ -50,7 +50,7 @@ pub struct Inputs<'a> {
     /// What both sides showed before anything was read; none where evidence is not wanted.
     pub look: Option<&'a Look>,
     /// How much of tables is compared by content.
-    pub audit: Audit,
+    pub audit: audit::Wanted<'a>,
 }
 
 /// What the target schema has, by name; with what rests on the tables whose columns are to change.
@@ -287,7 +287,7 @@ struct Last<'a> {
     since: Since<'a>,
     copy: Option<&'a CopyState>,
     look: Option<&'a Look>,
-    audit: Audit,
+    audit: audit::Wanted<'a>,
 }
 
 /// What becomes of a table.
@@ -355,6 +355,12 @@ fn one(
     };
     if last.look.is_some_and(|look| look.leaves_out(&mut plan, existing, last.state, last.since)) {
         return Ok(Decided::LeaveOut(Box::new(plan), rows));
+    }
+    if let Some(why) = last.audit.forgoes_watermark(&plan) {
+        plan.reason = format!("{}; all rows: {why}", plan.reason);
+        if let Some(increments) = &mut plan.increments {
+            (increments.since, increments.voided) = (None, Some(why));
+        }
     }
     cut(conn, &mut plan, goal)?;
     audit::decide(conn, &mut plan, (existing, last.state), last.audit, last.since)?;

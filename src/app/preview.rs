@@ -1,5 +1,6 @@
 //! What a run would do, without doing it: reads both catalogs, plans with the run's own code, writes nothing.
 
+use super::audit::Wanted;
 use super::increments::{self, Since};
 use super::planning::{self, Inputs};
 use super::{replicate, space, telling, traces};
@@ -12,6 +13,7 @@ use crate::error::Result;
 use crate::plan::{Plan, TablePlan};
 use crate::report::plan::{Disk, PlanReport, PlannedTable};
 use crate::report::{Renamed, SCHEMA_VERSION};
+use crate::track::attempts;
 use crate::track::lock::{self, Interrupted};
 use crate::track::state::{self, TableState};
 use std::collections::BTreeMap;
@@ -46,7 +48,7 @@ pub fn preview(
     planning::configure_known(config, &mut catalog, tables, watchdog)?;
     let mut warehouse = PostgresConn::connect(&config.warehouse, "etl-sync/plan", watchdog)?;
     warehouse.batch("SET default_transaction_read_only = on", "making the session read-only")?;
-    let Before { interrupted, states } = before(config, &identity, &mut warehouse)?;
+    let Before { interrupted, states, distrusted } = before(config, &identity, &mut warehouse)?;
     let last = interrupted.filter(|_| !full);
     let (now, ahead, zone) = increments::clocks(&mut source, &mut warehouse)?;
     let targets = planning::targets_for(config, &catalog, &mut warehouse)?;
@@ -64,7 +66,11 @@ pub fn preview(
         since: Since { now, ahead, zone, source_identity: &identity, full },
         copies: None,
         look: look.as_ref(),
-        audit: if verify == Verify::Off { Audit::Off } else { config.settings.audit },
+        audit: Wanted {
+            audit: if verify == Verify::Off { Audit::Off } else { config.settings.audit },
+            is_repair: false,
+            distrusted: &distrusted,
+        },
     };
     let plan = planning::plan(&mut source, inputs)?;
     let disk = space::disk(&plan, config.settings.parallel, &config.warehouse, &mut warehouse);
@@ -107,6 +113,8 @@ struct Before {
     /// Run id and sync id of the interrupted run.
     interrupted: Option<Interrupted>,
     states: BTreeMap<String, TableState>,
+    /// Tables whose incremental columns are not trusted any more.
+    distrusted: BTreeMap<String, i64>,
 }
 
 fn before(config: &Config, identity: &str, warehouse: &mut PostgresConn) -> Result<Before> {
@@ -117,7 +125,8 @@ fn before(config: &Config, identity: &str, warehouse: &mut PostgresConn) -> Resu
     let schema = &config.warehouse_schema;
     let interrupted = lock::interrupted(warehouse, schema, identity, config.settings.resume_within)?;
     let states = state::of_job(warehouse, schema)?;
-    Ok(Before { interrupted, states })
+    let distrusted = attempts::distrusted(warehouse, schema)?;
+    Ok(Before { interrupted, states, distrusted })
 }
 
 /// The model: bytes / 60 MB per second + 2 ms per table. The servers are the cost, so tables add up.

@@ -101,7 +101,7 @@ impl Run<'_> {
             watchdog: self.watchdog,
             tracker: &tracker,
             progress: self.progress,
-            limits: sync::limits(config, self.options, self.verify()),
+            limits: sync::limits(config, self.options, (self.verify(), self.audit())),
         };
         let moved = pipeline::round::run(&services, plan, &BTreeMap::new());
         drop(tracker);

@@ -4,7 +4,7 @@ use crate::catalog;
 use crate::config::Verify;
 use crate::error::Error;
 use crate::name::TableName;
-use crate::pipeline::table::{End, Heal, TableResult};
+use crate::pipeline::table::{End, TableResult};
 use crate::plan::TablePlan;
 use crate::report::{Certificate, ErrorReport, Healed, IncrementalValues, Renamed, TableReport, ValueCount};
 use crate::sink::{Outcome, Proven};
@@ -120,22 +120,25 @@ pub fn told(facts: &Planned, result: &TableResult) -> TableReport {
             rows: heal.rows,
             via: heal.via.clone(),
             missed: heal.missed,
+            seconds: seconds(heal.elapsed),
         }),
-        certificate: matches!(result.end, Some(End::Loaded(_))).then(|| certificate(facts, &outcome, result.heal.as_ref())),
+        certificate: matches!(result.end, Some(End::Loaded(_))).then(|| certificate(facts, &outcome, result)),
         renamed: facts.renamed.iter().cloned().map(Renamed::from).collect(),
         drift: facts.drift.clone(),
         error,
     }
 }
 
-fn certificate(facts: &Planned, outcome: &Outcome, heal: Option<&Heal>) -> Certificate {
+fn certificate(facts: &Planned, outcome: &Outcome, result: &TableResult) -> Certificate {
     let proven = outcome.proven.unwrap_or(Proven::of(facts.proof, None));
     Certificate {
         checked: proven.proof,
         rows: outcome.rows,
         rows_compared: proven.rows_compared,
         digest: proven.digest.map(|digest| format!("{digest:032x}")),
-        drift: heal.map_or(0, |heal| heal.missed.unwrap_or(heal.source.abs_diff(heal.target))),
+        snapshot: result.snapshot,
+        position: result.position.clone(),
+        drift: result.heal.as_ref().map_or(0, |heal| heal.missed.unwrap_or(heal.source.abs_diff(heal.target))),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The main job, from top to bottom: lock, clean, plan, move, prove, tell.
 
+use super::audit::Wanted;
 use super::capacity;
 use super::definitions::Definitions;
 use super::increments::{self, Since};
@@ -59,6 +60,8 @@ pub struct SyncOptions {
     pub verify: Option<Verify>,
     /// How much of tables that are loaded by their increments is compared by content; as configured when none.
     pub audit: Option<Audit>,
+    /// Compare all of every table by content, whatever watermarks and evidence say.
+    pub repair: bool,
 }
 
 /// Where the rows of a run come from.
@@ -215,7 +218,8 @@ impl<'a> Run<'a> {
         let (now, ahead, zone) = increments::clocks(source, &mut warehouse)?;
         let targets = planning::targets_for(config, &catalog, &mut warehouse)?;
         let places = (origin.endpoint.database.as_str(), config.warehouse_schema.as_str());
-        let look = traces::look(source, &mut warehouse, places, self.verify())?;
+        let look = if self.options.repair { None } else { traces::look(source, &mut warehouse, places, self.verify())? };
+        let distrusted = attempts::distrusted(&mut warehouse, &run.job)?;
         let configured = tracking::configured(config, &catalog, &self.options.tables);
         let inputs = Inputs {
             config: reduced.as_ref().unwrap_or(config),
@@ -228,7 +232,7 @@ impl<'a> Run<'a> {
             since: Since { now, ahead, zone, source_identity, full: self.options.full },
             copies: origin.copies,
             look: look.as_ref(),
-            audit: self.audit(),
+            audit: Wanted { audit: self.audit(), is_repair: self.options.repair, distrusted: &distrusted },
         };
         let plan = planning::plan(source, inputs)?;
         space::check(&plan, config.settings.parallel, &config.warehouse, &mut warehouse)?;
@@ -250,7 +254,7 @@ impl<'a> Run<'a> {
             watchdog: self.watchdog,
             tracker: &tracker,
             progress: self.progress,
-            limits: limits(config, self.options, self.verify()),
+            limits: limits(config, self.options, (self.verify(), self.audit())),
         };
         let moved = pipeline::round::run(&services, plan, &targets);
         drop(tracker);
@@ -318,7 +322,7 @@ impl<'a> Run<'a> {
     }
 
     /// Without any proof there is no audit either.
-    fn audit(&self) -> Audit {
+    pub(super) fn audit(&self) -> Audit {
         if self.verify() == Verify::Off { Audit::Off } else { self.options.audit.unwrap_or(self.config.settings.audit) }
     }
 
@@ -368,7 +372,7 @@ impl<'a> Run<'a> {
     }
 }
 
-pub(super) fn limits(config: &Config, options: &SyncOptions, verify: Verify) -> Limits {
+pub(super) fn limits(config: &Config, options: &SyncOptions, (verify, audit): (Verify, Audit)) -> Limits {
     let settings = &config.settings;
     Limits {
         workers: settings.parallel,
@@ -382,6 +386,7 @@ pub(super) fn limits(config: &Config, options: &SyncOptions, verify: Verify) -> 
         row_bytes_max: settings.row_bytes_max,
         transaction_wait: settings.transaction_wait,
         verify,
+        digests: audit != Audit::Off || options.repair,
         deletes_percent_max: if options.accept_deletes { 100 } else { settings.deletes_percent_max },
     }
 }

@@ -8,13 +8,18 @@ use crate::config::{Config, Deletes};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
+use crate::encode::digest::ledger_fingerprint;
 use crate::error::{Error, Kind, Result};
 use crate::name::{TableName, quote_postgres};
 use crate::plan::TablePlan;
-use crate::report::verify::{ColumnDifference, ContentReport, DifferenceReport, RangeReport, TableVerified, VerifyReport};
+use crate::plan::ledger::Ledger;
+use crate::report::verify::{
+    ColumnDifference, ContentReport, DifferenceReport, LedgerReport, RangeReport, SideReport, TableVerified, VerifyReport,
+};
 use crate::report::{self, ErrorReport};
 use crate::sink::postgres::{counts as warehouse_counts, read_back};
-use crate::verify::look::{Look, Question, Range, Verdict, Without};
+use crate::verify::ledger::{Found, Side};
+use crate::verify::look::{Depth, Look, Question, Range, Verdict, Without};
 use crate::verify::rows::{self, Content, Difference, Differs};
 use crate::verify::{self, Seen, Services};
 use std::collections::BTreeMap;
@@ -25,8 +30,8 @@ use std::time::{Duration, Instant};
 pub struct Asked<'a> {
     /// Tables by exact name; all when empty.
     pub tables: &'a [String],
-    /// By content; by counts per key range when none.
-    pub depth: Option<rows::Depth>,
+    /// How deep.
+    pub depth: Depth,
 }
 
 /// Compares both sides.
@@ -54,7 +59,7 @@ pub fn verify(config: &Config, asked: Asked<'_>, cancel: &Cancel, watchdog: &Wat
         let name = table.source.name.table.clone();
         let deletes = config.tables.rule(&name).deletes;
         match question(table, &targets, deletes, asked.depth) {
-            Ok(question) => questions.push(question),
+            Ok(question) => questions.push(known.with_ledger(question)),
             Err(error) => odd.push((name, error)),
         }
     }
@@ -78,7 +83,11 @@ pub fn verify(config: &Config, asked: Asked<'_>, cancel: &Cancel, watchdog: &Wat
         source: config.source.to_string(),
         warehouse: config.warehouse.to_string(),
         schema: config.warehouse_schema.clone(),
-        depth: if asked.depth.is_some() { "rows" } else { "counts" },
+        depth: match asked.depth {
+            Depth::Counts => "counts",
+            Depth::Ledger(..) => "ledger",
+            Depth::Rows(_) => "rows",
+        },
         parallel: config.settings.parallel,
         tables: all,
         warnings: config.warnings.iter().cloned().chain(known.warning(config)).collect(),
@@ -94,6 +103,8 @@ struct Known {
     quarantine: Without,
     /// Tables that were ever synced, and when.
     last_success: BTreeMap<String, String>,
+    /// What their buckets held then, as JSON.
+    ledgers: BTreeMap<String, String>,
 }
 
 impl Known {
@@ -106,14 +117,23 @@ impl Known {
             Some(_) if readable.values().all(|may| *may) && readable.len() == 3 => Without::Nothing,
             Some(_) => Without::Right,
         };
-        let mut known = Self { quarantine, last_success: BTreeMap::new() };
+        let mut known = Self { quarantine, last_success: BTreeMap::new(), ledgers: BTreeMap::new() };
         if state == Some(true) {
-            let sql = "SELECT table_name, to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
-                       FROM etl_sync.etl_table_state WHERE job = $1";
+            let sql = "SELECT table_name, to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
+                       to_jsonb(s) ->> 'ledger' FROM etl_sync.etl_table_state s WHERE job = $1";
             let rows = conn.rows(sql, &[&schema], "reading when tables were synced")?;
             known.last_success = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+            let ledger = |row: &postgres::Row| Some((row.get(0), row.get::<_, Option<String>>(2)?));
+            known.ledgers = rows.iter().filter_map(ledger).collect();
         }
         Ok(known)
+    }
+
+    /// The question with the ledger of its table, when it is about rows in their present form.
+    fn with_ledger(&self, question: Question) -> Question {
+        let stored = self.ledgers.get(question.table.name()).and_then(|text| serde_json::from_str::<Ledger>(text).ok());
+        let ledger = stored.filter(|stored| stored.fingerprint == ledger_fingerprint(&question.table));
+        Question { ledger, ..question }
     }
 
     /// Tables that were synced and are not among these.
@@ -161,12 +181,7 @@ fn gone_tables(
     Ok(gone)
 }
 
-fn question(
-    table: Selected,
-    targets: &BTreeMap<String, TargetTable>,
-    deletes: Deletes,
-    depth: Option<rows::Depth>,
-) -> Result<Question> {
+fn question(table: Selected, targets: &BTreeMap<String, TargetTable>, deletes: Deletes, depth: Depth) -> Result<Question> {
     let Selected { source, target, filter } = table;
     let existing = targets.get(&target.table);
     if existing.is_some_and(|existing| existing.kind != TargetKind::Table) {
@@ -177,7 +192,7 @@ fn question(
     let deletes = if marks { Deletes::Mark } else { Deletes::Apply };
     let table = TablePlan { deletes, ..TablePlan::whole(source, target, filter) };
     let unlike = existing.and_then(|existing| read_back::unlike(&table, existing));
-    Ok(Question { table, exists: existing.is_some(), unlike, depth })
+    Ok(Question { table, exists: existing.is_some(), unlike, depth, ledger: None })
 }
 
 fn blank(config: &Config, table: &str) -> TableVerified {
@@ -218,13 +233,23 @@ fn looked(report: TableVerified, look: &Look, verdict: Verdict) -> TableVerified
         quarantined_rows: look.rejected,
         compared_by: match &look.content {
             Some(_) => "rows",
+            None if look.ledger.is_some() => "ledger",
             None if look.by_range => "ranges",
             None => "total",
         },
+        ledger: look.ledger.as_ref().map(ledger),
         ranges: look.ranges.iter().map(range).collect(),
         content: look.content.as_ref().map(content),
         ..report
     }
+}
+
+fn ledger(found: &Found) -> LedgerReport {
+    let side = |side: Option<Side>| {
+        side.map(|side| SideReport { rows: side.rows, buckets_changed: side.changed, seconds: seconds(side.elapsed) })
+    };
+    let (buckets, buckets_known) = found.buckets;
+    LedgerReport { buckets, buckets_known, source: side(found.source), warehouse: side(found.warehouse) }
 }
 
 fn content(content: &Content) -> ContentReport {

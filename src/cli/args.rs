@@ -133,6 +133,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Report tables that lack rows in the warehouse, by severity; the data of `verify`
     Audit(AuditArgs),
+    /// Compare both sides by content and mend what differs: the rows of differing key ranges, else the table
+    Repair(RepairArgs),
     /// Status tables in the warehouse, for people and dbt
     Tracking {
         /// What to do with them
@@ -262,9 +264,12 @@ pub struct CheckArgs {
 /// Arguments of `verify`.
 #[derive(Args, Clone)]
 pub struct VerifyArgs {
-    /// How deep to look: counts per key range, or rows by their content
+    /// How deep to look: counts per key range; ledger: each side by itself, against what the last success left; rows by content
     #[arg(long, value_name = "DEPTH", default_value = "counts", hide_possible_values = true, help_heading = "Work")]
     pub depth: Depth,
+    /// Which side to look at (--depth ledger): both, source or warehouse
+    #[arg(long, value_name = "SIDE", default_value = "both", hide_possible_values = true, help_heading = "Work")]
+    pub side: Side,
     /// Compare only so many percent of each large table, another part each time (--depth rows)
     #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = clap::value_parser!(u8).range(1..=100), help_heading = "Work")]
     pub sample: u8,
@@ -293,6 +298,40 @@ pub struct AuditArgs {
     /// Only these tables or views, by exact name [default: all configured]
     #[arg(long, value_name = "TABLE", num_args = 1.., value_delimiter = ',', help_heading = "Work")]
     pub tables: Vec<String>,
+}
+
+/// Arguments of `repair`.
+#[derive(Args, Clone, Default)]
+pub struct RepairArgs {
+    /// Only these tables or views, by exact name [default: all configured]
+    #[arg(long, value_name = "TABLE", num_args = 1.., value_delimiter = ',', help_heading = "Work")]
+    pub tables: Vec<String>,
+    /// Show what differs, as `verify --depth rows` does; touches nothing
+    #[arg(long, help_heading = "Work")]
+    pub dry_run: bool,
+    /// Let tables lose more rows than deletes_percent_max allows, this once
+    #[arg(long, help_heading = "Work")]
+    pub accept_deletes: bool,
+    /// Take no new work after this, as in `run`
+    #[arg(long, value_name = "TIME", value_parser = super::until::parse, help_heading = "Work")]
+    pub until: Option<Until>,
+}
+
+impl Default for VerifyArgs {
+    fn default() -> Self {
+        Self { depth: Depth::Counts, side: Side::Both, sample: 100, rows: 100, values: false, tables: Vec::new() }
+    }
+}
+
+/// Which side a look at the ledger is about.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Side {
+    /// Both.
+    Both,
+    /// The source.
+    Source,
+    /// The warehouse.
+    Warehouse,
 }
 
 /// How deep `verify` looks.

@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::conn::watchdog::Watchdog;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::report::{self, ErrorReport, Failure};
-use args::{Cli, Command, Global, PlanArgs, RunArgs, SchemaFile, TrackingCommand, WorkArgs};
+use args::{Cli, Command, Global, PlanArgs, RepairArgs, RunArgs, SchemaFile, TrackingCommand, WorkArgs};
 use clap::{CommandFactory, FromArgMatches};
 use indicatif::MultiProgress;
 use output::Output;
@@ -47,9 +47,9 @@ pub fn main() -> ExitCode {
             let RunArgs { work, .. } = run;
             plan(&global, &PlanArgs { tables: work.tables, full: work.full, verify: work.verify }, output)
         }
-        Command::Run(run) => sync(&global, Hops::All, &run.work, output, &bars),
-        Command::Replicate(run) => sync(&global, Hops::Replicate, &run, output, &bars),
-        Command::Load(run) => sync(&global, Hops::Load, &run, output, &bars),
+        Command::Run(run) => sync(&global, Hops::All, (&run.work, false), output, &bars),
+        Command::Replicate(run) => sync(&global, Hops::Replicate, (&run, false), output, &bars),
+        Command::Load(run) => sync(&global, Hops::Load, (&run, false), output, &bars),
         Command::Plan(args) => plan(&global, &args, output),
         Command::Discover(args) => discover::discover(&global, args, output),
         Command::Ddl(args) => with_config(&global, output, |config, _| {
@@ -70,6 +70,12 @@ pub fn main() -> ExitCode {
         }),
         Command::Verify(args) => verify::verify(&global, &args, output),
         Command::Audit(args) => verify::audit(&global, &args.tables, output),
+        Command::Repair(args) if args.dry_run => verify::differences(&global, &args.tables, output),
+        Command::Repair(args) => {
+            let RepairArgs { tables, accept_deletes, until, .. } = args;
+            let work = WorkArgs { tables, accept_deletes, until, ..WorkArgs::default() };
+            sync(&global, Hops::All, (&work, true), output, &bars)
+        }
         Command::Tracking { command: TrackingCommand::Init } => with_config(&global, output, |config, watchdog| {
             let report = app::tracking::init(config, watchdog)?;
             output.document(&report, || report::tracking::text(&report));
@@ -94,7 +100,7 @@ fn refused(args: &[String], error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn sync(global: &Global, hops: Hops, args: &WorkArgs, output: Output, bars: &MultiProgress) -> u8 {
+fn sync(global: &Global, hops: Hops, args: (&WorkArgs, bool), output: Output, bars: &MultiProgress) -> u8 {
     match settings::load(global) {
         Ok(config) => run::run(&config, hops, args, global, output, bars),
         Err(error) => {

@@ -15,7 +15,14 @@ use indicatif::MultiProgress;
 use std::sync::Arc;
 
 /// Syncs and returns the exit code; the result is written and shown.
-pub fn run(config: &Config, hops: Hops, args: &WorkArgs, global: &Global, output: Output, bars: &MultiProgress) -> u8 {
+pub fn run(
+    config: &Config,
+    hops: Hops,
+    (args, repair): (&WorkArgs, bool),
+    global: &Global,
+    output: Output,
+    bars: &MultiProgress,
+) -> u8 {
     let (cancel, watchdog, progress) = (Cancel::new(), Watchdog::new(), Arc::new(Progress::default()));
     let options = SyncOptions {
         hops,
@@ -25,6 +32,7 @@ pub fn run(config: &Config, hops: Hops, args: &WorkArgs, global: &Global, output
         accept_deletes: args.accept_deletes,
         verify: args.verify,
         audit: args.audit,
+        repair,
     };
     let run = Run::new(config, &options, &cancel, &watchdog, &progress);
     let record = Record::new(config.state_dir.clone(), output, run.opening(), Arc::clone(&progress));

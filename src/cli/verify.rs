@@ -1,46 +1,49 @@
 //! `verify` and `audit`: signals around them, their documents, their exit code.
 
-use super::args::{Depth, Global, VerifyArgs};
+use super::args::{Depth, Global, Side, VerifyArgs};
 use super::output::Output;
 use super::{failed, signals, with_config};
 use crate::app;
 use crate::cancel::Cancel;
-use crate::error::{Error, Kind};
 use crate::report::{self, verify::VerifyReport};
-use crate::verify::rows;
+use crate::verify::ledger::Sides;
+use crate::verify::{look, rows};
 
 /// Compares both sides and returns the exit code.
 pub fn verify(global: &Global, args: &VerifyArgs, output: Output) -> u8 {
-    if args.depth == Depth::Ledger {
-        let text = "verify --depth ledger is not built yet; --depth rows compares both sides by content";
-        return failed(output, &Error::new(Kind::Config, text));
-    }
-    let depth = (args.depth == Depth::Rows).then_some((args.sample, args.rows, args.values));
-    compare(global, &args.tables, depth, output, |report| output.document(report, || report::verify::text(report)))
+    compare(global, &args.tables, args, output, |report| output.document(report, || report::verify::text(report)))
+}
+
+/// What `repair` would mend.
+pub fn differences(global: &Global, tables: &[String], output: Output) -> u8 {
+    verify(global, &VerifyArgs { depth: Depth::Rows, tables: tables.to_vec(), ..VerifyArgs::default() }, output)
 }
 
 /// The same by the audit's thresholds.
 pub fn audit(global: &Global, tables: &[String], output: Output) -> u8 {
-    compare(global, tables, None, output, |report| {
+    compare(global, tables, &VerifyArgs::default(), output, |report| {
         let audit = report::audit::audit(report);
         output.document(&audit, || report::audit::text(&audit));
     })
 }
 
-fn compare(
-    global: &Global,
-    tables: &[String],
-    depth: Option<(u8, usize, bool)>,
-    output: Output,
-    show: impl FnOnce(&VerifyReport),
-) -> u8 {
+fn compare(global: &Global, tables: &[String], args: &VerifyArgs, output: Output, show: impl FnOnce(&VerifyReport)) -> u8 {
     with_config(global, output, |config, watchdog| {
         let cancel = Cancel::new();
         signals::watch(cancel.clone(), "the counts at the source are ended", move |error, _| {
             failed(output, error);
         })?;
         let row_bytes_max = config.settings.row_bytes_max;
-        let depth = depth.map(|(percent, rows_told, values)| rows::Depth { percent, rows_told, values, row_bytes_max });
+        let depth = match args.depth {
+            Depth::Counts => look::Depth::Counts,
+            Depth::Ledger => {
+                let (source, warehouse) = (args.side != Side::Warehouse, args.side != Side::Source);
+                look::Depth::Ledger(Sides { source, warehouse }, row_bytes_max)
+            }
+            Depth::Rows => {
+                look::Depth::Rows(rows::Depth { percent: args.sample, rows_told: args.rows, values: args.values, row_bytes_max })
+            }
+        };
         let report = app::verify::verify(config, app::verify::Asked { tables, depth }, &cancel, watchdog)?;
         show(&report);
         Ok(report.exit_code)

@@ -12,6 +12,7 @@
 
 use super::canonical;
 use super::image::{Fields, column_count};
+use crate::plan::TablePlan;
 use crate::plan::ledger::{Partition, Sum};
 use crate::value::ColumnType;
 use std::sync::Arc;
@@ -69,7 +70,19 @@ pub struct LongRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoTuple;
 
+/// What a ledger of the table is made of: one under another text is about other rows.
+#[must_use]
+pub fn ledger_fingerprint(plan: &TablePlan) -> String {
+    format!("{};{}", Layout::of(plan).fingerprint(), plan.fingerprint())
+}
+
 impl Layout {
+    /// Of a table as it is planned.
+    #[must_use]
+    pub fn of(plan: &TablePlan) -> Self {
+        Self::new(plan.source.columns.iter().map(|column| column.ty).collect(), plan.source.key.clone())
+    }
+
     /// Of columns in the plan's order.
     #[must_use]
     pub fn new(columns: Vec<ColumnType>, key: Vec<usize>) -> Self {

@@ -1,3 +1,5 @@
+//! What a digest tells apart, and that it is the same from every way of making it.
+
 #![allow(clippy::unwrap_used)]
 use super::super::{Fate, Format, NullToken, RowWriter, Target};
 use super::*;

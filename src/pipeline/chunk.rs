@@ -3,14 +3,13 @@
 //! What the next try does differently follows from what went wrong: another NULL token, a column that allows NULL, rows
 //! kept apart so that a refused one can be found.
 
-use super::looks;
 use super::oddities::Oddities;
 use super::rows::ChunkRows;
 use super::table::TableWork;
 use super::{Destination, Services};
 use crate::catalog::ddl::is_not_null;
 use crate::config::Verify;
-use crate::encode::digest::Digester;
+use crate::encode::digest::{Digester, Layout};
 use crate::encode::{EncodeError, Format, Tally, Target};
 use crate::error::{Error, Kind, Result, Retry};
 use crate::plan::buckets::{Buckets, Counts, ROWS_PER_BUCKET};
@@ -142,10 +141,10 @@ pub fn confirm(
     table: &TableWork<'_>,
     sink: &mut dyn Sink,
     outcome: &Outcome,
-    proven: &Proven,
+    (proven, sums): (&Proven, &[Option<Sum>]),
 ) -> Result<Outcome> {
     let again = |error: &Error, _| error.kind().policy().retry == Retry::Chunk;
-    services.limits.retries.run(services.cancel, || sink.confirm(&table.load, outcome, proven), again)
+    services.limits.retries.run(services.cancel, || sink.confirm(&table.load, outcome, proven, sums), again)
 }
 
 /// Tries a job until it is done or an error says that trying is no use. `work` gives what became of the rows, too: after
@@ -233,8 +232,8 @@ impl<'a> Job<'a> {
             tally: Tally::default(),
             oddities: Oddities::default(),
             rejects: Vec::new(),
-            digester: matches!(services.destination, Destination::Warehouse(_))
-                .then(|| Digester::new(Arc::new(looks::layout(plan)), Arc::clone(&plan.partition))),
+            digester: (services.limits.digests && matches!(services.destination, Destination::Warehouse(_)))
+                .then(|| Digester::new(Arc::new(Layout::of(plan)), Arc::clone(&plan.partition))),
             sums: None,
         }
     }

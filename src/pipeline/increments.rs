@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::plan::Slice;
 use crate::plan::census::Drift;
 use crate::sink::{Merge, Outcome};
+use std::time::{Duration, Instant};
 
 /// Loads the table; `condition` tells its increments in the source's SQL.
 ///
@@ -18,7 +19,7 @@ use crate::sink::{Merge, Outcome};
 pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<'_>, condition: &str) -> Result<Outcome> {
     let name = table.plan().name();
     let mut slice = Slice::Past { condition: condition.to_owned(), ranges: Vec::new() };
-    let mut first: Option<Drift> = None;
+    let (mut first, mut mending): (Option<Drift>, Instant) = (None, Instant::now());
     // Most nights nobody writes while a table is read: then one count of the source is enough, and dear enough.
     let mut counting = Counting::Once;
     while let Slice::Past { ranges, .. } = &slice {
@@ -28,7 +29,7 @@ pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<
             Merge::Done(outcome) => {
                 if let Some(drift) = first {
                     let via = format!("{mended} key ranges");
-                    table.healed(tell(name, &drift, outcome, via));
+                    table.healed(tell(name, &drift, outcome, (via, mending.elapsed())));
                 }
                 return Ok(outcome);
             }
@@ -49,17 +50,19 @@ pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<
             drift.target
         );
         log::warn!("Incremental query returned {read} rows for {name}, but analytics needs updating. Falling back to {way}");
-        first.get_or_insert(drift);
+        if first.is_none() {
+            (first, mending) = (Some(drift), Instant::now());
+        }
     }
     let outcome = chunk::copy_whole(services, table, worker)?;
     if let Some(drift) = first {
-        table.healed(tell(name, &drift, outcome, "a full load".into()));
+        table.healed(tell(name, &drift, outcome, ("a full load".into(), mending.elapsed())));
     }
     Ok(outcome)
 }
 
-fn tell(name: &str, drift: &Drift, outcome: Outcome, via: String) -> Heal {
+fn tell(name: &str, drift: &Drift, outcome: Outcome, (via, elapsed): (String, Duration)) -> Heal {
     let rows = outcome.inserted + outcome.updated + outcome.deleted;
     log::info!("HYBRID FIX: Successfully loaded {rows} rows for {name} via {via}");
-    Heal { source: drift.source, target: drift.target, rows, via, missed: None }
+    Heal { source: drift.source, target: drift.target, rows, via, missed: None, elapsed }
 }

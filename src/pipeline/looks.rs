@@ -12,10 +12,11 @@ use crate::encode::digest::{Digester, Layout};
 use crate::error::{Error, Kind, Result};
 use crate::key::KeyRange;
 use crate::plan::ledger::{self, Sum};
-use crate::plan::{Audit, Slice, TablePlan};
+use crate::plan::{Slice, TablePlan};
 use crate::sink::{Again, Merge, Outcome, Proven, Sink};
 use crate::source::scan;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Buckets that one job looks at: about 32 MB. Of a table without transactions 8 MB, because its lock is held meanwhile.
 const BUCKETS_PER_LOOK: usize = 8;
@@ -44,13 +45,22 @@ pub(super) enum Stage {
 #[derive(Debug)]
 pub(super) struct Looks {
     layout: Arc<Layout>,
-    groups: Vec<Vec<usize>>,
+    groups: Vec<Group>,
     state: Mutex<State>,
+}
+
+/// Buckets that are looked at together.
+#[derive(Debug)]
+struct Group {
+    buckets: Vec<usize>,
+    /// On both sides; otherwise on the source alone, and compared with what the target is known to hold.
+    both: bool,
 }
 
 #[derive(Debug)]
 struct State {
     stage: Stage,
+    entered: Instant,
     source: Vec<Sum>,
     target: Vec<Sum>,
     kept_out: u64,
@@ -69,32 +79,37 @@ pub(super) enum Decision {
     Load,
 }
 
-/// What the columns of a table are to a digest.
-#[must_use]
-pub(super) fn layout(plan: &TablePlan) -> Layout {
-    Layout::new(plan.source.columns.iter().map(|column| column.ty).collect(), plan.source.key.clone())
-}
-
 impl Looks {
     /// For a table that is to be looked at; none for others.
     pub fn of(plan: &TablePlan) -> Option<Self> {
-        let Audit { buckets } = plan.audit.as_ref()?;
+        let audit = plan.audit.as_ref()?;
         let each = if plan.drains() { BUCKETS_PER_LOOK_LOCKED } else { BUCKETS_PER_LOOK };
-        let all: Vec<usize> = buckets.clone().collect();
-        let groups = match plan.partition.ranges(&all) {
-            Some(_) => all.chunks(each).map(<[usize]>::to_vec).collect(),
-            None => vec![all],
+        let all = plan.partition.len();
+        let is_known = |bucket: usize| plan.known.as_ref().is_some_and(|known| matches!(known.get(bucket), Some(Some(_))));
+        // A look is at one side or at both, whole.
+        let (both, source): (Vec<usize>, Vec<usize>) =
+            (0..all).partition(|bucket| audit.buckets.contains(bucket) || audit.is_whole_source && !is_known(*bucket));
+        let source = if audit.is_whole_source { source } else { Vec::new() };
+        let cut = |buckets: &[usize], both| match plan.partition.ranges(buckets) {
+            Some(_) => buckets.chunks(each).map(|part| Group { buckets: part.to_vec(), both }).collect(),
+            None if buckets.is_empty() => Vec::new(),
+            None => vec![Group { buckets: buckets.to_vec(), both }],
         };
+        let groups = cut(&both, true).into_iter().chain(cut(&source, false)).collect();
         let is_part = plan.increments.as_ref().is_some_and(|increments| increments.since.is_some());
-        let sums = vec![Sum::default(); plan.partition.len()];
+        let mut target = vec![Sum::default(); all];
+        for bucket in &source {
+            target[*bucket] = plan.known.as_ref().and_then(|known| *known.get(*bucket)?).unwrap_or_default();
+        }
         let state = State {
             stage: if is_part { Stage::Merge } else { Stage::Look },
-            source: sums.clone(),
-            target: sums,
+            entered: Instant::now(),
+            source: vec![Sum::default(); all],
+            target,
             kept_out: 0,
             merged: None,
         };
-        Some(Self { layout: Arc::new(layout(plan)), groups, state: Mutex::new(state) })
+        Some(Self { layout: Arc::new(Layout::of(plan)), groups, state: Mutex::new(state) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -106,7 +121,13 @@ impl Looks {
     }
 
     pub fn enter(&self, stage: Stage) {
-        self.state().stage = stage;
+        let mut state = self.state();
+        (state.stage, state.entered) = (stage, Instant::now());
+    }
+
+    /// How long ago this stage was entered.
+    fn since_decision(&self) -> Duration {
+        self.state().entered.elapsed()
     }
 
     /// Takes over what one look has seen. Each bucket is looked at once, or all of them are.
@@ -118,27 +139,46 @@ impl Looks {
         state.kept_out += kept_out;
     }
 
-    /// What is proved when both sides are as the source was.
-    fn proven(&self, plan: &TablePlan) -> Proven {
-        let total = ledger::total(&self.state().source);
-        Proven::by_content(total, self.is_whole(plan))
+    /// What every bucket holds when both sides are as the source was; none for those that nobody knows of.
+    fn sums(&self, plan: &TablePlan) -> Vec<Option<Sum>> {
+        let mut sums = vec![None; plan.partition.len()];
+        let state = self.state();
+        // Increments may have changed any bucket.
+        let is_as_before = state.merged.is_none_or(|merged| merged.inserted + merged.updated + merged.deleted == 0);
+        if let Some(known) = plan.known.as_ref().filter(|_| is_as_before) {
+            sums.clone_from(known);
+        }
+        for bucket in self.groups.iter().flat_map(|group| &group.buckets) {
+            sums[*bucket] = state.source.get(*bucket).copied();
+        }
+        sums
     }
 
-    /// Every bucket is looked at.
+    /// Buckets that were compared with the target.
+    fn compared(&self) -> impl Iterator<Item = usize> {
+        self.groups.iter().filter(|group| group.both).flat_map(|group| group.buckets.iter().copied())
+    }
+
+    /// Rows that were compared with the target, but for those of some buckets.
+    fn rows_compared(&self, without: &[usize]) -> u64 {
+        let state = self.state();
+        let rows = |bucket: usize| state.source.get(bucket).map_or(0, |sum| sum.rows);
+        self.compared().filter(|bucket| !without.contains(bucket)).map(rows).sum()
+    }
+
+    /// Every bucket was compared with the target.
     fn is_whole(&self, plan: &TablePlan) -> bool {
-        plan.audit.as_ref().is_none_or(|audit| audit.buckets.len() == plan.partition.len())
-    }
-
-    /// What the source has in the buckets that do not differ.
-    fn rest(&self, differing: &[usize]) -> Sum {
-        let mut sums = self.state().source.clone();
-        sums.iter_mut().enumerate().filter(|(bucket, _)| differing.contains(bucket)).for_each(|(_, sum)| *sum = Sum::default());
-        ledger::total(&sums)
+        self.compared().count() == plan.partition.len()
     }
 
     /// Number of jobs that look.
     pub fn len(&self) -> usize {
         self.groups.len()
+    }
+
+    /// What they see are the misses of increments.
+    pub fn are_after_increments(&self) -> bool {
+        self.state().merged.is_some()
     }
 
     /// The increments are in.
@@ -184,7 +224,8 @@ impl Looks {
 pub(super) fn look(table: &TableWork<'_>, looks: &Looks, group: usize, worker: &mut Worker<'_>) -> Result<()> {
     let plan = table.plan();
     let gone = || Error::new(Kind::Internal, "a look that is not in the plan");
-    let ranges = plan.partition.ranges(looks.groups.get(group).ok_or_else(gone)?);
+    let group = looks.groups.get(group).ok_or_else(gone)?;
+    let ranges = plan.partition.ranges(&group.buckets);
     let slice = match ranges.as_deref() {
         Some([one]) => Slice::Range(one.clone()),
         Some(several) => Slice::Past { condition: "FALSE".into(), ranges: several.to_vec() },
@@ -194,7 +235,9 @@ pub(super) fn look(table: &TableWork<'_>, looks: &Looks, group: usize, worker: &
     let (mut there, mut here) = (digester(), digester());
     let scanned = scan::tuples(worker.source, plan, &slice, &mut |tuple| add(&mut there, tuple))?;
     table.stood_still()?;
-    worker.sink.read_back(&table.load, ranges.as_deref(), &mut |tuple| add(&mut here, tuple))?;
+    if group.both {
+        worker.sink.read_back(&table.load, ranges.as_deref(), &mut |tuple| add(&mut here, tuple))?;
+    }
     looks.add(there.sums(), here.sums(), scanned.kept_out);
     // After its increments, nothing more of the table is loaded.
     if looks.state().merged.is_none() {
@@ -208,9 +251,10 @@ pub(super) fn look(table: &TableWork<'_>, looks: &Looks, group: usize, worker: &
 /// # Errors
 /// As [`chunk::finish`].
 pub(super) fn confirm(services: &Services<'_>, table: &TableWork<'_>, looks: &Looks, sink: &mut dyn Sink) -> Result<Outcome> {
-    let proven = looks.proven(table.plan());
+    let sums = looks.sums(table.plan());
+    let proven = Proven::by_content(&sums, looks.rows_compared(&[]), looks.is_whole(table.plan()));
     let outcome = Outcome { rows: proven.rows.unwrap_or(looks.before().rows), ..looks.before() };
-    chunk::confirm(services, table, sink, &outcome, &proven)
+    chunk::confirm(services, table, sink, &outcome, (&proven, &sums))
 }
 
 /// Reads the differing buckets again and merges them; tells what the increments had missed.
@@ -223,7 +267,8 @@ pub(super) fn mend(services: &Services<'_>, table: &TableWork<'_>, looks: &Looks
     let ranges = plan.partition.ranges(&buckets).unwrap_or_else(|| vec![KeyRange::everything()]);
     let before = looks.before();
     let again = Again {
-        rest: looks.rest(&buckets),
+        sums: looks.sums(plan),
+        rows_compared: looks.rows_compared(&buckets),
         is_whole: looks.is_whole(plan),
         expected: (!plan.drains()).then(|| looks.state().source.clone()),
         buckets,
@@ -231,9 +276,11 @@ pub(super) fn mend(services: &Services<'_>, table: &TableWork<'_>, looks: &Looks
         past: missed_below(table),
     };
     let slice = Slice::Past { condition: "FALSE".into(), ranges };
+    let started = Instant::now();
     let (merged, _, _) = chunk::merge(services, table, worker, &slice, chunk::Counting::Again(&again))?;
     let Merge::Done(outcome) = merged else { return chunk::copy_whole(services, table, worker) };
-    tell(table, looks, outcome.missed, format!("{} of {} buckets", again.buckets.len(), plan.partition.len()));
+    let via = format!("{} of {} buckets", again.buckets.len(), plan.partition.len());
+    tell(table, looks, outcome.missed, (via, started.elapsed()));
     Ok(outcome)
 }
 
@@ -242,21 +289,28 @@ pub(super) fn loaded(table: &TableWork<'_>, looks: &Looks, outcome: &Outcome) {
     let changed = outcome.inserted + outcome.updated + outcome.deleted;
     // Without a snapshot nobody knows which of these came after the increments.
     let missed = if table.plan().drains() { 0 } else { changed };
-    tell(table, looks, missed, "a full load".into());
+    tell(table, looks, missed, ("a full load".into(), looks.since_decision()));
 }
 
 /// Of a table that is refreshed, everything that differs is what this run had to do.
-fn tell(table: &TableWork<'_>, looks: &Looks, missed: u64, via: String) {
-    let Some(increments) = table.plan().increments.as_ref().filter(|_| looks.state().merged.is_some() && missed > 0) else {
+fn tell(table: &TableWork<'_>, looks: &Looks, missed: u64, (via, elapsed): (String, Duration)) {
+    let plan = table.plan();
+    let is_repair = plan.audit.as_ref().is_some_and(|audit| audit.is_repair);
+    if missed == 0 || !looks.are_after_increments() && !is_repair {
         return;
-    };
-    let columns = increments.columns.iter().map(|column| column.column.as_str()).collect::<Vec<_>>().join(", ");
-    let name = table.plan().name();
-    log::warn!("{columns} missed {missed} changes of {name}, or the warehouse was changed by hand: mended via {via}");
+    }
+    let name = plan.name();
+    match plan.increments.as_ref().filter(|_| looks.are_after_increments()) {
+        Some(increments) => {
+            let columns = increments.columns.iter().map(|column| column.column.as_str()).collect::<Vec<_>>().join(", ");
+            log::warn!("{columns} missed {missed} changes of {name}, or the warehouse was changed by hand: mended via {via}");
+        }
+        None => log::warn!("{missed} rows of {name} were not as at the source: mended via {via}"),
+    }
     let state = looks.state();
     let (source, target) = (ledger::total(&state.source).rows, ledger::total(&state.target).rows);
     drop(state);
-    table.healed(Heal { source, target, rows: missed, via, missed: Some(missed) });
+    table.healed(Heal { source, target, rows: missed, via, missed: Some(missed), elapsed });
 }
 
 /// Without a snapshot, rows that were written after the increments were read are no miss: those at or past the safe point.

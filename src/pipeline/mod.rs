@@ -125,6 +125,8 @@ pub struct Limits {
     pub transaction_wait: Duration,
     /// What proves increments.
     pub verify: Verify,
+    /// Whether rows are added up while they are copied.
+    pub digests: bool,
     /// Percent of a table's rows that may be deleted.
     pub deletes_percent_max: u64,
 }

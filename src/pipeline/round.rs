@@ -136,12 +136,14 @@ fn one_round(
     targets: &BTreeMap<String, TargetTable>,
     group: Group,
 ) -> Result<(Vec<TableResult>, Vec<String>)> {
-    let Group { kind, readers, guard, missing, clock, position, .. } = group;
+    let Group { kind, readers, guard, missing, clock, position, gtid, .. } = group;
     let hold = Hold::new(guard);
     let works: Vec<TableWork<'_>> = tables
         .iter()
         .enumerate()
-        .map(|(i, table)| work(services, round, (kind, clock, position.as_deref()), targets, (table, i), hold.clone()))
+        .map(|(i, table)| {
+            work(services, round, (kind, clock, position.as_deref(), gtid.as_ref()), targets, (table, i), hold.clone())
+        })
         .collect();
     for (name, error) in missing {
         fail(services, works.iter().find(|w| w.plan().name() == name), error);
@@ -172,7 +174,7 @@ fn one_round(
 fn work<'a>(
     services: &'a Services<'_>,
     round: u32,
-    (kind, clock, position): (SnapshotKind, Option<Clock>, Option<&str>),
+    (kind, clock, position, gtid): (SnapshotKind, Option<Clock>, Option<&str>, Option<&String>),
     targets: &'a BTreeMap<String, TargetTable>,
     (table, index): (&'a TablePlan, usize),
     hold: Hold,
@@ -188,6 +190,7 @@ fn work<'a>(
         round,
         staging: services.staging(table, round, index),
         snapshot: snapshot.word(),
+        position: gtid.cloned().or_else(|| position.map(str::to_owned)).filter(|_| snapshot == SnapshotKind::Shared),
         source_identity: services.source_identity,
         fingerprint: services.fingerprint(table),
         clock,
@@ -483,6 +486,7 @@ fn not_reached(table: &TablePlan) -> TableResult {
         heal: None,
         oddities: Vec::new(),
         snapshot: SnapshotKind::Statement.word(),
+        position: None,
         rounds: 0,
         strategy: table.strategy,
         reason: table.reason.clone(),

@@ -6,7 +6,7 @@ use crate::config::Strategy;
 use crate::encode::{Done, Tally};
 use crate::error::{Error, Kind, Result};
 use crate::plan::TablePlan;
-use crate::plan::ledger::{self, Sum};
+use crate::plan::ledger::Sum;
 use crate::sink::{Copied, Load, Outcome, Proof};
 use crate::source::guard::Hold;
 use crate::track::attempts::Attempt;
@@ -54,6 +54,8 @@ pub struct Heal {
     pub via: String,
     /// Rows that differed although nothing said so, where both sides were compared by content.
     pub missed: Option<u64>,
+    /// How long it took, from the first row that was read again.
+    pub elapsed: Duration,
 }
 
 /// How a table ended in this round.
@@ -88,6 +90,8 @@ pub struct TableResult {
     pub oddities: Vec<(String, Odd)>,
     /// Snapshot kind word.
     pub snapshot: &'static str,
+    /// Where the source stood in its log: GTID, or file and position.
+    pub position: Option<String>,
     /// Rounds it took, 1 when all went well.
     pub rounds: u32,
     /// How it was copied in the end; a weaker snapshot changes the plan.
@@ -234,7 +238,7 @@ impl<'a> TableWork<'a> {
             rows_read: rows,
             rows_copied: rows - rejected,
             rows_rejected: rejected,
-            sum: self.sums.lock().unwrap_or_else(PoisonError::into_inner).as_deref().map(ledger::total),
+            sums: self.sums.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 
@@ -244,6 +248,8 @@ impl<'a> TableWork<'a> {
         let plan = self.plan();
         let increments = plan.increments.as_ref();
         let started = *self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        let heal = self.heal.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let audited = self.looks.as_ref().is_some_and(Looks::are_after_increments);
         let end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         let (end, ended) = end.as_ref()?;
         let blank = Attempt {
@@ -253,6 +259,8 @@ impl<'a> TableWork<'a> {
             seconds: started.map_or(Duration::ZERO, |from| ended.duration_since(from)).as_secs_f64(),
             watermark_before: increments.and_then(|increments| increments.before.clone()),
             voided: increments.and_then(|increments| increments.voided.clone()),
+            snapshot: Some(self.load.snapshot),
+            position: self.load.position.clone(),
             ..Attempt::default()
         };
         Some(match end {
@@ -263,8 +271,12 @@ impl<'a> TableWork<'a> {
                 inserted: outcome.inserted,
                 updated: outcome.updated,
                 deleted: outcome.deleted,
-                healed_via: self.heal.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|heal| heal.via.clone()),
+                healed_via: heal.as_ref().map(|heal| heal.via.clone()),
                 watermark_after: self.load.watermark().map(|watermark| watermark.value),
+                checked: outcome.proven.map(|proven| proven.proof),
+                rows_compared: outcome.proven.map(|proven| proven.rows_compared),
+                digest: outcome.proven.and_then(|proven| proven.digest).map(|digest| format!("{digest:032x}")),
+                missed: audited.then(|| heal.as_ref().and_then(|heal| heal.missed).unwrap_or(0)),
                 ..blank
             },
         })
@@ -307,6 +319,7 @@ impl<'a> TableWork<'a> {
                 .filter_map(|(index, odd)| columns.get(index).map(|column| (column.name.clone(), odd)))
                 .collect(),
             snapshot: self.load.snapshot,
+            position: self.load.position,
             rounds: self.load.round + 1,
             strategy: self.load.plan.strategy,
             reason: self.load.plan.reason.clone(),

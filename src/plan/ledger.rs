@@ -8,6 +8,7 @@ use super::chunks::integer_value;
 use super::strategy::{Splitter, splitter};
 use crate::catalog::SourceTable;
 use crate::key::{KeyRange, KeyValue};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Bytes of the rows of a bucket, as their images: what is read again when one row of it differs.
@@ -54,7 +55,8 @@ impl Sum {
 }
 
 /// How the keys of a table are divided into buckets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Partition {
     /// Ranges of an integer key: the keys at which all buckets but the first begin, ascending.
     Ranges(Vec<i128>),
@@ -197,6 +199,58 @@ impl Partition {
             }
             Self::Whole => None,
         }
+    }
+}
+
+/// What a table held when it was finished last: kept beside its state, in the transaction of its rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Columns, types, policies and filter, and the version of the digest: sums under another one are never compared.
+    pub fingerprint: String,
+    /// How the keys are divided.
+    pub partition: Partition,
+    /// What each bucket holds; none where increments have changed it since, and nobody looked.
+    #[serde(with = "sums")]
+    pub sums: Vec<Option<Sum>>,
+}
+
+impl Ledger {
+    /// The ledger with its large buckets cut, so that it can be filled again; the sums of a partition that changes are lost.
+    #[must_use]
+    pub fn resized(self, ends: Option<(i128, i128)>) -> Self {
+        let sums: Vec<Sum> = self.sums.iter().map(|sum| sum.unwrap_or_default()).collect();
+        match self.partition.resized(&sums, ends) {
+            Some(partition) => Self { sums: vec![None; partition.len()], partition, ..self },
+            None => self,
+        }
+    }
+
+    /// The sums, when they are of this partition and of rows of the same form.
+    #[must_use]
+    pub fn sums_of(&self, fingerprint: &str, partition: &Partition) -> Option<&[Option<Sum>]> {
+        let fits = self.fingerprint == fingerprint && self.partition == *partition && self.sums.len() == partition.len();
+        fits.then_some(self.sums.as_slice())
+    }
+}
+
+/// A sum as rows, bytes and 32 hexadecimal digits: JSON has no number that long.
+mod sums {
+    use super::Sum;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(sums: &[Option<Sum>], out: S) -> Result<S::Ok, S::Error> {
+        let plain = |sum: &Option<Sum>| sum.map(|sum| (sum.rows, sum.bytes, format!("{:032x}", sum.digest)));
+        sums.iter().map(plain).collect::<Vec<_>>().serialize(out)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Option<Sum>>, D::Error> {
+        let all = Vec::<Option<(u64, u64, String)>>::deserialize(from)?;
+        let sum = |one: Option<(u64, u64, String)>| {
+            let Some((rows, bytes, digest)) = one else { return Ok(None) };
+            u128::from_str_radix(&digest, 16).map(|digest| Some(Sum { rows, digest, bytes })).map_err(D::Error::custom)
+        };
+        all.into_iter().map(sum).collect()
     }
 }
 

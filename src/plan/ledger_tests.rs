@@ -1,3 +1,5 @@
+//! Sums and partitions, by cases and by generated values.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use proptest::prelude::*;
@@ -114,4 +116,25 @@ fn neighbours_are_one_range() {
     assert_eq!(partition.ranges(&[0, 1, 2, 3]).unwrap(), [KeyRange::everything()]);
     assert_eq!(partition.ranges(&[]).unwrap(), []);
     assert_eq!(Partition::Hashes(2).ranges(&[1]), None);
+}
+
+#[test]
+fn a_ledger_is_read_as_it_was_written() {
+    let one = Sum { rows: 3, digest: u128::MAX - 5, bytes: u64::MAX };
+    for (partition, buckets) in [
+        (Partition::Ranges(vec![i128::from(i64::MIN) + 1, 0, i128::from(u64::MAX)]), 4),
+        (Partition::Hashes(1), 2),
+        (Partition::Whole, 1),
+    ] {
+        let mut sums = vec![None; buckets];
+        sums[0] = Some(one);
+        let ledger = Ledger { fingerprint: "f".into(), partition: partition.clone(), sums: sums.clone() };
+        let text = serde_json::to_string(&ledger).unwrap();
+        assert_eq!(serde_json::from_str::<Ledger>(&text).unwrap(), ledger, "{text}");
+        assert_eq!(ledger.sums_of("f", &partition), Some(sums.as_slice()));
+        assert_eq!(ledger.sums_of("g", &partition), None, "another form of rows");
+        assert_eq!(ledger.sums_of("f", &Partition::Hashes(5)), None, "other buckets");
+    }
+    let grown = Ledger { fingerprint: "f".into(), partition: Partition::Hashes(0), sums: vec![Some(sum(1, 2, 17 << 20))] };
+    assert_eq!(grown.resized(None), Ledger { fingerprint: "f".into(), partition: Partition::Hashes(1), sums: vec![None; 2] });
 }

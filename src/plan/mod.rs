@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::key::KeyRange;
 use crate::name::{TableName, quote_postgres};
 use crate::value::Fault;
-use ledger::Partition;
+use ledger::{Partition, Sum};
 use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::Arc;
@@ -111,13 +111,19 @@ pub struct TablePlan {
     pub partition: Arc<Partition>,
     /// What both sides are compared by; none where rows are copied without a look, or nothing is looked at afterwards.
     pub audit: Option<Audit>,
+    /// What each bucket held at the last success; none where that is not known any more.
+    pub known: Option<Vec<Option<Sum>>>,
 }
 
 /// What of a table is compared by content: instead of a copy of all rows, or after its increments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audit {
-    /// Buckets of the partition.
+    /// Buckets that both sides are compared in.
     pub buckets: Range<usize>,
+    /// All buckets are looked at on the source, the others being compared with what the target is known to hold.
+    pub is_whole_source: bool,
+    /// The table is looked at because somebody asked for it, and everything that differs is told.
+    pub is_repair: bool,
 }
 
 /// How new and changed rows of a table are told from the others, and from where this run reads.
@@ -194,6 +200,7 @@ impl TablePlan {
             priority: Priority::Medium,
             partition: Arc::new(Partition::Whole),
             audit: None,
+            known: None,
         }
     }
 

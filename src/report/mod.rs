@@ -164,7 +164,7 @@ pub struct TableReport {
 }
 
 /// A table whose counts differed beyond its increments, and was mended in the same run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Healed {
     /// Rows of the source.
     pub source: u64,
@@ -177,6 +177,8 @@ pub struct Healed {
     /// Where both sides were compared by content: rows that differed although neither a count nor an incremental column showed
     /// it.
     pub missed: Option<u64>,
+    /// Length of the mending.
+    pub seconds: f64,
 }
 
 /// What a run proves of one table.
@@ -186,6 +188,10 @@ pub struct Certificate {
     /// as many rows as were sent, and they have this digest), `counts` (of both sides), `evidence` (nothing moved since they were
     /// counted), `none`.
     pub checked: &'static str,
+    /// Of what the source's side is: `shared`, `per_table`, `statement`.
+    pub snapshot: &'static str,
+    /// Where the source stood in its log then, as GTID or file and position; none where it cannot be known.
+    pub position: Option<String>,
     /// Rows of the warehouse.
     pub rows: u64,
     /// Rows that were compared by content.

@@ -37,7 +37,7 @@ pub struct VerifyReport {
     pub warehouse: String,
     /// Target schema.
     pub schema: String,
-    /// How deep it was looked: `counts` or `rows`.
+    /// How deep it was looked: `counts`, `ledger` or `rows`.
     pub depth: &'static str,
     /// Looks at the same time.
     pub parallel: usize,
@@ -88,18 +88,44 @@ pub struct TableVerified {
     pub target_rows: Option<u64>,
     /// Source rows that are in quarantine instead of the target.
     pub quarantined_rows: Option<u64>,
-    /// `rows`, `ranges` of the key, or one `total`.
+    /// `rows`, `ledger`, `ranges` of the key, or one `total`.
     pub compared_by: &'static str,
     /// Ranges that differ, in key order.
     pub ranges: Vec<RangeReport>,
     /// What a comparison by content found; none where rows were only counted.
     pub content: Option<ContentReport>,
+    /// What a comparison of each side with the ledger found.
+    pub ledger: Option<LedgerReport>,
     /// End of the last run that brought the table up to date, RFC 3339, UTC; none when it is not known.
     pub last_success: Option<String>,
     /// Length of its looks.
     pub seconds: f64,
     /// Why it could not be compared.
     pub error: Option<ErrorReport>,
+}
+
+/// Each side against what the last success left.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct LedgerReport {
+    /// Buckets of the table's keys.
+    pub buckets: usize,
+    /// Buckets that the ledger knows: increments may have changed the others since they were added up.
+    pub buckets_known: usize,
+    /// The source; none when it was not looked at.
+    pub source: Option<SideReport>,
+    /// The warehouse; none when it was not looked at.
+    pub warehouse: Option<SideReport>,
+}
+
+/// One side.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct SideReport {
+    /// Its rows.
+    pub rows: u64,
+    /// Buckets that are not as they were.
+    pub buckets_changed: usize,
+    /// Length of the scan.
+    pub seconds: f64,
 }
 
 /// What a comparison by content found.
@@ -219,6 +245,7 @@ pub fn text(report: &VerifyReport) -> String {
     for one in told.iter().take(TABLES_SHOWN) {
         ranges(one, &mut lines);
         differences(one, &mut lines);
+        lines.extend(one.ledger.as_ref().map(|ledger| format!("{}: {}", one.table, changed(ledger))));
         lines.extend(one.error.iter().map(|error| format!("{}: {}\n  → {}", one.table, error.message, error.hint)));
     }
     if told.len() > TABLES_SHOWN {
@@ -266,6 +293,20 @@ fn ranges(table: &TableVerified, lines: &mut Vec<String>) {
     if table.ranges.len() > RANGES_SHOWN {
         lines.push(format!("{}: and {} more ranges (--json lists all)", table.table, table.ranges.len() - RANGES_SHOWN));
     }
+}
+
+fn changed(ledger: &LedgerReport) -> String {
+    let side = |name: &str, side: &Option<SideReport>| match side {
+        Some(side) => format!("{} at the {name} changed", side.buckets_changed),
+        None => format!("the {name} was not looked at"),
+    };
+    let known = ledger.buckets_known;
+    format!(
+        "of {known} buckets (of {}) that the ledger knows, {}, {}",
+        ledger.buckets,
+        side("source", &ledger.source),
+        side("warehouse", &ledger.warehouse)
+    )
 }
 
 fn differences(table: &TableVerified, lines: &mut Vec<String>) {

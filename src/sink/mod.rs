@@ -10,7 +10,7 @@ use crate::key::KeyRange;
 use crate::name::TableName;
 use crate::plan::TablePlan;
 use crate::plan::census::{Census, Drift};
-use crate::plan::ledger::Sum;
+use crate::plan::ledger::{self, Sum};
 use crate::plan::traces::Traces;
 use crate::plan::watermark::{Clock, Watermark};
 use crate::track::RunIdentity;
@@ -38,6 +38,8 @@ pub struct Load<'a> {
     pub staging: TableName,
     /// Snapshot kind word, for the state row.
     pub snapshot: &'static str,
+    /// Where the source stood in its log then, for the certificate; none when nobody knows.
+    pub position: Option<String>,
     /// Identity of the source, for the state row.
     pub source_identity: &'a str,
     /// Fingerprint of columns, types and filter, for the state row.
@@ -68,7 +70,7 @@ impl Load<'_> {
 }
 
 /// What the finish compares and writes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proof {
     /// Rows that the source counted in the snapshot; none without one.
     pub source_count: Option<u64>,
@@ -78,8 +80,8 @@ pub struct Proof {
     pub rows_copied: u64,
     /// Rows that went to the quarantine.
     pub rows_rejected: u64,
-    /// What the rows add up to that COPY took; none when it is not known.
-    pub sum: Option<Sum>,
+    /// What the rows that COPY took add up to, by bucket; none when it is not known.
+    pub sums: Option<Vec<Sum>>,
 }
 
 /// What a table's state says of how it was proved.
@@ -96,24 +98,31 @@ pub struct Proven {
 }
 
 impl Again {
-    /// What is proved when these buckets, as they were read again, are the target's, too.
+    /// What is proved when these buckets, as they were read again, are the target's, too, and what all buckets hold then.
     #[must_use]
-    pub fn proven(&self, sums: &[Sum]) -> Proven {
-        let mut total = self.rest;
-        self.buckets.iter().filter_map(|bucket| sums.get(*bucket)).for_each(|sum| total.add(*sum));
-        Proven::by_content(total, self.is_whole)
+    pub fn proven(&self, read: &[Sum]) -> (Proven, Vec<Option<Sum>>) {
+        let (mut sums, mut compared) = (self.sums.clone(), self.rows_compared);
+        for bucket in &self.buckets {
+            if let (Some(place), Some(sum)) = (sums.get_mut(*bucket), read.get(*bucket)) {
+                *place = Some(*sum);
+                compared += sum.rows;
+            }
+        }
+        (Proven::by_content(&sums, compared, self.is_whole), sums)
     }
 }
 
 impl Proven {
     /// By content, of all rows or of a part of them.
     #[must_use]
-    pub fn by_content(compared: Sum, is_whole: bool) -> Self {
+    pub fn by_content(sums: &[Option<Sum>], rows_compared: u64, is_whole: bool) -> Self {
+        let all: Option<Vec<Sum>> = sums.iter().copied().collect();
+        let total = all.map(|sums| ledger::total(&sums));
         Self {
             proof: if is_whole { Proof::CONTENT } else { Proof::SAMPLE },
-            digest: is_whole.then_some(compared.digest),
-            rows: is_whole.then_some(compared.rows),
-            rows_compared: compared.rows,
+            digest: total.map(|total| total.digest),
+            rows: total.map(|total| total.rows),
+            rows_compared,
         }
     }
 
@@ -173,9 +182,12 @@ pub struct Part {
 pub struct Again {
     /// Which.
     pub buckets: Vec<usize>,
-    /// What the rows of all other buckets that were looked at add up to; both sides are the same there.
-    pub rest: Sum,
-    /// Every bucket was looked at.
+    /// What every bucket holds when they are the same; none for those that nobody knows of. The ones that are read again are
+    /// replaced by what was read.
+    pub sums: Vec<Option<Sum>>,
+    /// Rows that were compared with the target, in the other buckets.
+    pub rows_compared: u64,
+    /// Every bucket was compared with the target.
     pub is_whole: bool,
     /// What the source has in every bucket, in the snapshot that is read again; none without a snapshot.
     pub expected: Option<Vec<Sum>>,
@@ -319,11 +331,11 @@ pub trait Sink: Send {
         each: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<u64>;
 
-    /// Writes the state of a table that is as its source already.
+    /// Writes the state of a table that is as its source already; `sums` are what its buckets hold.
     ///
     /// # Errors
     /// The classified server error.
-    fn confirm(&mut self, load: &Load<'_>, outcome: &Outcome, proven: &Proven) -> Result<Outcome>;
+    fn confirm(&mut self, load: &Load<'_>, outcome: &Outcome, proven: &Proven, sums: &[Option<Sum>]) -> Result<Outcome>;
 
     /// Gives up NOT NULL of a column of the shadow table.
     ///

@@ -61,8 +61,10 @@ pub struct Group {
     /// The source's clock before the snapshot, when watermarks are kept.
     pub clock: Option<Clock>,
     /// Up to where the source's log was written when the snapshot opened: everything before is in it, nothing after. None
-    /// without the read lock, because a transaction stands in the log before its rows can be seen.
+    /// without the read lock, because a transaction stands in the log before its rows can be seen, and where it may not be asked.
     pub position: Option<String>,
+    /// The transactions that are in the snapshot, where the source numbers them.
+    pub gtid: Option<String>,
     /// Tables that were gone when the guard touched them, and why.
     pub missing: Vec<(String, Error)>,
     /// Why the kind is weaker than it could be, and what the guard cannot see.
@@ -78,7 +80,7 @@ pub struct GroupLimits {
     pub lock_wait: Duration,
     /// Longest row that is read, bytes.
     pub row_bytes_max: u64,
-    /// Whether the position of the log is wanted.
+    /// Whether the run needs the position of the log.
     pub position: bool,
     /// How the clock is looked at, when watermarks are kept.
     pub watermarks: Option<Watermarks>,
@@ -125,21 +127,23 @@ pub fn open(endpoint: &Endpoint, limits: &GroupLimits, tables: &[&SourceTable], 
         };
     }
     let opened = begin_all(&mut readers, &mut guard, tables);
-    let mut position = Ok(None);
+    let (mut position, mut gtid) = (Ok(None), Ok(None));
     if kind == SnapshotKind::Shared {
-        if limits.position {
-            position = traces::position(&mut locker);
-        }
+        position = match traces::position(&mut locker) {
+            Err(error) if error.kind() == Kind::Refused && !limits.position => Ok(None),
+            other => other,
+        };
+        gtid = traces::gtid(&mut locker);
         locker.execute("UNLOCK TABLES", "releasing the read lock")?;
     }
-    let (mut missing, position) = (opened?, position?);
+    let (mut missing, position, gtid) = (opened?, position?, gtid?);
     missing.extend(changed(&mut locker, &endpoint.database, tables)?);
     let mut warnings: Vec<String> = why.into_iter().collect();
     warnings.extend(blind(&mut locker)?);
     let lane = if has_lane { readers.pop() } else { None };
     let long_rows = lane.map(|conn| LongRows::new(conn, limits.row_bytes_max));
     let readers = readers.into_iter().map(|conn| MysqlSource::new(conn, long_rows.clone())).collect();
-    Ok(Group { kind, readers, guard, clock, position, missing, warnings })
+    Ok(Group { kind, readers, guard, clock, position, gtid, missing, warnings })
 }
 
 /// Tables that are not what the plan saw: altered, swapped or made anew between its look at the catalog and the moment

@@ -97,6 +97,16 @@ pub fn position(conn: &mut MysqlConn) -> Result<Option<String>> {
     Ok(status(conn)?.first().and_then(place))
 }
 
+/// The transactions that the server has executed, in its words; none where it does not number them.
+///
+/// # Errors
+/// The classified server error.
+pub fn gtid(conn: &mut MysqlConn) -> Result<Option<String>> {
+    let mut found = variables(conn, &["gtid_binlog_pos", "gtid_executed"])?;
+    let words = ["gtid_binlog_pos", "gtid_executed"].into_iter().find_map(|name| found.remove(name));
+    Ok(words.map(|words| words.replace('\n', "")).filter(|words| !words.is_empty()))
+}
+
 /// File and position; none when some databases are left out of the log.
 fn place(row: &Row) -> Option<String> {
     let filtered = [2, 3].iter().any(|&at| text(row, at).is_some_and(|names| !names.is_empty()));

@@ -47,6 +47,18 @@ pub struct Attempt {
     pub watermark_after: Option<String>,
     /// Why the watermark before was not read from.
     pub voided: Option<String>,
+    /// Snapshot kind word.
+    pub snapshot: Option<&'static str>,
+    /// Where the source stood in its log: GTID, or file and position.
+    pub position: Option<String>,
+    /// How both sides were compared: the words of the certificate.
+    pub checked: Option<&'static str>,
+    /// Rows that were compared by content.
+    pub rows_compared: Option<u64>,
+    /// What all rows add up to, hexadecimal.
+    pub digest: Option<String>,
+    /// Rows that the increments had missed; none when nobody looked.
+    pub missed: Option<u64>,
 }
 
 /// Appends attempts of a run.
@@ -69,6 +81,22 @@ pub fn prune(conn: &mut PostgresConn, job: &str) -> Result<()> {
     let doing = "shortening the history of attempts";
     conn.execute(include_str!("attempt_prune.sql"), &[&job, &KEPT_PER_TABLE, &KEPT_DAYS], doing)?;
     Ok(())
+}
+
+/// The last loads by increments that were compared by content decide whether a table's watermark is trusted.
+pub const AUDITS_WEIGHED: i64 = 10;
+
+/// So many of them with misses are too many.
+pub const MISSES_MAX: i64 = 3;
+
+/// Tables whose incremental columns have missed changes again and again, and how often.
+///
+/// # Errors
+/// The classified server error.
+pub fn distrusted(conn: &mut PostgresConn, job: &str) -> Result<BTreeMap<String, i64>> {
+    let sql = include_str!("attempt_missed.sql");
+    let rows = conn.rows(sql, &[&job, &AUDITS_WEIGHED, &MISSES_MAX], "reading the history of attempts")?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 /// How many of the last successes of each table in a row were mended; only tables with one at least.

@@ -51,6 +51,7 @@ CREATE TABLE IF NOT EXISTS etl_sync.etl_table_state (
     traces            jsonb,
     proof             text NOT NULL DEFAULT 'counts',
     rows_compared     bigint NOT NULL DEFAULT 0,
+    ledger            jsonb,
     PRIMARY KEY (job, table_name)
 );
 COMMENT ON TABLE etl_sync.etl_table_state IS 'etl-sync: what is done; written in the transaction of the data';
@@ -72,6 +73,7 @@ ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS rejected bigint NO
 ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS traces jsonb;
 ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS proof text NOT NULL DEFAULT 'counts';
 ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS rows_compared bigint NOT NULL DEFAULT 0;
+ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS ledger jsonb;
 ALTER TABLE etl_sync.chunk_ledger ADD COLUMN IF NOT EXISTS rejected bigint NOT NULL DEFAULT 0;
 
 CREATE TABLE IF NOT EXISTS etl_sync.name_map (
@@ -109,8 +111,17 @@ CREATE TABLE IF NOT EXISTS etl_sync.table_attempt (
     healed_via       text,
     watermark_before text,
     watermark_after  text,
-    voided           text
+    voided           text,
+    snapshot         text,
+    position         text,
+    checked          text,
+    rows_compared    bigint,
+    digest           text,
+    missed           bigint
 );
+ALTER TABLE etl_sync.table_attempt
+    ADD COLUMN IF NOT EXISTS snapshot text, ADD COLUMN IF NOT EXISTS position text, ADD COLUMN IF NOT EXISTS checked text,
+    ADD COLUMN IF NOT EXISTS rows_compared bigint, ADD COLUMN IF NOT EXISTS digest text, ADD COLUMN IF NOT EXISTS missed bigint;
 CREATE INDEX IF NOT EXISTS table_attempt_table ON etl_sync.table_attempt (job, table_name, id);
 COMMENT ON TABLE etl_sync.table_attempt IS 'etl-sync: history of attempts, the last ones of each table; for people, decides nothing';
 

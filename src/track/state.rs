@@ -29,6 +29,8 @@ pub struct TableState {
     pub watermark: Option<String>,
     /// What showed then whether anything was written, as JSON of `plan::traces::Traces`; none when it was not counted.
     pub traces: Option<String>,
+    /// What the buckets held, as JSON of `plan::ledger::Ledger`.
+    pub ledger: Option<String>,
 }
 
 /// A success about to be written.
@@ -60,6 +62,20 @@ pub struct NewState<'a> {
     pub digest: Option<u128>,
     /// Rows that were compared by content.
     pub rows_compared: u64,
+    /// What its buckets hold, as JSON of `plan::ledger::Ledger`.
+    pub ledger: Ledger,
+}
+
+/// What becomes of a table's ledger.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Ledger {
+    /// It is not known what the buckets hold.
+    #[default]
+    Drop,
+    /// They hold what they held.
+    Keep,
+    /// They hold this, as JSON of `plan::ledger::Ledger`.
+    Write(String),
 }
 
 /// Opens a transaction that writes data, with the fence: it gives one row, or none when another run took over.
@@ -103,6 +119,8 @@ pub fn upsert(run: &RunIdentity, state: &NewState<'_>) -> String {
         proof = literal_postgres(state.proof),
         digest = state.digest.map_or("NULL".to_owned(), |digest| format!("'\\x{digest:032x}'")),
         rows_compared = state.rows_compared,
+        ledger = if let Ledger::Write(text) = &state.ledger { literal_postgres(text) } else { "NULL".into() },
+        kept = if state.ledger == Ledger::Keep { "etl_table_state.ledger" } else { "excluded.ledger" },
     )
 }
 
@@ -126,7 +144,7 @@ pub fn finished(run: &RunIdentity, table: &str, beyond_counts: bool) -> String {
 pub fn of_job(conn: &mut PostgresConn, job: &str) -> Result<BTreeMap<String, TableState>> {
     // By jsonb, because a plan may read what an older version made: then there is no such column.
     let sql = "SELECT table_name, run_id, sync_id, rows, fingerprint, target_oid, target_relfilenode, rejected, source_identity, \
-               watermark::text, to_jsonb(s) ->> 'traces' FROM etl_sync.etl_table_state s WHERE job = $1";
+               watermark::text, to_jsonb(s) ->> 'traces', to_jsonb(s) ->> 'ledger' FROM etl_sync.etl_table_state s WHERE job = $1";
     let rows = conn.rows(sql, &[&job], "reading the state of the tables")?;
     Ok(rows.iter().map(|row| (row.get(0), table_state(row))).collect())
 }
@@ -143,6 +161,7 @@ fn table_state(row: &postgres::Row) -> TableState {
         source_identity: row.get(8),
         watermark: row.get(9),
         traces: row.get(10),
+        ledger: row.get(11),
     }
 }
 

@@ -1,11 +1,13 @@
 //! One look at one table: the rows of both sides by ranges of the key, and what they mean.
 
+use super::ledger::{self, Found, Side, Sides};
 use super::rows::{self, Content};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
 use crate::plan::TablePlan;
 use crate::plan::buckets::{self, Buckets, Counts};
+use crate::plan::ledger::Ledger;
 use crate::sink::postgres::counts as warehouse_counts;
 use crate::source::counts as source_counts;
 
@@ -22,8 +24,22 @@ pub struct Question {
     pub exists: bool,
     /// Why its columns cannot be compared by content.
     pub unlike: Option<String>,
-    /// How deep; counts only when none.
-    pub depth: Option<rows::Depth>,
+    /// How deep.
+    pub depth: Depth,
+    /// What the last success left of it.
+    pub ledger: Option<Ledger>,
+}
+
+/// How deep a look goes.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Depth {
+    /// Rows are counted, per range of the key.
+    #[default]
+    Counts,
+    /// Each side is compared with what the last success left. Rows are read up to so many bytes.
+    Ledger(Sides, u64),
+    /// Both sides are compared by content.
+    Rows(rows::Depth),
 }
 
 /// What stands in the way of counting rows in quarantine.
@@ -52,6 +68,8 @@ pub struct Look {
     pub by_range: bool,
     /// What a comparison by content found; none where rows were only counted.
     pub content: Option<Content>,
+    /// What a comparison with the ledger found.
+    pub ledger: Option<Found>,
 }
 
 /// A range of the key whose rows are not as many on both sides.
@@ -95,6 +113,14 @@ impl Look {
                 false => Verdict::Different,
             };
         }
+        if let Some(found) = &self.ledger {
+            return match (found.is_same(), found.is_whole()) {
+                (false, _) => Verdict::Different,
+                (true, true) => Verdict::Equal,
+                // Increments have changed it since it was added up.
+                (true, false) => Verdict::Unproven,
+            };
+        }
         match self.rejected {
             Some(rejected) if self.ranges.is_empty() && target.checked_add(rejected) == Some(self.source) => Verdict::Equal,
             Some(_) => Verdict::Different,
@@ -121,14 +147,25 @@ pub fn look(
     let look = if question.exists {
         warehouse.batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", &doing)?;
         let look = match question.depth {
-            None => compare((&mut source, warehouse), table, (job, quarantine), rows)?,
-            Some(depth) => {
-                if let Some(why) = &question.unlike {
-                    let text = format!("{doing}: its target is not as a run would make it: {why}");
-                    return Err(
-                        Error::new(Kind::Changed, text).hint("run `etl-sync run` first; it brings the columns up to date")
-                    );
-                }
+            Depth::Counts => compare((&mut source, warehouse), table, (job, quarantine), rows)?,
+            Depth::Ledger(..) | Depth::Rows(_) if question.unlike.is_some() => {
+                let why = question.unlike.as_deref().unwrap_or_default();
+                let text = format!("{doing}: its target is not as a run would make it: {why}");
+                return Err(Error::new(Kind::Changed, text).hint("run `etl-sync run` first; it brings the columns up to date"));
+            }
+            Depth::Ledger(sides, row_bytes_max) => {
+                let Some(known) = &question.ledger else {
+                    return Err(Error::new(
+                        Kind::Changed,
+                        format!("{doing}: there is no ledger of its rows as they are copied now"),
+                    )
+                    .hint("compare by --depth rows, or run `etl-sync repair`, which leaves one"));
+                };
+                let (found, back) = ledger::look((source, warehouse), table, known, sides, row_bytes_max)?;
+                source = back;
+                by_ledger(found)
+            }
+            Depth::Rows(depth) => {
                 let (content, back) = rows::compare((source, warehouse), question, (job, quarantine), depth)?;
                 source = back;
                 by_content(content, quarantine)
@@ -142,6 +179,17 @@ pub fn look(
     };
     source.execute("ROLLBACK", &doing)?;
     Ok((look, source))
+}
+
+fn by_ledger(found: Found) -> Look {
+    let rows = |side: Option<Side>| side.map(|side| side.rows);
+    Look {
+        source: rows(found.source).unwrap_or(0),
+        target: Some(rows(found.warehouse).unwrap_or(0)),
+        rejected: Some(0),
+        ledger: Some(found),
+        ..Look::default()
+    }
 }
 
 fn by_content(content: Content, quarantine: Without) -> Look {
@@ -201,6 +249,7 @@ fn seen(source: &Counts, target: &Counts, rejected: Option<&Counts>, buckets: Op
         by_range: ranges.is_some(),
         ranges: ranges.unwrap_or_default(),
         content: None,
+        ledger: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A table that differs is looked at again in fresh snapshots: a run that writes meanwhile makes differences that pass.
 
+pub mod ledger; // each side by itself, against what the last success left
 pub mod look; // one look at one table, and what it means
 mod pool; // the looks of all tables, by a pool of workers
 mod quarantine; // rows that are not in the target, and not missing

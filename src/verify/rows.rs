@@ -394,7 +394,7 @@ impl Found {
     }
 }
 
-fn add(digester: &mut Digester, tuple: &[u8]) -> Result<()> {
+pub(super) fn add(digester: &mut Digester, tuple: &[u8]) -> Result<()> {
     digester.row(tuple).map(drop).map_err(|_| Error::new(Kind::Internal, "a row has another number of columns than its table"))
 }
 

@@ -16,6 +16,7 @@ use crate::key::KeyRange;
 use crate::name::TableName;
 use crate::plan::Action;
 use crate::plan::buckets::{Buckets, Counts, count_sql};
+use crate::plan::ledger::Sum;
 use crate::track::replica::{self, NewCopy};
 
 /// Rows that may go without a question, however large their share is: as in the warehouse.
@@ -276,7 +277,7 @@ impl Sink for MysqlSink {
         Err(Error::new(Kind::Internal, format!("{}: a replica is compared by counts", doing(load, "comparing"))))
     }
 
-    fn confirm(&mut self, load: &Load<'_>, _outcome: &Outcome, _proven: &Proven) -> Result<Outcome> {
+    fn confirm(&mut self, load: &Load<'_>, _outcome: &Outcome, _proven: &Proven, _sums: &[Option<Sum>]) -> Result<Outcome> {
         Err(Error::new(Kind::Internal, format!("{}: a replica is compared by counts", doing(load, "comparing"))))
     }
 

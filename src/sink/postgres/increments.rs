@@ -78,8 +78,7 @@ fn prove(
     // Without the rows that PostgreSQL refused, nobody knows what they add up to.
     let Some(sums) = sums else { return Ok(()) };
     let plan = load.plan;
-    let layout = Layout::new(plan.source.columns.iter().map(|column| column.ty).collect(), plan.source.key.clone());
-    let mut here = Digester::new(Arc::new(layout), Arc::clone(&plan.partition));
+    let mut here = Digester::new(Arc::new(Layout::of(plan)), Arc::clone(&plan.partition));
     let ranges = plan.partition.ranges(&again.buckets).map(|_| part.ranges.as_slice());
     read_back::tuples(conn, plan, ranges, &mut |tuple| {
         here.row(tuple).map(drop).map_err(|_| Error::new(Kind::Internal, format!("{doing}: not a row of the table")))

@@ -20,6 +20,7 @@ use crate::config::Endpoint;
 use crate::conn::classify;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
+use crate::encode::digest::ledger_fingerprint;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::key::KeyRange;
 use crate::name::quote_postgres;
@@ -183,7 +184,7 @@ impl Sink for PostgresSink {
             check_ledger(conn, load, proof, &doing)?;
             let outcome = install(conn, load, &load.staging.postgres(), proof, &doing)?;
             // The shadow has become the table and is not there any more under its old name.
-            commit(conn, load, (outcome, copied_by(load, proof.sum)), &drop_staging(load), &doing)
+            commit(conn, load, outcome, copied_by(load, proof.sums.as_deref()), &drop_staging(load), &doing)
         })
     }
 
@@ -199,24 +200,24 @@ impl Sink for PostgresSink {
                 return Ok(Outcome { rows, rejected, ..Outcome::default() });
             }
             let none = Proof { source_count, ..Proof::default() };
-            let proven = |rows: &dyn Rows| copied_by(load, rows.sums().map(ledger::total));
             if load.plan.action == Action::Refresh && rows.are_none() && merge::is_empty(conn, load, &doing)? {
                 none.check(load)?;
-                return commit(conn, load, (Outcome::default(), proven(rows)), "SELECT 1", &doing);
+                return commit(conn, load, Outcome::default(), copied_by(load, rows.sums()), "SELECT 1", &doing);
             }
             if load.plan.action == Action::Refresh
                 && let Some(same) = same::as_target(conn, load, rows, &doing)?
             {
                 Proof { rows_read: same, rows_copied: same, ..none }.check(load)?;
-                return commit(conn, load, (Outcome { rows: same, ..Outcome::default() }, proven(rows)), "SELECT 1", &doing);
+                let outcome = Outcome { rows: same, ..Outcome::default() };
+                return commit(conn, load, outcome, copied_by(load, rows.sums()), "SELECT 1", &doing);
             }
             conn.batch(&create, &doing)?;
             let Copied { rows: rows_copied, rejected: rows_rejected } = copy::copy_in(conn, load, &staging, rows)?;
             keep(conn, load, rows.rejects(), &doing)?;
-            let proof = Proof { source_count, rows_read: rows_copied + rows_rejected, rows_copied, rows_rejected, sum: None };
+            let proof = Proof { source_count, rows_read: rows_copied + rows_rejected, rows_copied, rows_rejected, sums: None };
             proof.check(load)?;
             let outcome = install(conn, load, &staging, &proof, &doing)?;
-            commit(conn, load, (outcome, proven(rows)), "SELECT 1", &doing)
+            commit(conn, load, outcome, copied_by(load, rows.sums()), "SELECT 1", &doing)
         })
     }
 
@@ -237,11 +238,19 @@ impl Sink for PostgresSink {
                 increments::install(conn, load, (part, &staging), (copied, rows), &doing)?
             };
             // Where PostgreSQL refused a row, nobody knows what the others add up to.
-            let proven = part.again.as_ref().zip(rows.sums()).map(|(again, sums)| again.proven(sums));
-            let counted = if part.census.is_some() { Proof::COUNTS } else { Proof::NONE };
-            let proven = proven.unwrap_or_else(|| Proven::of(counted, None));
+            let proven = match part.again.as_ref().zip(rows.sums()) {
+                Some((again, sums)) => {
+                    let (proven, sums) = again.proven(sums);
+                    (proven, written(load, &sums)?)
+                }
+                None => {
+                    let counted = if part.census.is_some() { Proof::COUNTS } else { Proof::NONE };
+                    let is_as_before = outcome.inserted + outcome.updated + outcome.deleted == 0;
+                    (Proven::of(counted, None), if is_as_before { state::Ledger::Keep } else { state::Ledger::Drop })
+                }
+            };
             match drift {
-                None => commit(conn, load, (outcome, proven), "SELECT 1", &doing).map(Merge::Done),
+                None => commit(conn, load, outcome, Ok(proven), "SELECT 1", &doing).map(Merge::Done),
                 Some(drift) => conn.batch("ROLLBACK", &doing).map(|()| Merge::Drift(drift)),
             }
         })
@@ -256,7 +265,7 @@ impl Sink for PostgresSink {
         self.with(|conn| read_back::tuples(conn, load.plan, ranges, each))
     }
 
-    fn confirm(&mut self, load: &Load<'_>, outcome: &Outcome, proven: &Proven) -> Result<Outcome> {
+    fn confirm(&mut self, load: &Load<'_>, outcome: &Outcome, proven: &Proven, sums: &[Option<Sum>]) -> Result<Outcome> {
         let doing = doing(load, "confirming");
         self.with(|conn| {
             if begin(conn, load.run, &finished(load, true), &doing)?.is_some() {
@@ -264,7 +273,7 @@ impl Sink for PostgresSink {
             }
             let lock = merge::stands_still(conn, load, &doing)?;
             conn.batch(&lock, &doing)?;
-            commit(conn, load, (*outcome, *proven), "SELECT 1", &doing)
+            commit(conn, load, *outcome, written(load, sums).map(|ledger| (*proven, ledger)), "SELECT 1", &doing)
         })
     }
 
@@ -319,20 +328,35 @@ fn finished(load: &Load<'_>, is_end: bool) -> String {
     state::finished(load.run, load.plan.name(), is_end && load.plan.audit.is_some())
 }
 
-/// How a table is proved whose rows were all copied: a merge has compared them with what was there, a new table holds what
-/// was sent.
-fn copied_by(load: &Load<'_>, sum: Option<Sum>) -> Proven {
-    Proven::of(if load.plan.action == Action::Refresh { Proof::CONTENT } else { Proof::SENT }, sum)
+/// How a table is proved whose rows were all copied, and what its buckets hold: a merge has compared them with what was
+/// there, a new table holds what was sent.
+fn copied_by(load: &Load<'_>, sums: Option<&[Sum]>) -> Result<(Proven, state::Ledger)> {
+    let proof = if load.plan.action == Action::Refresh { Proof::CONTENT } else { Proof::SENT };
+    let proven = Proven::of(proof, sums.map(ledger::total));
+    let Some(sums) = sums else { return Ok((proven, state::Ledger::Drop)) };
+    let sums: Vec<Option<Sum>> = sums.iter().copied().map(Some).collect();
+    Ok((proven, written(load, &sums)?))
+}
+
+/// The ledger as it is kept.
+fn written(load: &Load<'_>, sums: &[Option<Sum>]) -> Result<state::Ledger> {
+    let plan = load.plan;
+    let ledger =
+        ledger::Ledger { fingerprint: ledger_fingerprint(plan), partition: (*plan.partition).clone(), sums: sums.to_vec() };
+    let text = serde_json::to_string(&ledger).doing(Kind::Internal, || format!("writing the ledger of table {}", plan.name()))?;
+    Ok(state::Ledger::Write(text))
 }
 
 /// The state row and COMMIT in one round trip; the data is durable together with it.
 fn commit(
     conn: &mut PostgresConn,
     load: &Load<'_>,
-    (outcome, proven): (Outcome, Proven),
+    outcome: Outcome,
+    proven: Result<(Proven, state::Ledger)>,
     more: &str,
     doing: &str,
 ) -> Result<Outcome> {
+    let (proven, ledger) = proven?;
     let target = load.plan.target.postgres();
     let strategy = load.plan.strategy.to_string();
     let watermark = load.watermark().map(|watermark| {
@@ -359,6 +383,7 @@ fn commit(
         proof: proven.proof,
         digest: proven.digest,
         rows_compared: proven.rows_compared,
+        ledger,
     };
     let mut sql = format!("{}; {more}; ", state::upsert(load.run, &new));
     sql.push_str(&quarantine::clear_older(load.run, load.round, load.plan.name()));
