@@ -24,7 +24,7 @@ use crate::track::state::{self, TableState};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Memory that drained chunks of all workers may take together; each still gets at most the configured size.
-const DRAINED_BYTES_TOTAL: u64 = 24 << 20;
+const DRAINED_BYTES_TOTAL: u64 = 16 << 20;
 
 /// What the plan is made from.
 #[derive(Debug)]

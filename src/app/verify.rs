@@ -23,6 +23,7 @@ use crate::verify::look::{Depth, Look, Question, Range, Verdict, Without};
 use crate::verify::rows::{self, Content, Difference, Differs};
 use crate::verify::{self, Seen, Services};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What is compared, and how deep.
@@ -52,17 +53,17 @@ pub fn verify(config: &Config, asked: Asked<'_>, cancel: &Cancel, watchdog: &Wat
     let named: Vec<&str> = selected.iter().map(|t| t.source.name.table.as_str()).collect();
     let gone = if tables.is_empty() { known.not_in(&named) } else { Vec::new() };
     let mut all = gone_tables((&mut source, &mut warehouse), config, &targets, gone)?;
-    drop((source, warehouse));
 
     let (mut questions, mut odd) = (Vec::new(), refused);
     for table in selected {
         let name = table.source.name.table.clone();
         let deletes = config.tables.rule(&name).deletes;
         match question(table, &targets, deletes, asked.depth) {
-            Ok(question) => questions.push(known.with_ledger(question)),
+            Ok(question) => questions.push(divided((&mut source, &mut warehouse), known.with_ledger(question))?),
             Err(error) => odd.push((name, error)),
         }
     }
+    drop((source, warehouse));
     let services = Services {
         source: &endpoint,
         warehouse: &config.warehouse,
@@ -192,7 +193,16 @@ fn question(table: Selected, targets: &BTreeMap<String, TargetTable>, deletes: D
     let deletes = if marks { Deletes::Mark } else { Deletes::Apply };
     let table = TablePlan { deletes, ..TablePlan::whole(source, target, filter) };
     let unlike = existing.and_then(|existing| read_back::unlike(&table, existing));
-    Ok(Question { table, exists: existing.is_some(), unlike, depth, ledger: None })
+    Ok(Question { table, exists: existing.is_some(), unlike, depth, ledger: None, partition: None })
+}
+
+/// The question with its buckets, where both sides are to be compared by content.
+fn divided(both: (&mut MysqlConn, &mut PostgresConn), question: Question) -> Result<Question> {
+    if !matches!(question.depth, Depth::Rows(_)) || !question.exists || question.unlike.is_some() {
+        return Ok(question);
+    }
+    let partition = rows::partition(both, &question.table)?;
+    Ok(Question { partition: Some(Arc::new(partition)), ..question })
 }
 
 fn blank(config: &Config, table: &str) -> TableVerified {
@@ -214,12 +224,15 @@ fn told(config: &Config, question: &Question, seen: &Seen) -> TableVerified {
     let report = match &seen.end {
         None => blank(config, name),
         Some(Err(error)) => unproven(config, name, error),
-        Some(Ok((look, verdict))) => looked(blank(config, name), look, *verdict),
+        Some(Ok((look, verdict))) => {
+            let rows_told = if let Depth::Rows(depth) = question.depth { depth.rows_told } else { 0 };
+            looked(blank(config, name), look, *verdict, rows_told)
+        }
     };
     TableVerified { seconds: seconds(seen.elapsed), ..report }
 }
 
-fn looked(report: TableVerified, look: &Look, verdict: Verdict) -> TableVerified {
+fn looked(report: TableVerified, look: &Look, verdict: Verdict, rows_told: usize) -> TableVerified {
     TableVerified {
         status: match verdict {
             Verdict::Equal => "equal",
@@ -228,8 +241,8 @@ fn looked(report: TableVerified, look: &Look, verdict: Verdict) -> TableVerified
             Verdict::Missing => "missing",
             Verdict::Unproven => "unproven",
         },
-        source_rows: Some(look.source),
-        target_rows: look.target,
+        source_rows: Some(look.source).filter(|_| look.ledger.as_ref().is_none_or(|found| found.source.is_some())),
+        target_rows: look.target.filter(|_| look.ledger.as_ref().is_none_or(|found| found.warehouse.is_some())),
         quarantined_rows: look.rejected,
         compared_by: match &look.content {
             Some(_) => "rows",
@@ -239,7 +252,7 @@ fn looked(report: TableVerified, look: &Look, verdict: Verdict) -> TableVerified
         },
         ledger: look.ledger.as_ref().map(ledger),
         ranges: look.ranges.iter().map(range).collect(),
-        content: look.content.as_ref().map(content),
+        content: look.content.as_ref().map(|found| content(found, rows_told)),
         ..report
     }
 }
@@ -248,11 +261,15 @@ fn ledger(found: &Found) -> LedgerReport {
     let side = |side: Option<Side>| {
         side.map(|side| SideReport { rows: side.rows, buckets_changed: side.changed, seconds: seconds(side.elapsed) })
     };
-    let (buckets, buckets_known) = found.buckets;
-    LedgerReport { buckets, buckets_known, source: side(found.source), warehouse: side(found.warehouse) }
+    LedgerReport {
+        buckets: found.buckets,
+        buckets_known: found.looked_at.1,
+        source: side(found.source),
+        warehouse: side(found.warehouse),
+    }
 }
 
-fn content(content: &Content) -> ContentReport {
+fn content(content: &Content, rows_told: usize) -> ContentReport {
     let (all, compared) = content.buckets;
     ContentReport {
         digest: format!("{:032x}", content.source.digest),
@@ -264,7 +281,7 @@ fn content(content: &Content) -> ContentReport {
         surplus_rows: content.surplus,
         changed_rows: content.changed,
         is_exact: content.is_exact,
-        differences: content.differences.iter().map(difference).collect(),
+        differences: content.differences.iter().take(rows_told).map(difference).collect(),
     }
 }
 

@@ -99,10 +99,41 @@ impl<W: io::Write> super::Rows for Rows<W> {
 
     #[inline]
     fn cell(&mut self, ty: ColumnType, cell: Cell<'_>) -> Result<(), Refusal> {
-        if matches!(cell, Cell::Null) {
-            self.buffer.extend_from_slice(&(-1_i32).to_be_bytes());
+        use ColumnType as T;
+        // What most cells are, in one write each.
+        let out = &mut self.buffer;
+        match (ty, cell) {
+            (_, Cell::Null) => put(out, [0xff; 4]),
+            (T::Int64, Cell::Int(value)) => put_eight(out, value.to_be_bytes()),
+            (T::Float64, Cell::Double(value)) => put_eight(out, value.to_be_bytes()),
+            (T::Int32, Cell::Int(value)) => put_four(out, i32::try_from(value).map_err(out_of_range)?.to_be_bytes()),
+            (T::Varchar { .. } | T::Text | T::Json, Cell::Bytes(source)) => {
+                text::check_for(ty, source)?;
+                put(out, i32::try_from(source.len()).map_err(out_of_range)?.to_be_bytes());
+                out.extend_from_slice(source);
+            }
+            _ => return self.any_cell(ty, cell),
+        }
+        Ok(())
+    }
+
+    fn roll_back(&mut self) -> io::Result<()> {
+        self.buffer.truncate(self.row);
+        Ok(())
+    }
+
+    #[inline]
+    fn end(&mut self) -> io::Result<()> {
+        if self.buffer.len() < BUFFER_BYTES {
             return Ok(());
         }
+        self.flush()
+    }
+}
+
+impl<W: io::Write> Rows<W> {
+    /// Adds a cell behind its length, which is known when its image is.
+    fn any_cell(&mut self, ty: ColumnType, cell: Cell<'_>) -> Result<(), Refusal> {
         let start = self.buffer.len();
         self.buffer.extend_from_slice(&[0; 4]);
         let done = image(ty, cell, &mut self.buffer);
@@ -118,19 +149,6 @@ impl<W: io::Write> super::Rows for Rows<W> {
                 done.and(Err(Refusal::Fault(Fault::OutOfRange)))
             }
         }
-    }
-
-    fn roll_back(&mut self) -> io::Result<()> {
-        self.buffer.truncate(self.row);
-        Ok(())
-    }
-
-    #[inline]
-    fn end(&mut self) -> io::Result<()> {
-        if self.buffer.len() < BUFFER_BYTES {
-            return Ok(());
-        }
-        self.flush()
     }
 }
 
@@ -227,6 +245,20 @@ const OUT: Refusal = Refusal::Fault(Fault::OutOfRange);
 
 fn out_of_range<E>(_: E) -> Refusal {
     OUT
+}
+
+/// An image of eight bytes behind its length.
+#[inline]
+fn put_eight(out: &mut Vec<u8>, image: [u8; 8]) {
+    let [a, b, c, d, e, f, g, h] = image;
+    put(out, [0, 0, 0, 8, a, b, c, d, e, f, g, h]);
+}
+
+/// An image of four bytes behind its length.
+#[inline]
+fn put_four(out: &mut Vec<u8>, image: [u8; 4]) {
+    let [a, b, c, d] = image;
+    put(out, [0, 0, 0, 4, a, b, c, d]);
 }
 
 #[inline]

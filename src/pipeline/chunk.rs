@@ -89,6 +89,10 @@ pub fn merge(
     let again = if let Counting::Again(again) = counting { Some(again) } else { None };
     attempt(services, table, worker, |job, worker| {
         let counts = services.limits.verify != Verify::Off && again.is_none();
+        if again.is_some() {
+            // Only these rows are added up while they are copied.
+            job.format = Format::Binary;
+        }
         let before = if counts { Some(count(plan, worker.source)?) } else { None };
         let mut rows = ChunkRows::new(job, worker.source, slice)?;
         let census = match before {

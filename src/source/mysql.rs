@@ -309,9 +309,8 @@ fn stream(conn: &mut MysqlConn, table: &TablePlan, query: Query, bytes_max: u64,
             continue;
         }
         let mut cells = recycle(spare);
-        for column in 0..width {
-            cells.push(row.as_ref(column).map_or(Cell::Null, cell));
-        }
+        let values = row.unwrap_raw();
+        cells.extend(values.iter().take(width).map(|value| value.as_ref().map_or(Cell::Null, cell)));
         let outcome = each(&Row { cells: &cells, too_long: (length > bytes_max).then_some(length) });
         spare = recycle(cells);
         match outcome {

@@ -1,5 +1,6 @@
 //! One look at one table: the rows of both sides by ranges of the key, and what they mean.
 
+use super::Unit;
 use super::ledger::{self, Found, Side, Sides};
 use super::rows::{self, Content};
 use crate::conn::mysql::MysqlConn;
@@ -7,9 +8,10 @@ use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
 use crate::plan::TablePlan;
 use crate::plan::buckets::{self, Buckets, Counts};
-use crate::plan::ledger::Ledger;
+use crate::plan::ledger::{Ledger, Partition};
 use crate::sink::postgres::counts as warehouse_counts;
 use crate::source::counts as source_counts;
+use std::sync::Arc;
 
 /// Rows of a range that is compared. Fine ranges find more and cost the servers nothing: there are at most
 /// [`buckets::BUCKETS_MAX`] of them.
@@ -28,6 +30,23 @@ pub struct Question {
     pub depth: Depth,
     /// What the last success left of it.
     pub ledger: Option<Ledger>,
+    /// How its keys are divided, for a comparison by content.
+    pub partition: Option<Arc<Partition>>,
+}
+
+impl Question {
+    /// The buckets that are looked at, where the table can be looked at by parts; none where it is one.
+    pub(super) fn buckets(&self) -> Option<Vec<usize>> {
+        if !self.exists || self.unlike.is_some() {
+            return None;
+        }
+        let (partition, percent) = match self.depth {
+            Depth::Counts => return None,
+            Depth::Ledger(..) => (&self.ledger.as_ref()?.partition, 100),
+            Depth::Rows(depth) => (self.partition.as_deref()?, depth.percent),
+        };
+        matches!(partition, Partition::Ranges(_)).then(|| rows::sample(partition, percent))
+    }
 }
 
 /// How deep a look goes.
@@ -85,22 +104,37 @@ pub struct Range {
     pub target: u64,
 }
 
-/// What a look means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a look means; of two parts of a table, the later one counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// Source rows = target rows + rows in quarantine, in every range.
     Equal,
     /// They were not at first, and are now.
     InFlight,
+    /// The rows in quarantine could not be counted, and they decide.
+    Unproven,
     /// They are not.
     Different,
     /// The warehouse does not have the table.
     Missing,
-    /// The rows in quarantine could not be counted, and they decide.
-    Unproven,
 }
 
 impl Look {
+    /// With another part of the same table.
+    pub(super) fn add(&mut self, more: Self) {
+        let both = |one: Option<u64>, other: Option<u64>| Some(one? + other?);
+        self.source += more.source;
+        self.target = both(self.target, more.target);
+        self.rejected = both(self.rejected, more.rejected);
+        self.ranges.extend(more.ranges);
+        if let Some((content, more)) = self.content.as_mut().zip(more.content) {
+            content.add(more);
+        }
+        if let Some((found, more)) = self.ledger.as_mut().zip(more.ledger) {
+            found.add(more);
+        }
+    }
+
     /// What it means, by itself.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
@@ -131,15 +165,15 @@ impl Look {
     }
 }
 
-/// Looks at a table, in a transaction of its own on either side. `rows` may be an estimate.
+/// Looks at a table or a part of it, in a transaction of its own on either side.
 ///
 /// # Errors
 /// The classified error of a server; then the connections are of no use any more.
-pub fn look(
+pub(super) fn look(
     (mut source, warehouse): (MysqlConn, &mut PostgresConn),
     question: &Question,
     (job, quarantine): (&str, Without),
-    rows: u64,
+    unit: &Unit,
 ) -> Result<(Look, MysqlConn)> {
     let table = &question.table;
     let doing = format!("comparing table {}", table.name());
@@ -147,7 +181,7 @@ pub fn look(
     let look = if question.exists {
         warehouse.batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", &doing)?;
         let look = match question.depth {
-            Depth::Counts => compare((&mut source, warehouse), table, (job, quarantine), rows)?,
+            Depth::Counts => compare((&mut source, warehouse), table, (job, quarantine), unit.rows)?,
             Depth::Ledger(..) | Depth::Rows(_) if question.unlike.is_some() => {
                 let why = question.unlike.as_deref().unwrap_or_default();
                 let text = format!("{doing}: its target is not as a run would make it: {why}");
@@ -161,12 +195,12 @@ pub fn look(
                     )
                     .hint("compare by --depth rows, or run `etl-sync repair`, which leaves one"));
                 };
-                let (found, back) = ledger::look((source, warehouse), table, known, sides, row_bytes_max)?;
+                let (found, back) = ledger::look((source, warehouse), table, (known, unit), sides, row_bytes_max)?;
                 source = back;
                 by_ledger(found)
             }
             Depth::Rows(depth) => {
-                let (content, back) = rows::compare((source, warehouse), question, (job, quarantine), depth)?;
+                let (content, back) = rows::compare((source, warehouse), (question, unit), (job, quarantine), depth)?;
                 source = back;
                 by_content(content, quarantine)
             }

@@ -46,46 +46,89 @@ pub struct Seen {
     pub elapsed: Duration,
 }
 
+/// A part of a table that is looked at in one snapshot of either side.
+#[derive(Debug, Clone)]
+struct Unit {
+    /// Index of its question.
+    table: usize,
+    /// Rows of the table; may be an estimate.
+    rows: u64,
+    /// Its buckets; none for all of the table.
+    buckets: Option<Vec<usize>>,
+}
+
+/// Buckets that are looked at together: about 32 MB.
+const BUCKETS_PER_UNIT: usize = 8;
+
 /// Looks at all tables. The answers are in the order of the questions; the error is what kept tables from being reached.
 pub fn verify(services: &Services<'_>, questions: &[Question]) -> (Vec<Seen>, Option<Error>) {
-    let mut all: Vec<Seen> = questions.iter().map(|_| Seen { end: None, elapsed: Duration::ZERO }).collect();
     let mut biggest_first: Vec<usize> = (0..questions.len()).collect();
     biggest_first.sort_by_key(|index| std::cmp::Reverse(questions.get(*index).map(|q| q.table.source.bytes_estimated)));
-    let wanted: Vec<_> =
-        biggest_first.iter().filter_map(|i| Some((*i, questions.get(*i)?.table.source.rows_estimated))).collect();
-    let first = pool::look_at(services, questions, &wanted);
+    let all = biggest_first.iter().filter_map(|index| Some((*index, questions.get(*index)?)));
+    let units: Vec<Unit> = all.flat_map(|(index, question)| units(index, question)).collect();
+    let mut ends: Vec<Option<Result<(Look, Verdict)>>> = units.iter().map(|_| None).collect();
+    let mut elapsed = vec![Duration::ZERO; questions.len()];
+    let first = pool::look_at(services, questions, &units);
     let mut lost = first.lost;
-    put(&mut all, first.seen);
+    put(&mut ends, &mut elapsed, first.seen, None);
 
-    let again: Vec<_> = biggest_first.into_iter().filter_map(|i| Some((i, rows_if_doubtful(all.get(i)?)?))).collect();
-    if lost.is_none() && !again.is_empty() && services.cancel.check().is_ok() {
-        log::info!("{} tables differ: looking again in {} s", again.len(), SECOND_LOOK_AFTER.as_secs());
+    let doubtful: Vec<usize> = (0..units.len()).filter(|unit| is_doubtful(ends.get(*unit))).collect();
+    if lost.is_none() && !doubtful.is_empty() && services.cancel.check().is_ok() {
+        let tables: std::collections::BTreeSet<usize> = doubtful.iter().filter_map(|i| Some(units.get(*i)?.table)).collect();
+        log::info!("{} tables differ: looking again in {} s", tables.len(), SECOND_LOOK_AFTER.as_secs());
         if services.cancel.sleep(SECOND_LOOK_AFTER).is_ok() {
+            // The count of the first look makes the second one's ranges as fine as they can be.
+            let counted = |i: &usize| match ends.get(*i) {
+                Some(Some(Ok((look, _)))) => look.source,
+                _ => 0,
+            };
+            let again: Vec<Unit> =
+                doubtful.iter().filter_map(|i| Some(Unit { rows: counted(i), ..units.get(*i)?.clone() })).collect();
             let second = pool::look_at(services, questions, &again);
             lost = second.lost;
-            put(&mut all, second.seen);
+            put(&mut ends, &mut elapsed, second.seen, Some(&doubtful));
         }
     }
-    (all, lost)
+    let mut seen: Vec<Seen> = elapsed.into_iter().map(|elapsed| Seen { end: None, elapsed }).collect();
+    let mut begun = vec![false; questions.len()];
+    for (unit, end) in units.iter().zip(ends) {
+        let Some(place) = seen.get_mut(unit.table) else { continue };
+        let is_first = begun.get_mut(unit.table).is_some_and(|begun| !std::mem::replace(begun, true));
+        place.end = if is_first { end } else { together(place.end.take(), end) };
+    }
+    (seen, lost)
 }
 
-/// Rows of a table that wants a second look: what differs may be on its way, what failed may succeed. The count of the
-/// first look makes the second one's ranges as fine as they can be.
-fn rows_if_doubtful(seen: &Seen) -> Option<u64> {
-    match seen.end.as_ref()? {
-        Ok((look, Verdict::Different)) => Some(look.source),
-        Ok(_) => None,
-        Err(error) => (error.kind().policy().retry != Retry::Never).then_some(0),
+/// The parts of a table: several where its buckets are ranges of the key, each of which is compared by itself.
+fn units(table: usize, question: &Question) -> Vec<Unit> {
+    let rows = question.table.source.rows_estimated;
+    let unit = |buckets| Unit { table, rows, buckets };
+    match question.buckets() {
+        Some(buckets) => buckets.chunks(BUCKETS_PER_UNIT).map(|part| unit(Some(part.to_vec()))).collect(),
+        None => vec![unit(None)],
     }
 }
 
-/// Takes over what was seen. A table that could not be looked at before has nothing that could have been in flight.
-fn put(all: &mut [Seen], seen: Vec<pool::Answer>) {
+/// What wants a second look: what differs may be on its way, what failed may succeed.
+fn is_doubtful(end: Option<&Option<Result<(Look, Verdict)>>>) -> bool {
+    match end {
+        Some(Some(Ok((_, verdict)))) => *verdict == Verdict::Different,
+        Some(Some(Err(error))) => error.kind().policy().retry != Retry::Never,
+        _ => false,
+    }
+}
+
+/// Takes over what was seen; `which` are the units that were looked at, all when none. One that could not be looked at before
+/// has nothing that could have been in flight.
+fn put(ends: &mut [Option<Result<(Look, Verdict)>>], elapsed: &mut [Duration], seen: Vec<pool::Answer>, which: Option<&[usize]>) {
     for answer in seen {
-        let Some(place) = all.get_mut(answer.table) else { continue };
-        place.elapsed += answer.elapsed;
-        let first = place.end.take().and_then(Result::ok).map(|(look, _)| look);
-        place.end = Some(answer.look.map(|mut look| {
+        let unit = which.map_or(Some(answer.unit), |which| which.get(answer.unit).copied());
+        let Some(place) = unit.and_then(|unit| ends.get_mut(unit)) else { continue };
+        if let Some(elapsed) = elapsed.get_mut(answer.table) {
+            *elapsed += answer.elapsed;
+        }
+        let first = place.take().and_then(Result::ok).map(|(look, _)| look);
+        *place = Some(answer.look.map(|mut look| {
             if let Some(then) = first.as_ref().and_then(|first| first.content.as_ref()) {
                 look.content = look.content.map(|now| now.lasting(then));
             }
@@ -95,4 +138,15 @@ fn put(all: &mut [Seen], seen: Vec<pool::Answer>) {
             }
         }));
     }
+}
+
+/// Two parts of one table: it is known when both are, and as good as the worse of both.
+fn together(one: Option<Result<(Look, Verdict)>>, other: Option<Result<(Look, Verdict)>>) -> Option<Result<(Look, Verdict)>> {
+    Some(match (one?, other?) {
+        (Err(error), _) | (_, Err(error)) => Err(error),
+        (Ok((mut look, verdict)), Ok((more, other))) => {
+            look.add(more);
+            Ok((look, verdict.max(other)))
+        }
+    })
 }

@@ -1,7 +1,7 @@
 //! The looks of many tables: a pool of workers, each with one connection to either side.
 
-use super::Services;
 use super::look::{self, Look, Question};
+use super::{Services, Unit};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::sessions;
@@ -25,6 +25,8 @@ const KILL_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Answer {
     /// Index of its question.
     pub table: usize,
+    /// Index of the unit in its pass.
+    pub unit: usize,
     /// What was seen.
     pub look: Result<Look>,
     /// How long it took.
@@ -44,8 +46,8 @@ pub(super) struct Pass {
 struct Shared<'a> {
     services: &'a Services<'a>,
     questions: &'a [Question],
-    /// Index and rows, in the order in which they are looked at.
-    wanted: &'a [(usize, u64)],
+    /// In the order in which they are looked at.
+    wanted: &'a [Unit],
     next: AtomicUsize,
     seen: Mutex<Vec<Answer>>,
     lost: Mutex<Option<Error>>,
@@ -55,8 +57,8 @@ struct Shared<'a> {
 
 type Connections = (MysqlConn, PostgresConn);
 
-/// Looks at the wanted tables, once each.
-pub(super) fn look_at(services: &Services<'_>, questions: &[Question], wanted: &[(usize, u64)]) -> Pass {
+/// Looks at the wanted parts of tables, once each.
+pub(super) fn look_at(services: &Services<'_>, questions: &[Question], wanted: &[Unit]) -> Pass {
     let shared = Shared {
         services,
         questions,
@@ -112,13 +114,14 @@ impl Shared<'_> {
                     return;
                 }
             };
-            let taken = self.wanted.get(self.next.fetch_add(1, Ordering::SeqCst));
-            let Some((table, question, rows)) = taken.and_then(|(i, rows)| Some((*i, self.questions.get(*i)?, *rows))) else {
+            let index = self.next.fetch_add(1, Ordering::SeqCst);
+            let taken = self.wanted.get(index);
+            let Some((unit, question)) = taken.and_then(|unit| Some((unit, self.questions.get(unit.table)?))) else {
                 return;
             };
             let started = Instant::now();
             lock(&self.running).insert(worker, u64::from(pair.0.conn.connection_id()));
-            let looked = self.look(pair, question, rows);
+            let looked = self.look(pair, question, unit);
             lock(&self.running).remove(&worker);
             if self.services.cancel.is_stopping() && looked.is_err() {
                 return;
@@ -128,7 +131,7 @@ impl Shared<'_> {
                 connections = Some(pair);
                 look
             });
-            lock(&self.seen).push(Answer { table, look, elapsed: started.elapsed() });
+            lock(&self.seen).push(Answer { table: unit.table, unit: index, look, elapsed: started.elapsed() });
         }
     }
 
@@ -138,11 +141,11 @@ impl Shared<'_> {
     }
 
     /// A panic inside a look is that table's failure, not the process's end.
-    fn look(&self, (source, mut warehouse): Connections, question: &Question, rows: u64) -> Result<(Look, Connections)> {
+    fn look(&self, (source, mut warehouse): Connections, question: &Question, unit: &Unit) -> Result<(Look, Connections)> {
         // Asked after the id is known to whoever ends counts: a request to stop is never missed.
         self.services.cancel.check()?;
         let quarantine = (self.services.job, self.services.quarantine);
-        let looked = catch_unwind(AssertUnwindSafe(|| look::look((source, &mut warehouse), question, quarantine, rows)));
+        let looked = catch_unwind(AssertUnwindSafe(|| look::look((source, &mut warehouse), question, quarantine, unit)));
         let table = question.table.name();
         let panicked = |_| Err(Error::new(Kind::Internal, format!("comparing table {table}: a worker panicked")));
         looked.unwrap_or_else(panicked).map(|(look, source)| (look, (source, warehouse)))

@@ -3,6 +3,7 @@
 //! Both sides are read whole once, as the same tuples, and nothing of a row is kept but what it adds to its bucket. Only
 //! buckets that differ are read again, a bounded number of rows at a time.
 
+use super::Unit;
 use super::look::{Question, Without};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
@@ -33,6 +34,9 @@ const PASSES_MAX: usize = 8;
 
 /// Bytes of rows that are kept to name their columns; beyond, a row is told by its key alone.
 const KEPT_BYTES_MAX: usize = 4 << 20;
+
+/// Rows of a table that are told at most: each is in memory with its key.
+const TOLD_MAX: usize = 10_000;
 
 /// What is looked at, and how much of it is told.
 #[derive(Debug, Clone, Copy)]
@@ -106,6 +110,21 @@ pub enum Differs {
 }
 
 impl Content {
+    /// With another part of the same table.
+    pub(super) fn add(&mut self, more: Self) {
+        self.source.add(more.source);
+        self.target.add(more.target);
+        self.kept_out += more.kept_out;
+        self.quarantined += more.quarantined;
+        self.buckets.1 += more.buckets.1;
+        self.missing += more.missing;
+        self.surplus += more.surplus;
+        self.changed += more.changed;
+        self.is_exact &= more.is_exact;
+        let room = TOLD_MAX.saturating_sub(self.differences.len());
+        self.differences.extend(more.differences.into_iter().take(room));
+    }
+
     /// Of the differences of a second look, those that the first one had seen already: what else differs is on its way. As it
     /// is where one of both did not tell every row.
     #[must_use]
@@ -144,36 +163,28 @@ struct Pair<'a> {
 ///
 /// # Errors
 /// The classified error of a server.
-pub fn compare(
-    (mut source, warehouse): (MysqlConn, &mut PostgresConn),
-    question: &Question,
+pub(super) fn compare(
+    (source, warehouse): (MysqlConn, &mut PostgresConn),
+    (question, unit): (&Question, &Unit),
     (job, quarantine): (&str, Without),
     depth: Depth,
 ) -> Result<(Content, MysqlConn)> {
     let table = &question.table;
-    let columns = table.source.columns.iter().map(|column| column.ty).collect();
-    let ends =
-        [source_counts::ends(&mut source, &table.source)?, warehouse_counts::ends(warehouse, &table.source, &table.target)?];
-    let ends = ends.into_iter().reduce(|a, b| match (a, b) {
-        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
-        (a, b) => a.or(b),
-    });
-    let partition = Partition::of(&table.source, ends.unwrap_or_default(), &[], table.source.bytes_estimated);
     let mut pair = Pair {
         source: MysqlSource::new(source, Some(LongRows::own(depth.row_bytes_max))),
         warehouse,
         table,
-        layout: Arc::new(Layout::new(columns, table.source.key.clone())),
-        partition: Arc::new(partition),
+        layout: Arc::new(Layout::of(table)),
+        partition: question.partition.clone().unwrap_or_else(|| Arc::new(Partition::Whole)),
     };
-    let sample = pair.sample(depth.percent);
-    let (there, scanned) = pair.of_source(sample.as_deref())?;
-    let here = pair.of_target(sample.as_deref())?;
+    let buckets = unit.buckets.as_deref();
+    let (there, scanned) = pair.of_source(buckets)?;
+    let here = pair.of_target(buckets)?;
     let mut content = Content {
         source: ledger::total(&there),
         target: ledger::total(&here),
         kept_out: scanned.kept_out,
-        buckets: (pair.partition.len(), sample.map_or(pair.partition.len(), |buckets| buckets.len())),
+        buckets: (pair.partition.len(), buckets.map_or(pair.partition.len(), <[usize]>::len)),
         is_exact: true,
         ..Content::default()
     };
@@ -186,24 +197,33 @@ pub fn compare(
     Ok((content, pair.source.into_conn().ok_or_else(gone)?))
 }
 
+/// How the keys of a table are divided, by the smallest and the largest of both sides.
+///
+/// # Errors
+/// The classified error of a server.
+pub fn partition((source, warehouse): (&mut MysqlConn, &mut PostgresConn), table: &TablePlan) -> Result<Partition> {
+    let ends = [source_counts::ends(source, &table.source)?, warehouse_counts::ends(warehouse, &table.source, &table.target)?];
+    let ends = ends.into_iter().reduce(|a, b| match (a, b) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        (a, b) => a.or(b),
+    });
+    Ok(Partition::of(&table.source, ends.unwrap_or_default(), &[], table.source.bytes_estimated))
+}
+
+/// Buckets that are compared: so many percent of them, spread over the table, others each time.
+pub(super) fn sample(partition: &Partition, percent: u8) -> Vec<usize> {
+    let all = partition.len();
+    let wanted = (all * usize::from(percent)).div_ceil(100).clamp(1, all);
+    let id = uuid::Uuid::now_v7();
+    let random = id.as_bytes().iter().rev().take(2).fold(0, |random, byte| random << 8 | usize::from(*byte));
+    let mut buckets: Vec<usize> = (0..wanted).map(|i| (random + i * all / wanted) % all).collect();
+    buckets.sort_unstable();
+    buckets
+}
+
 impl Pair<'_> {
     fn digester(&self) -> Digester {
         Digester::new(Arc::clone(&self.layout), Arc::clone(&self.partition))
-    }
-
-    /// Every so many buckets, spread over the table; none for all, which it is where buckets are no ranges.
-    fn sample(&self, percent: u8) -> Option<Vec<usize>> {
-        let all = self.partition.len();
-        let wanted = (all * usize::from(percent)).div_ceil(100).max(1);
-        let is_range = matches!(*self.partition, Partition::Ranges(_));
-        if !is_range || wanted >= all {
-            return None;
-        }
-        // Another sample each time, or the same buckets would never be looked at.
-        let random = usize::from(u16::from_le_bytes([uuid::Uuid::now_v7().as_bytes()[15], uuid::Uuid::now_v7().as_bytes()[14]]));
-        let mut buckets: Vec<usize> = (0..wanted).map(|i| (random + i * all / wanted) % all).collect();
-        buckets.sort_unstable();
-        Some(buckets)
     }
 
     fn of_source(&mut self, sample: Option<&[usize]>) -> Result<(Vec<Sum>, Scanned)> {
@@ -417,7 +437,7 @@ fn unlike(table: &TablePlan, source: &[u8], target: &[u8], values: bool) -> Vec<
 }
 
 /// Statements that read these ranges and no others.
-fn slices(ranges: &[KeyRange]) -> Vec<Slice> {
+pub(super) fn slices(ranges: &[KeyRange]) -> Vec<Slice> {
     let parts = ranges.chunks(RANGES_AT_ONCE);
     parts
         .map(|part| match part {
