@@ -257,11 +257,17 @@ pub(super) fn confirm(services: &Services<'_>, table: &TableWork<'_>, looks: &Lo
     chunk::confirm(services, table, sink, &outcome, (&proven, &sums))
 }
 
-/// Reads the differing buckets again and merges them; tells what the increments had missed.
+/// Reads the differing buckets again and merges them; tells what the increments had missed. None when rows cannot be told by
+/// their key on this target.
 ///
 /// # Errors
 /// As [`chunk::copy_chunk`]; [`Kind::Proof`] when both sides are not the same then.
-pub(super) fn mend(services: &Services<'_>, table: &TableWork<'_>, looks: &Looks, worker: &mut Worker<'_>) -> Result<Outcome> {
+pub(super) fn mend(
+    services: &Services<'_>,
+    table: &TableWork<'_>,
+    looks: &Looks,
+    worker: &mut Worker<'_>,
+) -> Result<Option<Outcome>> {
     let plan = table.plan();
     let buckets = looks.differing();
     let ranges = plan.partition.ranges(&buckets).unwrap_or_else(|| vec![KeyRange::everything()]);
@@ -278,10 +284,10 @@ pub(super) fn mend(services: &Services<'_>, table: &TableWork<'_>, looks: &Looks
     let slice = Slice::Past { condition: "FALSE".into(), ranges };
     let started = Instant::now();
     let (merged, _, _) = chunk::merge(services, table, worker, &slice, chunk::Counting::Again(&again))?;
-    let Merge::Done(outcome) = merged else { return chunk::copy_whole(services, table, worker) };
+    let Merge::Done(outcome) = merged else { return Ok(None) };
     let via = format!("{} of {} buckets", again.buckets.len(), plan.partition.len());
     tell(table, looks, outcome.missed, (via, started.elapsed()));
-    Ok(outcome)
+    Ok(Some(outcome))
 }
 
 /// The table is read whole because too much of it differs, or what differs cannot be told by key.

@@ -123,8 +123,12 @@ fn weaken(tables: &mut [TablePlan], kind: SnapshotKind) {
     if kind != SnapshotKind::PerTable {
         return;
     }
-    for table in tables.iter_mut().filter(|t| t.source.transactional && !t.is_single()) {
-        table.make_single(Strategy::Streaming, "no snapshot shared by several connections: one stream".into());
+    for table in tables.iter_mut().filter(|t| t.source.transactional) {
+        // What one worker reads is not what another one looks at.
+        table.audit = None;
+        if !table.is_single() {
+            table.make_single(Strategy::Streaming, "no snapshot shared by several connections: one stream".into());
+        }
     }
 }
 
@@ -332,8 +336,10 @@ impl Shared<'_> {
                 match (since, table.looks.as_ref()) {
                     (Some(condition), Some(looks)) if looks.stage() == Stage::Merge => {
                         let outcome = increments::load(self.services, table, worker, condition)?;
-                        // Read whole after all, it was compared whole. With rows in quarantine the next run does so.
-                        if outcome.rejected > 0 || outcome.proven.is_some_and(|proven| proven.proof == Proof::CONTENT) {
+                        // Read whole after all, it was compared whole. With rows in quarantine the next run does so. Without an
+                        // answer to COMMIT nobody knows what the increments have changed.
+                        let is_compared = outcome.proven.is_none_or(|proven| proven.proof == Proof::CONTENT);
+                        if outcome.rejected > 0 || is_compared {
                             self.end(table, outcome);
                         } else {
                             looks.merged(outcome);
@@ -354,8 +360,10 @@ impl Shared<'_> {
             }
             Job::Mend { .. } => {
                 if let Some(looks) = &table.looks {
-                    let outcome = looks::mend(self.services, table, looks, worker)?;
-                    self.end(table, outcome);
+                    // Otherwise the whole table is read.
+                    if let Some(outcome) = looks::mend(self.services, table, looks, worker)? {
+                        self.end(table, outcome);
+                    }
                 }
             }
             Job::Chunk { chunk, .. } => {
@@ -384,24 +392,21 @@ impl Shared<'_> {
     /// What follows when all jobs of a stage are done: the jobs of the next one, or none when the table can end.
     fn next_stage(&self, index: usize, table: &TableWork<'_>, sink: &mut dyn Sink) -> Vec<Job> {
         let Some(looks) = &table.looks else { return Vec::new() };
-        let next = match looks.stage() {
-            Stage::Merge => Stage::Look,
-            Stage::Look => match looks.decide(table.plan()) {
-                Decision::Same => return Vec::new(),
-                Decision::Mend => Stage::Mend,
-                Decision::Load => {
-                    table.begin_again();
-                    if !table.plan().is_single()
-                        && let Err(error) = sink.prepare(&table.load)
-                    {
-                        fail(self.services, Some(table), error);
-                        return Vec::new();
-                    }
-                    Stage::Load
-                }
-            },
-            Stage::Mend | Stage::Load => return Vec::new(),
+        let next = match (looks.stage(), looks.decide(table.plan())) {
+            (Stage::Merge, _) => Stage::Look,
+            (Stage::Look, Decision::Same) | (Stage::Load, _) => return Vec::new(),
+            (Stage::Look, Decision::Mend) => Stage::Mend,
+            (Stage::Look, Decision::Load) | (Stage::Mend, _) => Stage::Load,
         };
+        if next == Stage::Load {
+            table.begin_again();
+            if !table.plan().is_single()
+                && let Err(error) = sink.prepare(&table.load)
+            {
+                fail(self.services, Some(table), error);
+                return Vec::new();
+            }
+        }
         looks.enter(next);
         jobs_of(index, table)
     }

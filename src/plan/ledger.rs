@@ -17,8 +17,9 @@ pub const BUCKET_BYTES: u64 = 4 << 20;
 /// A bucket of more bytes is cut before the next look.
 pub const BUCKET_BYTES_MAX: u64 = 16 << 20;
 
-/// Most buckets of a table: their sums are in memory once per worker, at 32 bytes each.
-const BUCKETS_MAX: u64 = 1 << 16;
+/// Most buckets of a table: their sums are in memory once per worker and side, at 48 bytes each. A table of more than 64 GB has
+/// larger buckets.
+const BUCKETS_MAX: u64 = 1 << 14;
 
 /// Rows, and what their digests add up to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -260,3 +260,21 @@ fn the_ledger_shows_which_side_moved() {
     let unlike = ask(&sandbox, &["verify", "--depth", "ledger", "--tables", "digit"]);
     assert_eq!(unlike.status("digit"), "unproven");
 }
+
+/// Without the read lock there is no snapshot that several workers share: what one has merged is not looked at by another.
+#[test]
+fn without_a_shared_snapshot_nothing_is_looked_at() {
+    let sandbox = Sandbox::new("audit_lock");
+    clinic(&sandbox);
+    let url = sandbox.source_account(&["SELECT, SHOW VIEW ON {db}.*"]);
+    let run = || {
+        let mut run = sandbox.run_command(&[]);
+        run.env("ETL_SYNC_SOURCE_URL", &url);
+        Running::start(run).wait(RUN_MAX)
+    };
+    run().expect(0);
+    let found = run();
+    found.expect(0);
+    assert_eq!(found.table("claim")["certificate"]["checked"], json!("counts"));
+    assert_eq!(found.table("claim_isam")["certificate"]["checked"], json!("content"));
+}
