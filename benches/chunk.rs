@@ -85,6 +85,7 @@ fn measure(c: &mut Criterion) -> Result<()> {
         watchdog: &watchdog,
         tracker: &tracker,
         progress: &Progress::default(),
+        throttle: None,
         limits: Limits {
             workers: 1,
             retries: Retries { count: 0, wait: Duration::ZERO },

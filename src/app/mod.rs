@@ -24,3 +24,4 @@ pub mod traces; // what both sides show without a table being read
 pub mod tracking; // records of the status tables, without a load
 mod typing; // types and policies of columns
 pub mod verify; // whether both sides hold the same rows
+pub mod why; // one row on both sides, column by column

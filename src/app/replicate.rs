@@ -19,6 +19,7 @@ use crate::plan::{Action, Plan, TablePlan};
 use crate::report::RunReport;
 use crate::sink::mysql::drop_leftovers;
 use crate::source::clock;
+use crate::source::throttle::Throttle;
 use crate::track::copies::CopyStatus;
 use crate::track::replica::{self, Claim, CopyState, ReplicaLock};
 use crate::track::writer::Writer;
@@ -101,6 +102,7 @@ impl Run<'_> {
             watchdog: self.watchdog,
             tracker: &tracker,
             progress: self.progress,
+            throttle: Throttle::connect(&config.source, config.settings.threads_running_max)?,
             limits: sync::limits(config, self.options, (self.verify(), self.audit())),
         };
         let moved = pipeline::round::run(&services, plan, &BTreeMap::new());

@@ -22,6 +22,7 @@ use crate::plan::Plan;
 use crate::report::{ErrorReport, RunReport, now};
 use crate::retry::Retries;
 use crate::sink::postgres::{PostgresSink, leftovers};
+use crate::source::throttle::Throttle;
 use crate::track::RunIdentity;
 use crate::track::attempts::{self, Attempt};
 use crate::track::lock::{Claim, Interrupted, RunLock, application_name};
@@ -254,6 +255,7 @@ impl<'a> Run<'a> {
             watchdog: self.watchdog,
             tracker: &tracker,
             progress: self.progress,
+            throttle: Throttle::connect(origin.endpoint, config.settings.threads_running_max)?,
             limits: limits(config, self.options, (self.verify(), self.audit())),
         };
         let moved = pipeline::round::run(&services, plan, &targets);

@@ -133,6 +133,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Report tables that lack rows in the warehouse, by severity; the data of `verify`
     Audit(AuditArgs),
+    /// Show one row on both sides, column by column, with the rule behind each, and which run wrote it
+    Why(WhyArgs),
     /// Compare both sides by content and mend what differs: the rows of differing key ranges, else the table
     Repair(RepairArgs),
     /// Status tables in the warehouse, for people and dbt
@@ -298,6 +300,19 @@ pub struct AuditArgs {
     /// Only these tables or views, by exact name [default: all configured]
     #[arg(long, value_name = "TABLE", num_args = 1.., value_delimiter = ',', help_heading = "Work")]
     pub tables: Vec<String>,
+}
+
+/// Arguments of `why`.
+#[derive(Args, Clone)]
+pub struct WhyArgs {
+    /// Source table, by exact name
+    pub table: String,
+    /// The row's key: a value per key column, in key order, or a JSON object
+    #[arg(required = true, num_args = 1.., allow_negative_numbers = true)]
+    pub key: Vec<String>,
+    /// Tell the values, too
+    #[arg(long, help_heading = "Work")]
+    pub values: bool,
 }
 
 /// Arguments of `repair`.

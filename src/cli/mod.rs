@@ -70,6 +70,12 @@ pub fn main() -> ExitCode {
         }),
         Command::Verify(args) => verify::verify(&global, &args, output),
         Command::Audit(args) => verify::audit(&global, &args.tables, output),
+        Command::Why(args) => with_config(&global, output, |config, watchdog| {
+            let asked = app::why::Asked { table: &args.table, key: &args.key, values: args.values };
+            let report = app::why::why(config, asked, watchdog)?;
+            output.document(&report, || report::why::text(&report));
+            Ok(report.exit_code)
+        }),
         Command::Repair(args) if args.dry_run => verify::differences(&global, &args.tables, output),
         Command::Repair(args) => {
             let RepairArgs { tables, accept_deletes, until, .. } = args;

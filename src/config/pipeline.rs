@@ -109,6 +109,10 @@ pub(super) struct General {
     /// part each day), off, or auto (all up to 64 MB, 1/7 beyond). What the watermark missed is mended. Default auto.
     #[schemars(regex(pattern = r"^(auto|all|off|1/[1-9][0-9]?)$"))]
     pub audit: Option<String>,
+    /// No job begins while more threads than these run at the source, those of the run left out; it waits 5 minutes at most. Default
+    /// 10000: nobody waits.
+    #[schemars(range(min = 0, max = 10000))]
+    pub threads_running_max: Option<u64>,
     /// Percent of a table's rows that one run may delete, when they are more than 1000; above it the table fails. Default 50.
     #[schemars(range(min = 1, max = 100))]
     pub deletes_percent_max: Option<u64>,
@@ -269,6 +273,8 @@ pub struct Settings {
     pub verify: Verify,
     /// How much of a table that is loaded by its increments is compared by content.
     pub audit: Audit,
+    /// Threads that may run at the source when a job begins, those of the run left out.
+    pub threads_running_max: u64,
     /// Percent of a table's rows that one run may delete.
     pub deletes_percent_max: u64,
     /// Whether another source than last time is accepted.
@@ -296,6 +302,9 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// So many threads that nobody waits for fewer.
+    pub const THREADS_MAX: u64 = 10_000;
+
     /// The settings with nothing configured, on a machine with so many cores.
     #[must_use]
     pub fn of_cores(cores: usize) -> Self {
@@ -313,6 +322,7 @@ impl Settings {
             transaction_wait: Duration::from_secs(60),
             verify: Verify::Counts,
             audit: Audit::Auto,
+            threads_running_max: Self::THREADS_MAX,
             deletes_percent_max: 50,
             accept_new_source: false,
             copy_format: CopyFormat::Auto,
@@ -342,6 +352,7 @@ impl Settings {
         self.verify = layer.verify.unwrap_or(self.verify);
         // The schema has checked the word.
         self.audit = layer.audit.as_deref().and_then(|word| word.parse().ok()).unwrap_or(self.audit);
+        set(&mut self.threads_running_max, layer.threads_running_max);
         set(&mut self.deletes_percent_max, layer.deletes_percent_max);
         self.retry_wait = layer.retry_wait_ms.map_or(self.retry_wait, Duration::from_millis);
         // Both are bounded by the schema (64 and 100), so the conversions keep every value.

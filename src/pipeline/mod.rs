@@ -21,6 +21,7 @@ use crate::retry::Retries;
 use crate::sink::mysql::MysqlSink;
 use crate::sink::postgres::{PostgresSink, leftovers};
 use crate::sink::{self, Sink};
+use crate::source::throttle::Throttle;
 use crate::track::RunIdentity;
 use crate::track::writer::Tracker;
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub struct Services<'a> {
     pub tracker: &'a Tracker,
     /// Counters for people.
     pub progress: &'a Progress,
+    /// Lets the source's own work go first; none when nobody waits.
+    pub throttle: Option<Throttle>,
     /// Numbers from the configuration.
     pub limits: Limits,
 }

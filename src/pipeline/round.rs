@@ -19,6 +19,7 @@ use crate::source::Source;
 use crate::source::guard::Hold;
 use crate::source::mysql::MysqlSource;
 use crate::source::snapshot::{self, Group, GroupLimits, SnapshotKind, Watermarks};
+use crate::source::throttle::Throttle;
 use crate::track::attempts::Attempt;
 use crate::track::writer::Event;
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,7 +86,7 @@ pub fn run(services: &Services<'_>, plan: Plan, targets: &BTreeMap<String, Targe
             }
         }
     }
-    results.extend(waiting.iter().map(not_reached));
+    results.extend(waiting.iter().map(TableResult::not_reached));
     Moved { results, warnings, ended_by }
 }
 
@@ -239,7 +240,7 @@ fn jobs(works: &[TableWork<'_>]) -> Vec<Job> {
     works.iter().enumerate().flat_map(|(table, work)| jobs_of(table, work)).collect()
 }
 
-/// The jobs of a table at the stage where it stands. Its last one leads to the next stage, or to its end.
+/// The jobs of a table at its stage. The last one leads to the next stage, or to its end.
 fn jobs_of(table: usize, work: &TableWork<'_>) -> Vec<Job> {
     let plan = work.plan();
     let chunks = plan.chunks.len();
@@ -329,6 +330,7 @@ impl Shared<'_> {
     }
 
     fn perform(&self, job: Job, table: &TableWork<'_>, worker: &mut Worker<'_>) -> Result<()> {
+        let _admitted = Throttle::admit(self.services.throttle.as_ref(), self.services.cancel)?;
         table.stands_still()?;
         match job {
             Job::Whole { .. } => {
@@ -359,11 +361,11 @@ impl Shared<'_> {
                 }
             }
             Job::Mend { .. } => {
-                if let Some(looks) = &table.looks {
-                    // Otherwise the whole table is read.
-                    if let Some(outcome) = looks::mend(self.services, table, looks, worker)? {
-                        self.end(table, outcome);
-                    }
+                // Without an outcome the whole table is read.
+                if let Some(looks) = &table.looks
+                    && let Some(outcome) = looks::mend(self.services, table, looks, worker)?
+                {
+                    self.end(table, outcome);
                 }
             }
             Job::Chunk { chunk, .. } => {
@@ -477,24 +479,4 @@ fn collect(services: &Services<'_>, round: u32, works: Vec<TableWork<'_>>) -> (V
         }
     }
     (done, left)
-}
-
-fn not_reached(table: &TablePlan) -> TableResult {
-    TableResult {
-        table: table.name().to_owned(),
-        end: None,
-        rows_read: 0,
-        bytes: 0,
-        elapsed: Duration::ZERO,
-        rejected: 0,
-        values: Vec::new(),
-        heal: None,
-        oddities: Vec::new(),
-        snapshot: SnapshotKind::Statement.word(),
-        position: None,
-        rounds: 0,
-        strategy: table.strategy,
-        reason: table.reason.clone(),
-        chunks: table.chunks.len(),
-    }
 }

@@ -9,6 +9,7 @@ use crate::plan::TablePlan;
 use crate::plan::ledger::Sum;
 use crate::sink::{Copied, Load, Outcome, Proof};
 use crate::source::guard::Hold;
+use crate::source::snapshot::SnapshotKind;
 use crate::track::attempts::Attempt;
 use crate::value::Fault;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -100,6 +101,30 @@ pub struct TableResult {
     pub reason: String,
     /// In how many chunks.
     pub chunks: usize,
+}
+
+impl TableResult {
+    /// Of a table whose turn did not come.
+    #[must_use]
+    pub fn not_reached(table: &TablePlan) -> Self {
+        Self {
+            table: table.name().to_owned(),
+            end: None,
+            rows_read: 0,
+            bytes: 0,
+            elapsed: Duration::ZERO,
+            rejected: 0,
+            values: Vec::new(),
+            heal: None,
+            oddities: Vec::new(),
+            snapshot: SnapshotKind::Statement.word(),
+            position: None,
+            rounds: 0,
+            strategy: table.strategy,
+            reason: table.reason.clone(),
+            chunks: table.chunks.len(),
+        }
+    }
 }
 
 impl<'a> TableWork<'a> {

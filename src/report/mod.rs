@@ -12,6 +12,7 @@ pub mod store; // result documents on disk
 pub mod text; // the summary table
 pub mod tracking; // what the status tables got
 pub mod verify; // whether both sides hold the same rows
+pub mod why; // one row on both sides
 
 use crate::error::Error;
 use crate::pipeline::oddities::Odd;
@@ -80,6 +81,12 @@ pub struct Totals {
     pub unmoved: u64,
     /// Tables of this run or the interrupted one whose rows were counted on both sides.
     pub counted: u64,
+    /// Tables of which all rows of both sides were compared by content.
+    pub by_content: u64,
+    /// Tables of which a part was.
+    pub by_sample: u64,
+    /// Tables that are loaded and not proved at all.
+    pub unproved: u64,
     /// Tables that failed.
     pub failed: u64,
     /// Tables that were not reached.
@@ -369,6 +376,12 @@ impl RunReport {
                 _ => totals.failed += 1,
             }
             totals.counted += u64::from(table.proof == "counts");
+            match table.certificate.as_ref().map(|certificate| certificate.checked) {
+                Some("content") => totals.by_content += 1,
+                Some("sample") => totals.by_sample += 1,
+                Some("none") => totals.unproved += 1,
+                _ => {}
+            }
             totals.rows_read += table.rows_read;
             totals.inserted += table.inserted;
             totals.updated += table.updated;

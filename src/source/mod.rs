@@ -9,6 +9,7 @@ pub mod mysql; // MySQL and MariaDB over the binary protocol
 pub mod probe; // counts the values that a run would not take as they are
 pub mod scan; // rows as tuples, for proofs
 pub mod snapshot; // opens the snapshots of a group under one short lock
+pub mod throttle; // waits while the source is busy
 pub mod traces; // what shows without reading a table whether it was written to
 
 use crate::error::Result;

@@ -11,7 +11,7 @@ use crate::encode::digest::{Digester, Layout};
 use crate::error::{Error, Kind, Result};
 use crate::plan::ledger::{Ledger, Sum};
 use crate::plan::{Slice, TablePlan};
-use crate::sink::postgres::read_back;
+use crate::sink::postgres::read_back::{self, Which};
 use crate::source::mysql::{LongRows, MysqlSource};
 use crate::source::scan;
 use std::sync::Arc;
@@ -114,7 +114,7 @@ pub(super) fn look(
     }
     if sides.warehouse {
         let (mut all, started) = (digester(), Instant::now());
-        read_back::tuples(warehouse, table, ranges.as_deref(), &mut |tuple| super::rows::add(&mut all, tuple))?;
+        read_back::tuples(warehouse, table, Which::of(ranges.as_deref()), &mut |tuple| super::rows::add(&mut all, tuple))?;
         found.warehouse = Some(side(&all, started));
     }
     let gone = || Error::new(Kind::SnapshotLost, format!("comparing table {}: the source connection is gone", table.name()));

@@ -14,7 +14,8 @@ use crate::error::{Error, Kind, Result};
 use crate::key::KeyRange;
 use crate::plan::ledger::{self, Partition, Sum};
 use crate::plan::{Slice, TablePlan};
-use crate::sink::postgres::{counts as warehouse_counts, read_back};
+use crate::sink::postgres::counts as warehouse_counts;
+use crate::sink::postgres::read_back::{self, Which};
 use crate::source::counts as source_counts;
 use crate::source::mysql::{LongRows, MysqlSource};
 use crate::source::scan::{self, Scanned};
@@ -254,10 +255,10 @@ impl Pair<'_> {
     fn read_target(&mut self, buckets: Option<&[usize]>, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let ranges = buckets.and_then(|buckets| self.partition.ranges(buckets));
         match ranges {
-            None => read_back::tuples(self.warehouse, self.table, None, each).map(drop),
+            None => read_back::tuples(self.warehouse, self.table, Which::All, each).map(drop),
             Some(ranges) => ranges
                 .chunks(RANGES_AT_ONCE)
-                .try_for_each(|part| read_back::tuples(self.warehouse, self.table, Some(part), each).map(drop)),
+                .try_for_each(|part| read_back::tuples(self.warehouse, self.table, Which::Ranges(part), each).map(drop)),
         }
     }
 

@@ -166,3 +166,45 @@ fn rows_in_quarantine_are_not_missing() {
     seen.expect(1);
     assert_eq!(rows(&seen, "doc"), [json!(["missing", {"id": 1, "day": "2024-01-01"}, []])]);
 }
+
+#[test]
+fn why_tells_a_row_column_by_column() {
+    let sandbox = Sandbox::new("why");
+    tables(&sandbox);
+    sandbox.source_sql(&[
+        "CREATE TABLE odd (id INT PRIMARY KEY, day DATE, v VARCHAR(9))",
+        "INSERT INTO odd VALUES (-3, '0000-00-00', 'x')",
+    ]);
+    let run = sandbox.sync(&[]).report()["run_id"].clone();
+    let why = |key: &[&str]| {
+        let mut asked = sandbox.command();
+        asked.arg("why").args(key).arg("--json");
+        Running::start(asked).wait(RUN_MAX)
+    };
+    let same = why(&["t", "5"]);
+    same.expect(0);
+    let report = same.report();
+    assert_eq!((&report["status"], &report["key"], &report["written_by"]), (&json!("same"), &json!({"id": 5}), &run));
+    assert!(report["loaded_at"].is_string() && report["columns"][1].get("source").is_none(), "no values unless asked for");
+    sandbox
+        .warehouse()
+        .batch_execute("UPDATE t SET name = 'by hand' WHERE id = 5; DELETE FROM word WHERE k = 'k7'")
+        .expect("changed");
+    let other = why(&["t", "5", "--values"]);
+    other.expect(1);
+    let name = other.report()["columns"][1].clone();
+    assert_eq!((&name["is_same"], &name["source"], &name["target"]), (&json!(false), &json!("row 5"), &json!("by hand")));
+    assert_eq!(name["declared"], json!("varchar(40)"));
+    assert_eq!(why(&["word", "k7"]).report()["status"], json!("missing"));
+    assert_eq!(why(&["word", "it's \\ not there"]).report()["status"], json!("absent"));
+    let pair = why(&["pair", "18446744073709551615", "2024-01-01 00:00:03"]);
+    assert_eq!(pair.report()["status"], json!("same"), "{pair:?}");
+    let object = why(&["pair", r#"{"a": "18446744073709551615", "b": "2024-01-01 00:00:03"}"#]);
+    assert_eq!(object.report()["status"], json!("same"));
+    let zero = why(&["odd", "-3", "--values"]).report();
+    assert_eq!((&zero["status"], &zero["columns"][1]["source"]), (&json!("same"), &Value::Null), "a zero date becomes NULL");
+    why(&["pair", "7"]).expect(2).says("a row is told by its key: a, b");
+    why(&["t", "five"]).expect(2);
+    why(&["keyless", "1"]).expect(2).says("has no key");
+    why(&["nowhere", "1"]).expect(2);
+}

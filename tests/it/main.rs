@@ -43,6 +43,7 @@ mod stale; // rows that vanished below the watermark, by every strategy
 mod stranger; // a listener in a server's place, for tls
 mod strategies; // the marks of each strategy
 mod tables_file; // a tables.yml of the original form
+mod throttle; // a busy source goes first
 mod tidy; // the rules of the source tree
 mod tls; // certificates, plain servers, and every kind of password
 mod tracking; // records of the status tables, and that they decide nothing

@@ -14,6 +14,7 @@ pub mod read_back; // rows of a target as tuples, for proofs
 mod same; // an unchanged small table, told without staging
 pub mod traces; // what PostgreSQL has counted of writes to its tables
 
+use self::read_back::Which;
 use super::{Copied, Load, Merge, Outcome, Part, Proof, Proven, Rows, Sink};
 use crate::catalog::ddl::{self, CreateOptions};
 use crate::config::Endpoint;
@@ -265,7 +266,7 @@ impl Sink for PostgresSink {
         ranges: Option<&[KeyRange]>,
         each: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<u64> {
-        self.with(|conn| read_back::tuples(conn, load.plan, ranges, each))
+        self.with(|conn| read_back::tuples(conn, load.plan, Which::of(ranges), each))
     }
 
     fn confirm(&mut self, load: &Load<'_>, outcome: &Outcome, proven: &Proven, sums: &[Option<Sum>]) -> Result<Outcome> {

@@ -21,24 +21,46 @@ pub fn unlike(table: &TablePlan, target: &TargetTable) -> Option<String> {
     ddl::matches(&table.source, target).iter().find(|difference| matters(difference)).map(ToString::to_string)
 }
 
-/// Gives the tuple of every row of the target, or of those in the ranges of its integer key, to `each`; rows that are marked
-/// as deleted are none. Works inside whatever transaction the caller has open. Returns the number of rows.
+/// Which rows of a target are read.
+#[derive(Debug, Clone, Copy)]
+pub enum Which<'a> {
+    /// All of them.
+    All,
+    /// Those in ranges of its integer key.
+    Ranges(&'a [KeyRange]),
+    /// Those under a condition in SQL.
+    Where(&'a str),
+}
+
+impl<'a> Which<'a> {
+    /// Those in ranges; all when there are none.
+    #[must_use]
+    pub fn of(ranges: Option<&'a [KeyRange]>) -> Self {
+        ranges.map_or(Self::All, Self::Ranges)
+    }
+}
+
+/// Gives the tuple of rows of the target to `each`; rows that are marked as deleted are none. Works inside whatever transaction the caller has open. Returns the number of rows.
 ///
 /// # Errors
 /// The classified server error; [`Kind::Proof`] for a stream that ends early; what `each` returned.
 pub fn tuples(
     conn: &mut PostgresConn,
     table: &TablePlan,
-    ranges: Option<&[KeyRange]>,
+    which: Which<'_>,
     each: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<u64> {
     let doing = format!("reading {} back", table.target);
     let columns: Vec<String> = table.source.columns.iter().map(|c| quote_postgres(&c.target)).collect();
     let key = table.source.key_columns().next().map(|c| quote_postgres(&c.target)).unwrap_or_default();
     let mut conditions = Vec::new();
-    if let Some(ranges) = ranges {
-        let all: Vec<String> = ranges.iter().map(|range| range.of_integers(&key)).collect();
-        conditions.push(format!("({})", if all.is_empty() { "false".into() } else { all.join(" OR ") }));
+    match which {
+        Which::All => {}
+        Which::Ranges(ranges) => {
+            let all: Vec<String> = ranges.iter().map(|range| range.of_integers(&key)).collect();
+            conditions.push(format!("({})", if all.is_empty() { "false".into() } else { all.join(" OR ") }));
+        }
+        Which::Where(condition) => conditions.push(format!("({condition})")),
     }
     if table.marks_deletes() {
         conditions.push(deleted_at::is_null(""));

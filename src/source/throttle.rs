@@ -1,0 +1,110 @@
+//! Lets the source's own work go first: no job is begun while more of its threads run than the configuration allows.
+
+use crate::cancel::Cancel;
+use crate::config::{Endpoint, Settings};
+use crate::conn::mysql::MysqlConn;
+use crate::error::{Error, Kind, Result};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often the server is asked, whatever the number of workers.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// A job waits so long at most: a source that is never quiet must not keep a night from its end.
+const WAIT_MAX: Duration = Duration::from_secs(300);
+
+/// Counts the threads that run at the source, those of this run left out.
+#[derive(Debug)]
+pub struct Throttle {
+    limit: u64,
+    /// Jobs that this run has begun; each runs one statement at most.
+    own: AtomicUsize,
+    told: AtomicBool,
+    look: Mutex<Look>,
+}
+
+#[derive(Debug)]
+struct Look {
+    /// None when the server cannot be asked any more: then nobody waits.
+    conn: Option<MysqlConn>,
+    at: Option<Instant>,
+    others: u64,
+}
+
+/// A job that has been let in; its place is free when it is dropped.
+#[derive(Debug)]
+pub struct Admitted<'a> {
+    throttle: Option<&'a Throttle>,
+}
+
+impl Throttle {
+    /// Over a connection of its own; none without a limit that could be reached.
+    ///
+    /// # Errors
+    /// The classified error of the connection.
+    pub fn connect(endpoint: &Endpoint, limit: u64) -> Result<Option<Self>> {
+        if limit >= Settings::THREADS_MAX {
+            return Ok(None);
+        }
+        let look = Look { conn: Some(MysqlConn::connect(endpoint)?), at: None, others: 0 };
+        Ok(Some(Self { limit, own: AtomicUsize::new(0), told: AtomicBool::new(false), look: Mutex::new(look) }))
+    }
+
+    /// Waits until the source has room.
+    ///
+    /// # Errors
+    /// [`Kind::Stopped`] when the run is to end.
+    pub fn admit<'a>(throttle: Option<&'a Self>, cancel: &Cancel) -> Result<Admitted<'a>> {
+        if let Some(throttle) = throttle {
+            let until = Instant::now() + WAIT_MAX;
+            while throttle.is_busy() {
+                if Instant::now() >= until {
+                    log::warn!("the source has been busy for {} s; a job begins all the same", WAIT_MAX.as_secs());
+                    break;
+                }
+                cancel.sleep(LOOK_EVERY)?;
+            }
+            throttle.own.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(Admitted { throttle })
+    }
+
+    fn is_busy(&self) -> bool {
+        let mut look = self.look.lock().unwrap_or_else(PoisonError::into_inner);
+        if look.at.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+            let own = u64::try_from(self.own.load(Ordering::SeqCst)).unwrap_or(u64::MAX);
+            look.others = match look.conn.as_mut().map(running) {
+                // Our own question is one of them.
+                Some(Ok(running)) => running.saturating_sub(own).saturating_sub(1),
+                Some(Err(error)) => {
+                    log::warn!("{error}; jobs begin without a look at the source's load");
+                    look.conn = None;
+                    0
+                }
+                None => 0,
+            };
+            look.at = Some(Instant::now());
+        }
+        let is_busy = look.others > self.limit;
+        if is_busy && !self.told.swap(true, Ordering::SeqCst) {
+            log::info!("{} threads run at the source, more than threads_running_max {}: waiting", look.others, self.limit);
+        }
+        is_busy
+    }
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        if let Some(throttle) = self.throttle {
+            throttle.own.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+fn running(conn: &mut MysqlConn) -> Result<u64> {
+    let doing = "asking how busy the source is";
+    let rows = conn.rows("SHOW GLOBAL STATUS LIKE 'Threads_running'", doing)?;
+    let value = rows.first().and_then(|row| row.get_opt::<String, _>(1)?.ok());
+    value.and_then(|value| value.parse().ok()).ok_or_else(|| Error::new(Kind::Internal, format!("{doing}: no answer")))
+}
