@@ -33,6 +33,7 @@ use etl_sync::track::writer::Tracker;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// Large enough to be limited by rows and not by round trips, small enough for many repetitions.
@@ -125,6 +126,7 @@ fn biggest_table(config: &Config, conn: &mut MysqlConn) -> Result<TablePlan> {
         since: Since { now: 0, ahead: 0, zone: 0, source_identity: "bench", full: true },
         copies: None,
         look: None,
+        left: &BTreeMap::new(),
     };
     let mut tables = planning::plan(conn, inputs)?.tables;
     tables.sort_by_key(|table| table.source.bytes_estimated);
@@ -201,6 +203,7 @@ fn copied(services: &Services<'_>, plan: &TablePlan, source: &mut MysqlSource, s
         traces: None,
         deletes_percent_max: 100,
         nullable: Mutex::default(),
+        is_taken_over: AtomicBool::new(false),
     };
     sink.prepare(&load)?;
     let table = TableWork::new(load, Hold::new(Guard::connect(services.source)?), 0);

@@ -15,8 +15,10 @@ use crate::conn::watchdog::Watchdog;
 use crate::error::{Error, Kind, Result};
 use crate::name::TableName;
 use crate::plan::chunks::ChunkGoal;
+use crate::plan::reuse::{self, LeftStaging};
 use crate::plan::strategy::{self, Facts};
 use crate::plan::{Action, Plan, TablePlan};
+use crate::sink::postgres::leftovers;
 use crate::source::boundaries;
 use crate::track::replica::CopyState;
 use crate::track::schema::{LOAD_STATUS, TRANSFORM_STATUS};
@@ -51,6 +53,8 @@ pub struct Inputs<'a> {
     pub look: Option<&'a Look>,
     /// How much of tables is compared by content.
     pub audit: audit::Wanted<'a>,
+    /// What interrupted runs left in staging, by table.
+    pub left: &'a BTreeMap<String, LeftStaging>,
 }
 
 /// What the target schema has, by name; with what rests on the tables whose columns are to change.
@@ -194,7 +198,7 @@ pub fn selected(conn: &mut MysqlConn, config: &Config, asked: &[String]) -> Resu
 /// # Errors
 /// [`Kind::Config`] for names that collide; the classified error of a server.
 pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
-    let Inputs { config, catalog, targets, tables: asked, category, states, resumes, since, copies, look, audit } = inputs;
+    let Inputs { config, catalog, targets, tables: asked, category, states, resumes, since, copies, look, audit, left } = inputs;
     let mut plan = Plan::default();
     if asked.is_empty() && category.is_none() {
         plan.gone = gone(config, &catalog, states.keys());
@@ -209,7 +213,7 @@ pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
             plan.refused.push((name.clone(), no_copy(&name)));
             continue;
         }
-        let last = Last { state: states.get(&name), resumes, since, copy, look, audit };
+        let last = Last { state: states.get(&name), resumes, since, copy, look, audit, left: left.get(&name) };
         match one(conn, config, table, targets, last) {
             Ok(Decided::Copy(table, unusable)) => {
                 plan.tables.push(*table);
@@ -288,6 +292,7 @@ struct Last<'a> {
     copy: Option<&'a CopyState>,
     look: Option<&'a Look>,
     audit: audit::Wanted<'a>,
+    left: Option<&'a LeftStaging>,
 }
 
 /// What becomes of a table.
@@ -364,6 +369,10 @@ fn one(
     }
     cut(conn, &mut plan, goal)?;
     audit::decide(conn, &mut plan, (existing, last.state), last.audit, last.since)?;
+    if let Some(left) = last.left.filter(|_| !last.since.full) {
+        let form = leftovers::form(&plan, last.since.source_identity);
+        reuse::adopt(&mut plan, left, &form);
+    }
     Ok(Decided::Copy(Box::new(plan), unusable))
 }
 

@@ -71,6 +71,8 @@ pub fn preview(
             is_repair: false,
             distrusted: &distrusted,
         },
+        // Which chunks are kept shows when they are read.
+        left: &BTreeMap::new(),
     };
     let plan = planning::plan(&mut source, inputs)?;
     let disk = space::disk(&plan, config.settings.parallel, &config.warehouse, &mut warehouse);

@@ -214,7 +214,7 @@ impl<'a> Run<'a> {
         // A replica holds the wanted rows and columns and no others.
         let reduced = origin.copies.map(|_| Config { tables: config.tables.of_replica(), ..config.clone() });
         let mut warehouse = PostgresConn::connect(&config.warehouse, &application_name(&run.run_id), self.watchdog)?;
-        leftovers::drop_all(&mut warehouse, run)?;
+        let left = leftovers::left(&mut warehouse, run)?;
         let states = state::of_job(&mut warehouse, &run.job)?;
         let (now, ahead, zone) = increments::clocks(source, &mut warehouse)?;
         let targets = planning::targets_for(config, &catalog, &mut warehouse)?;
@@ -234,16 +234,17 @@ impl<'a> Run<'a> {
             copies: origin.copies,
             look: look.as_ref(),
             audit: Wanted { audit: self.audit(), is_repair: self.options.repair, distrusted: &distrusted },
+            left: &left,
         };
         let plan = planning::plan(source, inputs)?;
+        leftovers::drop_all(&mut warehouse, run, &plan.taken_over())?;
         space::check(&plan, config.settings.parallel, &config.warehouse, &mut warehouse)?;
         let mended = attempts::healed_in_a_row(&mut warehouse, &run.job);
         drop(warehouse);
         let definitions = self.definitions(source, &plan, run, &targets)?;
         let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run, configured)?;
         self.announce(&plan, &tracker);
-        let facts: BTreeMap<String, _> =
-            plan.tables.iter().map(|t| (t.name().to_owned(), Planned::of(t, self.verify()))).collect();
+        let facts: BTreeMap<_, _> = plan.tables.iter().map(|t| (t.name().to_owned(), Planned::of(t, self.verify()))).collect();
         self.tell_planned(report, &plan, last);
         let services = Services {
             source: origin.endpoint,

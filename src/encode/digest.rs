@@ -12,6 +12,7 @@
 
 use super::canonical;
 use super::image::{Fields, column_count};
+use crate::error::{self, Error, Kind};
 use crate::plan::TablePlan;
 use crate::plan::ledger::{Partition, Sum};
 use crate::value::ColumnType;
@@ -201,6 +202,15 @@ impl Digester {
         let mark = self.mark(tuple);
         self.add(mark);
         Ok(mark)
+    }
+
+    /// Adds a row that one of both sides sent.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`] for [`NoTuple`].
+    pub fn add_tuple(&mut self, tuple: &[u8]) -> error::Result<()> {
+        let wrong = |_| Error::new(Kind::Internal, "a row has another number of columns than its table");
+        self.row(tuple).map(drop).map_err(wrong)
     }
 
     /// What a row is, without adding it.

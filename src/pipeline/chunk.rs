@@ -14,10 +14,10 @@ use crate::encode::{EncodeError, Format, Tally, Target};
 use crate::error::{Error, Kind, Result, Retry};
 use crate::plan::buckets::{Buckets, Counts, ROWS_PER_BUCKET};
 use crate::plan::census::Census;
-use crate::plan::ledger::Sum;
+use crate::plan::ledger::{self, Sum};
 use crate::plan::{Slice, TablePlan};
 use crate::sink::{Again, Copied, Merge, Outcome, Part, Proven, Rows, Sink};
-use crate::source::Source;
+use crate::source::{Source, scan};
 use crate::track::quarantine::Reject;
 use std::sync::Arc;
 
@@ -41,11 +41,31 @@ pub fn copy_chunk(services: &Services<'_>, table: &TableWork<'_>, chunk: usize, 
     let range = plan.chunks.get(chunk).ok_or_else(|| Error::new(Kind::Internal, "a chunk that is not in the plan"))?;
     let slice = Slice::Range(range.clone());
     attempt(services, table, worker, |job, worker| {
+        if let Some(copied) = keep(job, chunk, &slice, worker)? {
+            return Ok((copied, copied));
+        }
         let mut rows = ChunkRows::new(job, worker.source, &slice)?;
         let copied = worker.sink.chunk(&table.load, chunk, &mut rows)?;
         table.add_up(rows.sums());
         Ok((copied, copied))
     })
+}
+
+/// Keeps a chunk that an interrupted run has left in staging when the source has the same rows there in this snapshot.
+fn keep(job: &mut Job<'_>, chunk: usize, slice: &Slice, worker: &mut Worker<'_>) -> Result<Option<Copied>> {
+    let (table, plan) = (job.table, job.plan);
+    let Some(Some(left)) = table.load.left(chunk) else { return Ok(None) };
+    let mut digester = Digester::new(Arc::new(Layout::of(plan)), Arc::clone(&plan.partition));
+    let scanned = scan::tuples(worker.source, plan, slice, &mut |tuple| digester.add_tuple(tuple))?;
+    table.stood_still()?;
+    let sum = ledger::total(digester.sums());
+    if scanned.kept_out > 0 || !sum.is_same(left) {
+        return Ok(None);
+    }
+    let copied = worker.sink.keep(&table.load, chunk, sum)?;
+    job.tally = scanned.tally;
+    table.keeps(digester.sums());
+    Ok(Some(copied))
 }
 
 /// Copies a table with one chunk, from empty staging to its state row.

@@ -233,10 +233,10 @@ pub(super) fn look(table: &TableWork<'_>, looks: &Looks, group: usize, worker: &
     };
     let digester = || Digester::new(Arc::clone(&looks.layout), Arc::clone(&plan.partition));
     let (mut there, mut here) = (digester(), digester());
-    let scanned = scan::tuples(worker.source, plan, &slice, &mut |tuple| add(&mut there, tuple))?;
+    let scanned = scan::tuples(worker.source, plan, &slice, &mut |tuple| there.add_tuple(tuple))?;
     table.stood_still()?;
     if group.both {
-        worker.sink.read_back(&table.load, ranges.as_deref(), &mut |tuple| add(&mut here, tuple))?;
+        worker.sink.read_back(&table.load, ranges.as_deref(), &mut |tuple| here.add_tuple(tuple))?;
     }
     looks.add(there.sums(), here.sums(), scanned.kept_out);
     // After its increments, nothing more of the table is loaded.
@@ -322,8 +322,4 @@ fn tell(table: &TableWork<'_>, looks: &Looks, missed: u64, (via, elapsed): (Stri
 /// Without a snapshot, rows that were written after the increments were read are no miss: those at or past the safe point.
 fn missed_below(table: &TableWork<'_>) -> Option<crate::plan::watermark::Watermark> {
     if table.plan().drains() { table.load.watermark() } else { None }
-}
-
-fn add(digester: &mut Digester, tuple: &[u8]) -> Result<()> {
-    digester.row(tuple).map(drop).map_err(|_| Error::new(Kind::Internal, "a row has another number of columns than its table"))
 }

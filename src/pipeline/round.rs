@@ -207,6 +207,7 @@ fn work<'a>(
                 .map(|target| nullable_already(table, target))
                 .unwrap_or_default(),
         ),
+        is_taken_over: AtomicBool::new(false),
     };
     TableWork::new(load, hold, services.limits.rejected_rows_max)
 }
@@ -454,7 +455,9 @@ fn collect(services: &Services<'_>, round: u32, works: Vec<TableWork<'_>>) -> (V
     let mut sink = services.sink();
     let (mut done, mut left) = (Vec::new(), Vec::new());
     for work in works {
-        let left_behind = work.peek() != Some(true) && !work.plan().is_single();
+        // A run that was stopped leaves its chunks to the next one.
+        let unfinished = work.peek() != Some(true) && !work.plan().is_single();
+        let left_behind = (unfinished || work.load.is_left()) && !services.cancel.is_stopping();
         if left_behind && let Err(error) = sink.discard(&work.load) {
             log::debug!("{error}; the next run drops it");
         }

@@ -29,6 +29,7 @@ pub struct TableWork<'a> {
     bytes: AtomicU64,
     source_count: Mutex<Option<u64>>,
     rows_rejected: AtomicU64,
+    chunks_kept: AtomicUsize,
     rejects_max: u64,
     tally: Mutex<Tally>,
     started: Mutex<Option<Instant>>,
@@ -101,6 +102,8 @@ pub struct TableResult {
     pub reason: String,
     /// In how many chunks.
     pub chunks: usize,
+    /// Of those, the ones that an interrupted run had copied, and that the source still has.
+    pub chunks_kept: usize,
 }
 
 impl TableResult {
@@ -123,6 +126,7 @@ impl TableResult {
             strategy: table.strategy,
             reason: table.reason.clone(),
             chunks: table.chunks.len(),
+            chunks_kept: 0,
         }
     }
 }
@@ -142,6 +146,7 @@ impl<'a> TableWork<'a> {
             bytes: AtomicU64::new(0),
             source_count: Mutex::new(None),
             rows_rejected: AtomicU64::new(0),
+            chunks_kept: AtomicUsize::new(0),
             rejects_max,
             tally: Mutex::new(Tally::new(columns)),
             started: Mutex::new(None),
@@ -222,6 +227,12 @@ impl<'a> TableWork<'a> {
             (Some(sums), Some(more)) => sums.iter_mut().zip(more).for_each(|(sum, more)| sum.add(*more)),
             _ => *sums = None,
         }
+    }
+
+    /// A chunk was there already.
+    pub fn keeps(&self, sums: &[Sum]) {
+        self.chunks_kept.fetch_add(1, Ordering::SeqCst);
+        self.add_up(Some(sums));
     }
 
     /// A chunk is in.
@@ -349,6 +360,7 @@ impl<'a> TableWork<'a> {
             strategy: self.load.plan.strategy,
             reason: self.load.plan.reason.clone(),
             chunks: self.load.plan.chunks.len(),
+            chunks_kept: self.chunks_kept.into_inner(),
         }
     }
 }

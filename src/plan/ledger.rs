@@ -262,7 +262,9 @@ fn cut(low: i128, high: i128, parts: i128) -> impl Iterator<Item = i128> {
     (0..parts).map(move |part| low + width / parts * part + width % parts * part / parts)
 }
 
-fn integer(key: &[KeyValue]) -> Option<i128> {
+/// The number of an integer key; none for any other.
+#[must_use]
+pub fn integer(key: &[KeyValue]) -> Option<i128> {
     match key {
         [KeyValue::Int(value)] => Some(i128::from(*value)),
         [KeyValue::UInt(value)] => Some(i128::from(*value)),

@@ -6,6 +6,7 @@ pub mod chunks; // where a table is cut
 pub mod discovery; // which columns show new and changed rows, and what that means for tables.yml
 pub mod increments; // whether a table can be loaded by what is new, and by which columns
 pub mod ledger; // rows and digests per bucket of the key, and where two sides differ
+pub mod reuse; // which chunks of an interrupted run are kept
 pub mod strategy; // the five ways to copy a table as data, and which one it gets
 pub mod traces; // whether anything can have moved on either side since the last count
 pub mod watermark; // from where the next run reads, and why no row can appear below
@@ -20,6 +21,7 @@ use crate::key::KeyRange;
 use crate::name::{TableName, quote_postgres};
 use crate::value::Fault;
 use ledger::{Partition, Sum};
+use reuse::Reuse;
 use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::Arc;
@@ -113,6 +115,8 @@ pub struct TablePlan {
     pub audit: Option<Audit>,
     /// What each bucket held at the last success; none where that is not known any more.
     pub known: Option<Vec<Option<Sum>>>,
+    /// Staging of an interrupted run that some of its chunks are in; none where all of them are copied.
+    pub reuse: Option<Reuse>,
 }
 
 /// What of a table is compared by content: instead of a copy of all rows, or after its increments.
@@ -201,6 +205,7 @@ impl TablePlan {
             partition: Arc::new(Partition::Whole),
             audit: None,
             known: None,
+            reuse: None,
         }
     }
 
@@ -273,6 +278,7 @@ impl TablePlan {
     /// All rows in one chunk from now on.
     pub fn make_single(&mut self, strategy: Strategy, reason: String) {
         self.chunks = vec![KeyRange::everything()];
+        self.reuse = None;
         self.strategy = strategy;
         self.reason = reason;
     }
@@ -282,6 +288,12 @@ impl Plan {
     /// The tables that this run has nothing to do with: finished by an interrupted run, or unmoved.
     pub fn done(&self) -> impl Iterator<Item = &TablePlan> {
         self.kept.iter().chain(&self.unmoved).map(|(table, _)| table)
+    }
+
+    /// Staging of interrupted runs that is taken over, by its oid.
+    #[must_use]
+    pub fn taken_over(&self) -> Vec<u32> {
+        self.tables.iter().filter_map(|table| table.reuse.as_ref()).map(|reuse| reuse.oid).collect()
     }
 
     /// One line per reason why tables are without `_loaded_at` although it was wanted.

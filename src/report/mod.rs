@@ -134,6 +134,8 @@ pub struct TableReport {
     pub reason: String,
     /// Chunks planned.
     pub chunks: usize,
+    /// Of those, the ones that an interrupted run had copied, and that the source still has.
+    pub chunks_kept: usize,
     /// `shared`, `per_table`, `statement`.
     pub snapshot: String,
     /// Rows of the target afterwards.

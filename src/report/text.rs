@@ -47,6 +47,10 @@ pub fn summary(report: &RunReport) -> String {
         }
         table.renamed.iter().for_each(|name| push(&mut out, &renamed_line(&table.table, name)));
         table.incremental_values.iter().for_each(|odd| push(&mut out, &odd_line(&table.table, odd)));
+        if table.chunks_kept > 0 {
+            let (kept, all) = (table.chunks_kept, table.chunks);
+            push(&mut out, &format!("{}: {kept} of {all} chunks kept that an interrupted run had copied", table.table));
+        }
         if let Some(healed) = &table.healed {
             let (source, target, rows) = (number(healed.source), number(healed.target), number(healed.rows));
             let line = format!(

@@ -18,6 +18,7 @@ use crate::track::quarantine::Reject;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// A refresh of at most so many bytes is compared with the target before anything is staged. Both are in memory, per worker.
@@ -52,9 +53,24 @@ pub struct Load<'a> {
     pub deletes_percent_max: u64,
     /// Columns whose NOT NULL was given up, because a policy puts NULL into them.
     pub nullable: Mutex<BTreeSet<usize>>,
+    /// Staging is that of an interrupted run, with chunks of it.
+    pub is_taken_over: AtomicBool,
 }
 
 impl Load<'_> {
+    /// Staging of an interrupted run is there, and was not taken over.
+    #[must_use]
+    pub fn is_left(&self) -> bool {
+        self.plan.reuse.is_some() && !self.is_taken_over.load(Ordering::SeqCst)
+    }
+
+    /// A chunk of an interrupted run that is in staging, and what its rows add up to, where it may be kept.
+    #[must_use]
+    pub fn left(&self, chunk: usize) -> Option<Option<Sum>> {
+        let reuse = self.plan.reuse.as_ref().filter(|_| self.is_taken_over.load(Ordering::SeqCst))?;
+        reuse.chunks.get(&chunk).copied()
+    }
+
     /// From where the next run may read after this load; none for a table that keeps no watermark.
     #[must_use]
     pub fn watermark(&self) -> Option<Watermark> {
@@ -287,13 +303,20 @@ pub trait Rows {
 ///
 /// After an error the connection is thrown away and made anew by the next call; an open transaction ends with it.
 pub trait Sink: Send {
-    /// Makes the empty shadow or staging table of a load with several chunks.
+    /// Makes the empty shadow or staging table of a load with several chunks, or takes over the one of an interrupted run.
     ///
     /// # Errors
     /// The classified server error.
     fn prepare(&mut self, load: &Load<'_>) -> Result<()>;
 
-    /// Writes one chunk and its rejects in a transaction of its own; a chunk that is in already is not written again.
+    /// Keeps a chunk that an interrupted run has left in staging: its rows are those that the source has now.
+    ///
+    /// # Errors
+    /// The classified server error.
+    fn keep(&mut self, load: &Load<'_>, chunk: usize, sum: Sum) -> Result<Copied>;
+
+    /// Writes one chunk and its rejects in a transaction of its own, in place of what an interrupted run has left of it; a chunk
+    /// that is in already is not written again.
     ///
     /// # Errors
     /// [`crate::error::Kind::RowRefused`] when rows that stream hold one that is refused; the classified server error, or

@@ -4,13 +4,14 @@
 //! is written by one thread from events, and nothing there ever fails a run.
 
 pub mod attempts; // how each attempt to load a table went, for people and the alarm
+pub mod chunk_ledger; // which chunks of a table in work are in staging
 pub mod copies; // status table of a replica, for people
 pub mod lock; // one run per target
 pub mod quarantine; // rows that were refused
 pub mod records; // one record per configured table, for people
 pub mod replica; // lock, fence and state of a replica
 pub mod schema; // tables of our own in the warehouse
-pub mod state; // what is done, and the ledger of a table in work
+pub mod state; // what is done
 pub mod writer; // the one writer of the status tables
 
 /// Schema of our own tables and of staging in the warehouse.

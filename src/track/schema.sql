@@ -64,6 +64,13 @@ CREATE UNLOGGED TABLE IF NOT EXISTS etl_sync.chunk_ledger (
     chunk      integer NOT NULL,
     rows       bigint NOT NULL DEFAULT 0,
     rejected   bigint NOT NULL DEFAULT 0,
+    job        text,
+    staging    bigint,
+    storage    bigint,
+    low        numeric,
+    high       numeric,
+    digest     text,
+    form       text,
     PRIMARY KEY (run_id, round, table_name, chunk)
 );
 COMMENT ON TABLE etl_sync.chunk_ledger IS 'etl-sync: chunks that are in staging';
@@ -74,7 +81,10 @@ ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS traces jsonb;
 ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS proof text NOT NULL DEFAULT 'counts';
 ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS rows_compared bigint NOT NULL DEFAULT 0;
 ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS ledger jsonb;
-ALTER TABLE etl_sync.chunk_ledger ADD COLUMN IF NOT EXISTS rejected bigint NOT NULL DEFAULT 0;
+ALTER TABLE etl_sync.chunk_ledger ADD COLUMN IF NOT EXISTS rejected bigint NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS job text, ADD COLUMN IF NOT EXISTS staging bigint, ADD COLUMN IF NOT EXISTS storage bigint,
+    ADD COLUMN IF NOT EXISTS low numeric, ADD COLUMN IF NOT EXISTS high numeric, ADD COLUMN IF NOT EXISTS digest text,
+    ADD COLUMN IF NOT EXISTS form text;
 
 CREATE TABLE IF NOT EXISTS etl_sync.name_map (
     job         text NOT NULL,

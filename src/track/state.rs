@@ -1,4 +1,4 @@
-//! The state row of a table and the chunk ledger: SQL that runs inside the transactions of the data.
+//! The state row of a table: SQL that runs inside the transactions of the data.
 
 use super::RunIdentity;
 use crate::conn::postgres::PostgresConn;
@@ -165,46 +165,6 @@ fn table_state(row: &postgres::Row) -> TableState {
     }
 }
 
-/// First statement of a chunk's transaction: fails on the unique key when the chunk is in already.
-#[must_use]
-pub fn ledger_insert(run: &RunIdentity, round: u32, table: &str, chunk: usize) -> String {
-    format!(
-        "INSERT INTO etl_sync.chunk_ledger (run_id, round, table_name, chunk) VALUES ({}, {round}, {}, {chunk})",
-        literal_postgres(&run.run_id),
-        literal_postgres(table)
-    )
-}
-
-/// Last statement of a chunk's transaction.
-#[must_use]
-pub fn ledger_rows(run: &RunIdentity, round: u32, table: &str, chunk: usize, (rows, rejected): (u64, u64)) -> String {
-    format!(
-        "UPDATE etl_sync.chunk_ledger SET rows = {rows}, rejected = {rejected} WHERE run_id = {} AND round = {round} AND table_name = {} AND chunk = {chunk}",
-        literal_postgres(&run.run_id),
-        literal_postgres(table)
-    )
-}
-
-/// Rows of one chunk that is in the ledger.
-#[must_use]
-pub fn ledger_chunk(run: &RunIdentity, round: u32, table: &str, chunk: usize) -> String {
-    format!(
-        "SELECT rows, rejected FROM etl_sync.chunk_ledger WHERE run_id = {} AND round = {round} AND table_name = {} AND chunk = {chunk}",
-        literal_postgres(&run.run_id),
-        literal_postgres(table)
-    )
-}
-
-/// Chunks and rows of a table in the ledger.
-#[must_use]
-pub fn ledger_totals(run: &RunIdentity, round: u32, table: &str) -> String {
-    format!(
-        "SELECT count(*), coalesce(sum(rows), 0), coalesce(sum(rejected), 0) FROM etl_sync.chunk_ledger WHERE run_id = {} AND round = {round} AND table_name = {}",
-        literal_postgres(&run.run_id),
-        literal_postgres(table)
-    )
-}
-
 /// Records the names of a table that are not the source's own; `names` are pairs of source column (empty: the table) and
 /// target name.
 #[must_use]
@@ -218,15 +178,5 @@ pub fn name_map(run: &RunIdentity, table: &str, names: &[(String, String)]) -> S
         "DELETE FROM etl_sync.name_map WHERE job = {job} AND table_name = {table}; \
          INSERT INTO etl_sync.name_map (job, table_name, column_name, target_name) VALUES {}",
         rows.join(", ")
-    )
-}
-
-/// Empties the ledger of a table that is finished or starts again.
-#[must_use]
-pub fn ledger_clear(run: &RunIdentity, table: &str) -> String {
-    format!(
-        "DELETE FROM etl_sync.chunk_ledger WHERE run_id = {} AND table_name = {}",
-        literal_postgres(&run.run_id),
-        literal_postgres(table)
     )
 }

@@ -108,13 +108,13 @@ pub(super) fn look(
     if sides.source {
         let (mut all, started) = (digester(), Instant::now());
         for slice in &slices {
-            scan::tuples(&mut reader, table, slice, &mut |tuple| super::rows::add(&mut all, tuple))?;
+            scan::tuples(&mut reader, table, slice, &mut |tuple| all.add_tuple(tuple))?;
         }
         found.source = Some(side(&all, started));
     }
     if sides.warehouse {
         let (mut all, started) = (digester(), Instant::now());
-        read_back::tuples(warehouse, table, Which::of(ranges.as_deref()), &mut |tuple| super::rows::add(&mut all, tuple))?;
+        read_back::tuples(warehouse, table, Which::of(ranges.as_deref()), &mut |tuple| all.add_tuple(tuple))?;
         found.warehouse = Some(side(&all, started));
     }
     let gone = || Error::new(Kind::SnapshotLost, format!("comparing table {}: the source connection is gone", table.name()));

@@ -229,13 +229,13 @@ impl Pair<'_> {
 
     fn of_source(&mut self, sample: Option<&[usize]>) -> Result<(Vec<Sum>, Scanned)> {
         let mut digester = self.digester();
-        let scanned = self.read_source(sample, &mut |tuple| add(&mut digester, tuple))?;
+        let scanned = self.read_source(sample, &mut |tuple| digester.add_tuple(tuple))?;
         Ok((digester.into_sums(), scanned))
     }
 
     fn of_target(&mut self, sample: Option<&[usize]>) -> Result<Vec<Sum>> {
         let mut digester = self.digester();
-        self.read_target(sample, &mut |tuple| add(&mut digester, tuple))?;
+        self.read_target(sample, &mut |tuple| digester.add_tuple(tuple))?;
         Ok(digester.into_sums())
     }
 
@@ -413,10 +413,6 @@ impl Found {
         content.changed += self.changes;
         content.differences.extend(self.told);
     }
-}
-
-pub(super) fn add(digester: &mut Digester, tuple: &[u8]) -> Result<()> {
-    digester.row(tuple).map(drop).map_err(|_| Error::new(Kind::Internal, "a row has another number of columns than its table"))
 }
 
 /// Key and digest of a row of these buckets.

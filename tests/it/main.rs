@@ -34,6 +34,7 @@ mod properties; // generated values through both formats, asked back in another 
 mod quoting; // any name on both servers
 mod random; // numbers from a seed
 mod replica; // the hop in between: what it holds, what it hands over, what it refuses
+mod reuse; // chunks of an interrupted run that are kept
 mod rights; // roles with the least rights, and who may see what
 mod sandbox; // a test's own databases and folder
 mod scenarios; // the list of known faults, each with its test

@@ -187,6 +187,10 @@ impl Sink for MysqlSink {
         self.with(|conn| make_shadow(conn, load, &doing))
     }
 
+    fn keep(&mut self, load: &Load<'_>, _: usize, _: Sum) -> Result<Copied> {
+        Err(Error::new(Kind::Internal, format!("table {}: a replica keeps no chunks of another run", load.plan.name())))
+    }
+
     fn chunk(&mut self, load: &Load<'_>, chunk: usize, rows: &mut dyn Rows) -> Result<Copied> {
         let doing = doing(load, "filling");
         let place = || vec![load.run.run_id.as_str().into(), load.round.into(), load.plan.name().into(), chunk.into()];

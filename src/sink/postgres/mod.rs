@@ -27,13 +27,16 @@ use crate::key::KeyRange;
 use crate::name::quote_postgres;
 use crate::plan::Action;
 use crate::plan::ledger::{self, Sum};
+use crate::plan::reuse;
 use crate::plan::strategy::Staging;
+use crate::track::chunk_ledger::{self, Held, Place};
 use crate::track::lock::application_name;
 use crate::track::quarantine::{self, Reject};
 use crate::track::{RunIdentity, state};
 use postgres::SimpleQueryMessage;
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 /// One worker's side of the warehouse.
 #[derive(Debug)]
@@ -153,24 +156,44 @@ fn create_staging_as(load: &Load<'_>, staging: Staging) -> String {
 
 impl Sink for PostgresSink {
     fn prepare(&mut self, load: &Load<'_>) -> Result<()> {
+        if let Some(reuse) = load.plan.reuse.as_ref().filter(|_| load.round == 0)
+            && self.with(|conn| leftovers::take_over(conn, load, reuse))?
+        {
+            load.is_taken_over.store(true, Ordering::SeqCst);
+            return Ok(());
+        }
         let sql = format!("{}; {}", drop_staging(load), create_staging(load));
         self.in_transaction(load, &sql, &doing(load, "preparing"))
     }
 
+    fn keep(&mut self, load: &Load<'_>, chunk: usize, sum: Sum) -> Result<Copied> {
+        let doing = doing(load, "keeping a chunk of");
+        let place = place(load, chunk);
+        let copied = Copied { rows: sum.rows, rejected: 0 };
+        let sql =
+            format!("{}; {}; {}; COMMIT", leftovers::forget(load, chunk), place.insert(), fill(load, chunk, copied, Some(sum)));
+        self.with(|conn| {
+            if let Some(copied) = begin(conn, load.run, &place.asked(), &doing)? {
+                return Ok(copied);
+            }
+            conn.batch(&sql, &doing)?;
+            Ok(copied)
+        })
+    }
+
     fn chunk(&mut self, load: &Load<'_>, chunk: usize, rows: &mut dyn Rows) -> Result<Copied> {
         let doing = doing(load, "copying");
-        let (run, round, table) = (load.run, load.round, load.plan.name());
-        let asked = state::ledger_chunk(run, round, table, chunk);
-        let insert = format!("SET LOCAL synchronous_commit = off; {}", state::ledger_insert(run, round, table, chunk));
+        let place = place(load, chunk);
+        let insert = format!("SET LOCAL synchronous_commit = off; {}; {}", leftovers::remove(load, chunk), place.insert());
         self.with(|conn| {
-            if let Some(copied) = begin(conn, run, &asked, &doing)? {
+            if let Some(copied) = begin(conn, load.run, &place.asked(), &doing)? {
                 return Ok(copied);
             }
             conn.batch(&insert, &doing)?;
             let copied = copy::copy_in(conn, load, &load.staging.postgres(), rows)?;
             keep(conn, load, rows.rejects(), &doing)?;
-            let counts = (copied.rows, copied.rejected);
-            conn.batch(&format!("{}; COMMIT", state::ledger_rows(run, round, table, chunk, counts)), &doing)?;
+            let sum = rows.sums().map(ledger::total).filter(|sum| copied.rejected == 0 && sum.rows == copied.rows);
+            conn.batch(&format!("{}; COMMIT", fill(load, chunk, copied, sum)), &doing)?;
             Ok(copied)
         })
     }
@@ -301,14 +324,37 @@ impl Sink for PostgresSink {
     }
 
     fn discard(&mut self, load: &Load<'_>) -> Result<()> {
-        let sql = format!("{}; {}", drop_staging(load), quarantine::clear_own(load.run, load.plan.name()));
+        let sql = format!(
+            "{}; {}; {}",
+            leftovers::drop_left(load),
+            drop_staging(load),
+            quarantine::clear_own(load.run, load.plan.name())
+        );
         self.in_transaction(load, &sql, &doing(load, "dropping the staging of"))
     }
 }
 
 /// Staging of a table with several chunks and its ledger rows.
 fn drop_staging(load: &Load<'_>) -> String {
-    format!("DROP TABLE IF EXISTS {}; {}", load.staging.postgres(), state::ledger_clear(load.run, load.plan.name()))
+    format!("DROP TABLE IF EXISTS {}; {}", load.staging.postgres(), chunk_ledger::clear(load.run, load.plan.name()))
+}
+
+fn place<'a>(load: &'a Load<'_>, chunk: usize) -> Place<'a> {
+    Place { run: load.run, round: load.round, table: load.plan.name(), chunk }
+}
+
+/// What the ledger says of a chunk. A later run may rely on its rows where the form of staging is still that of the plan.
+fn fill(load: &Load<'_>, chunk: usize, copied: Copied, sum: Option<Sum>) -> String {
+    let is_as_planned = !load.plan.action.is_new_table() || load.nullable().is_empty();
+    let held = Held {
+        rows: copied.rows,
+        rejected: copied.rejected,
+        staging: &load.staging.postgres(),
+        ends: load.plan.chunks.get(chunk).map(reuse::ends).unwrap_or_default(),
+        digest: sum.filter(|_| is_as_planned).map(|sum| sum.digest),
+        form: &leftovers::form(load.plan, load.source_identity),
+    };
+    place(load, chunk).fill(&held)
 }
 
 /// Puts refused rows into the quarantine, in the transaction of the rows that were taken.
@@ -400,7 +446,7 @@ fn commit(
 }
 
 fn check_ledger(conn: &mut PostgresConn, load: &Load<'_>, proof: &Proof, doing: &str) -> Result<()> {
-    let answers = run(conn, &state::ledger_totals(load.run, load.round, load.plan.name()), doing)?;
+    let answers = run(conn, &chunk_ledger::totals(load.run, load.round, load.plan.name()), doing)?;
     let row = answers.rows.first().map(Vec::as_slice).unwrap_or_default();
     let [chunks, rows, rejected] = row else {
         return Err(Error::new(Kind::Internal, format!("{doing}: no answer from the ledger")));
