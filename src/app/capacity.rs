@@ -8,8 +8,8 @@ use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
 use crate::error::{Error, Kind, Result};
 
-/// Source connections beside the workers': guard, locker, planner, the lane of long rows.
-const SOURCE_BESIDE: u64 = 4;
+/// Source connections beside the workers': guard, locker, planner, the lane of long rows, the look at the source's load.
+const SOURCE_BESIDE: u64 = 5;
 
 /// Warehouse connections beside the workers': run lock, tracker, and the one that plans, prepares and cleans.
 const WAREHOUSE_BESIDE: u64 = 3;
@@ -144,8 +144,8 @@ mod tests {
 
     #[test]
     fn a_run_needs_more_than_its_workers() {
-        assert_eq!(need(8), Need { source: 12, warehouse: 11 });
-        assert_eq!(need(1), Need { source: 5, warehouse: 4 });
+        assert_eq!(need(8), Need { source: 13, warehouse: 11 });
+        assert_eq!(need(1), Need { source: 6, warehouse: 4 });
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::audit;
 use super::increments::{self, Since, Stored};
-use super::traces::Look;
+use super::traces::{self, Look};
 use super::typing;
 use crate::catalog::deleted_at;
 use crate::catalog::drift::{self, Change, Drift};
@@ -340,10 +340,9 @@ fn one(
     };
     // Done counts only for the same columns in the same table with the same storage.
     let same = |state: &&TableState| {
-        let storage = (state.target_oid, state.target_relfilenode);
         state.fingerprint == plan.fingerprint()
             && !plan.drift.needs_all_rows()
-            && existing.is_some_and(|target| (i64::from(target.oid), i64::from(target.relfilenode)) == storage)
+            && existing.is_some_and(|target| traces::is_as_left(state, target))
     };
     let rows = last.state.map_or(0, |state| u64::try_from(state.rows).unwrap_or(0));
     let done = last.state.filter(|state| last.resumes == Some(state.sync_id.as_str()));
@@ -395,7 +394,7 @@ fn mark_deletes(table: &SourceTable, existing: Option<&TargetTable>, drift: &mut
 /// # Errors
 /// The classified error of the source.
 pub(super) fn cut(conn: &mut MysqlConn, plan: &mut TablePlan, goal: ChunkGoal) -> Result<()> {
-    if plan.increments.as_ref().is_some_and(|increments| increments.since.is_some()) {
+    if plan.reads_increments() {
         plan.strategy = Strategy::Standard;
     } else if strategy::traits(plan.strategy).is_split() {
         plan.chunks = boundaries::ranges(conn, plan, goal)?;

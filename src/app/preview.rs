@@ -116,7 +116,7 @@ struct Before {
     interrupted: Option<Interrupted>,
     states: BTreeMap<String, TableState>,
     /// Tables whose incremental columns are not trusted any more.
-    distrusted: BTreeMap<String, i64>,
+    distrusted: BTreeMap<(String, String), i64>,
 }
 
 fn before(config: &Config, identity: &str, warehouse: &mut PostgresConn) -> Result<Before> {

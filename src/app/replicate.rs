@@ -47,7 +47,7 @@ impl Run<'_> {
             run_id: &self.run_id,
             source_identity: &source_identity,
             accept_new_source: config.settings.accept_new_source,
-            resume: !self.options.full,
+            resume: self.options.resumes(),
             resume_within: config.settings.resume_within,
         };
         let lock = ReplicaLock::acquire(conn, claim)?;
@@ -75,7 +75,7 @@ impl Run<'_> {
         let copies = replica::of_all(&mut replica)?;
         let there = There { copies, columns: columns(&mut replica)?, foreign: foreign(&mut replica)?, resumes };
         let configured = tracking::configured(config, &catalog, &self.options.tables);
-        let since = Since { now, ahead, zone, source_identity, full: self.options.full };
+        let since = Since { now, ahead, zone, source_identity, full: self.options.full || self.options.repair };
         let wanted = (catalog, self.options.tables.as_slice(), self.options.category);
         let plan = plan_copies(config, source, wanted, (&endpoint.database, &there), since)?;
         drop(replica);
@@ -278,7 +278,7 @@ fn one(
     let altered = there.columns.get(plan.name()) != Some(&own);
     let stored = copy.map(|copy| Stored::in_replica(&plan, copy, altered));
     let unusable = increments::apply(conn, &mut plan, &rule, stored, since)?;
-    if plan.increments.as_ref().is_some_and(|increments| increments.since.is_some()) {
+    if plan.reads_increments() {
         plan.action = Action::Refresh;
     }
     planning::cut(conn, &mut plan, goal)?;

@@ -63,8 +63,7 @@ impl Planned {
     /// Of a table, under what proves tables.
     #[must_use]
     pub fn of(table: &TablePlan, verify: Verify) -> Self {
-        let is_part = table.increments.as_ref().is_some_and(|increments| increments.since.is_some());
-        let proof = if is_part && verify == Verify::Off { "none" } else { "counts" };
+        let proof = if table.reads_increments() && verify == Verify::Off { "none" } else { "counts" };
         Self { target: table.target.clone(), renamed: table.renamed(), drift: table.drift.lines(), proof }
     }
 }
@@ -121,6 +120,7 @@ pub fn told(facts: &Planned, result: &TableResult) -> TableReport {
             target: heal.target,
             rows: heal.rows,
             via: heal.via.clone(),
+            cause: heal.cause.word(),
             missed: heal.missed,
             seconds: seconds(heal.elapsed),
         }),
@@ -140,7 +140,7 @@ fn certificate(facts: &Planned, outcome: &Outcome, result: &TableResult) -> Cert
         digest: proven.digest.map(|digest| format!("{digest:032x}")),
         snapshot: result.snapshot,
         position: result.position.clone(),
-        drift: result.heal.as_ref().map_or(0, |heal| heal.missed.unwrap_or(heal.source.abs_diff(heal.target))),
+        drift: result.heal.as_ref().map_or(0, |heal| heal.drift),
     }
 }
 

@@ -65,6 +65,14 @@ pub struct SyncOptions {
     pub repair: bool,
 }
 
+impl SyncOptions {
+    /// What an interrupted run has finished stays as it is.
+    #[must_use]
+    pub const fn resumes(&self) -> bool {
+        !self.full && !self.repair
+    }
+}
+
 /// Where the rows of a run come from.
 #[derive(Clone, Copy)]
 struct Origin<'a> {
@@ -184,7 +192,7 @@ impl<'a> Run<'a> {
             source_identity: &source_identity,
             accept_new_source: config.settings.accept_new_source,
             resume_within: config.settings.resume_within,
-            resume: !self.options.full,
+            resume: self.options.resumes(),
         };
         let (lock, last) = RunLock::acquire(&config.warehouse, self.watchdog, &claim, self.cancel)?;
         let origin = Origin { endpoint: from, source_identity: &source_identity, copies: copies.as_ref() };
@@ -367,7 +375,7 @@ impl<'a> Run<'a> {
         let totals = &report.totals;
         if totals.failed > 0 || totals.not_reached > 0 {
             1
-        } else if totals.rejected > 0 {
+        } else if totals.rejected > 0 || totals.unproved > 0 && self.verify() != Verify::Off {
             3
         } else {
             0

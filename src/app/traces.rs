@@ -94,8 +94,8 @@ fn shape(plan: &TablePlan) -> String {
     format!("{};{};{};{:?}", env!("CARGO_PKG_VERSION"), plan.source.identity, key.join(","), plan.loaded_at)
 }
 
-fn check(plan: &TablePlan, last: Option<(&TargetTable, &TableState)>, source: &str, now: &Traces) -> Result<(), String> {
-    let Some((existing, state)) = last else { return Err(Moved::Unknown.to_string()) };
+fn check(plan: &TablePlan, before: Option<(&TargetTable, &TableState)>, source: &str, now: &Traces) -> Result<(), String> {
+    let Some((existing, state)) = before else { return Err(Moved::Unknown.to_string()) };
     if state.rejected > 0 {
         return Err("rows are in quarantine".into());
     }
@@ -110,7 +110,15 @@ fn check(plan: &TablePlan, last: Option<(&TargetTable, &TableState)>, source: &s
     if plan.drift.needs_all_rows() || plan.loaded_at.is_kept() && !stamped {
         return Err("columns of the target change".into());
     }
-    let same_storage = (i64::from(existing.oid), i64::from(existing.relfilenode)) == (state.target_oid, state.target_relfilenode);
-    let last = state.traces.as_deref().and_then(|text| serde_json::from_str::<Traces>(text).ok());
-    unmoved(last.as_ref(), now, same_storage).map_err(|moved| moved.to_string())
+    unmoved(last(state).as_ref(), now, is_as_left(state, existing)).map_err(|moved| moved.to_string())
+}
+
+/// Whether the target is the table that was left, with the storage that it had.
+pub fn is_as_left(state: &TableState, target: &TargetTable) -> bool {
+    (i64::from(target.oid), i64::from(target.relfilenode)) == (state.target_oid, state.target_relfilenode)
+}
+
+/// What showed when the table was loaded last; none where nothing does.
+pub fn last(state: &TableState) -> Option<Traces> {
+    state.traces.as_deref().and_then(|text| serde_json::from_str::<Traces>(text).ok())
 }

@@ -269,6 +269,11 @@ fn settings(
 ) -> Settings {
     let none = General::default();
     let layers = [file.general.as_ref(), vars.general.as_ref()].map(|layer| layer.unwrap_or(&none));
+    for (layer, place) in layers.iter().zip(["general.audit", "ETL_SYNC_AUDIT"]) {
+        if let Some(Err(wanted)) = layer.audit.as_deref().map(str::parse::<Audit>) {
+            findings.problem(Problem::new(format!("{place}: expected {wanted}")));
+        }
+    }
     let mut settings = layers.iter().fold(Settings::of_cores(env.cores), |settings, layer| settings.over(layer));
     for layer in [file, vars] {
         settings.policies = layer.policies.as_ref().map_or(settings.policies, |words| settings.policies.over(words));

@@ -109,8 +109,8 @@ pub(super) struct General {
     /// part each day), off, or auto (all up to 64 MB, 1/7 beyond). What the watermark missed is mended. Default auto.
     #[schemars(regex(pattern = r"^(auto|all|off|1/[1-9][0-9]?)$"))]
     pub audit: Option<String>,
-    /// No job begins while more threads than these run at the source, those of the run left out; it waits 5 minutes at most. Default
-    /// 10000: nobody waits.
+    /// No job begins while more threads than these run at the source, those of the run left out; a run waits 5 minutes at most, all
+    /// in all. Default 10000: nobody waits.
     #[schemars(range(min = 0, max = 10000))]
     pub threads_running_max: Option<u64>,
     /// Percent of a table's rows that one run may delete, when they are more than 1000; above it the table fails. Default 50.
@@ -350,7 +350,7 @@ impl Settings {
         seconds(&mut self.server_down_wait, layer.server_down_wait_s);
         seconds(&mut self.transaction_wait, layer.transaction_wait_s);
         self.verify = layer.verify.unwrap_or(self.verify);
-        // The schema has checked the word.
+        // A word that is none has been reported.
         self.audit = layer.audit.as_deref().and_then(|word| word.parse().ok()).unwrap_or(self.audit);
         set(&mut self.threads_running_max, layer.threads_running_max);
         set(&mut self.deletes_percent_max, layer.deletes_percent_max);

@@ -46,7 +46,8 @@ pub fn copy_chunk(services: &Services<'_>, table: &TableWork<'_>, chunk: usize, 
         }
         let mut rows = ChunkRows::new(job, worker.source, &slice)?;
         let copied = worker.sink.chunk(&table.load, chunk, &mut rows)?;
-        table.add_up(rows.sums());
+        // Without a snapshot, rows that are read again may be others than those that are in.
+        table.add_up(rows.sums().filter(|_| !copied.was_in || !table.plan().drains()));
         Ok((copied, copied))
     })
 }
@@ -78,13 +79,15 @@ pub fn copy_whole(services: &Services<'_>, table: &TableWork<'_>, worker: &mut W
         let count = worker.source.count(table.plan())?;
         let mut rows = ChunkRows::new(job, worker.source, &everything)?;
         let outcome = worker.sink.whole(&table.load, count, &mut rows)?;
-        Ok((Copied { rows: outcome.rows, rejected: outcome.rejected }, outcome))
+        Ok((Copied { rows: outcome.rows, rejected: outcome.rejected, was_in: false }, outcome))
     })
 }
 
 /// What a merge of a part of a table is proved by.
 #[derive(Clone, Copy)]
 pub enum Counting<'a> {
+    /// By a look at the whole table that follows.
+    Never,
     /// By the source's counts before the read.
     Once,
     /// By those after it, too, so that rows in flight of a source without snapshots are no drift.
@@ -108,7 +111,7 @@ pub fn merge(
     let ranges = if let Slice::Past { ranges, .. } = slice { ranges.clone() } else { Vec::new() };
     let again = if let Counting::Again(again) = counting { Some(again) } else { None };
     attempt(services, table, worker, |job, worker| {
-        let counts = services.limits.verify != Verify::Off && again.is_none();
+        let counts = services.limits.verify != Verify::Off && matches!(counting, Counting::Once | Counting::Twice);
         if again.is_some() {
             // Only these rows are added up while they are copied.
             job.format = Format::Binary;
@@ -127,8 +130,16 @@ pub fn merge(
         let part = Part { ranges: ranges.clone(), census, again: again.cloned() };
         let merged = worker.sink.increments(&table.load, &part, &mut rows)?;
         let read = rows.read();
+        // Of a refresh, the looks have told of these rows already.
+        let is_told = again.is_some() && table.looks.as_ref().is_some_and(|looks| !looks.are_after_increments());
+        if is_told {
+            job.tally = Tally::default();
+        }
         let copied = match &merged {
-            Merge::Done(outcome) => Copied { rows: read.saturating_sub(outcome.rejected), rejected: outcome.rejected },
+            Merge::Done(_) if is_told => Copied::default(),
+            Merge::Done(outcome) => {
+                Copied { rows: read.saturating_sub(outcome.rejected), rejected: outcome.rejected, was_in: false }
+            }
             Merge::Drift(_) => {
                 job.tally = Tally::default();
                 job.oddities = Oddities::default();

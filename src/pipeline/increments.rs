@@ -1,37 +1,49 @@
-//! A table that is loaded by its increments: merge what is past the watermark, count both sides, mend what differs.
+//! A table that is loaded by its increments: merge what is past the watermark, count both sides, mend what differs. Where both
+//! sides are compared whole by content afterwards, nothing is counted.
 //!
 //! The counts do not ask the watermark: whatever it missed, and whatever is gone from the source, shows in them. What
 //! differs is read again in the same run and the same snapshot: key ranges first, the whole table once at most.
 
 use super::Services;
 use super::chunk::{self, Counting, Worker};
-use super::table::{Heal, TableWork};
+use super::table::{Cause, Heal, TableWork};
 use crate::error::Result;
 use crate::plan::Slice;
 use crate::plan::census::Drift;
 use crate::sink::{Merge, Outcome};
 use std::time::{Duration, Instant};
 
-/// Loads the table; `condition` tells its increments in the source's SQL.
+/// Loads the table; `condition` tells its increments in the source's SQL. Gives what became of it, and how many rows were read past
+/// the watermark.
 ///
 /// # Errors
 /// As [`chunk::copy_whole`].
-pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<'_>, condition: &str) -> Result<Outcome> {
+pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<'_>, condition: &str) -> Result<(Outcome, u64)> {
     let name = table.plan().name();
     let mut slice = Slice::Past { condition: condition.to_owned(), ranges: Vec::new() };
     let (mut first, mut mending): (Option<Drift>, Instant) = (None, Instant::now());
     // Most nights nobody writes while a table is read: then one count of the source is enough, and dear enough.
-    let mut counting = Counting::Once;
+    let is_looked_at = table.looks.as_ref().is_some_and(|looks| looks.is_whole(table.plan()));
+    let mut counting = if is_looked_at { Counting::Never } else { Counting::Once };
+    let mut past = 0;
     while let Slice::Past { ranges, .. } = &slice {
         let mended = ranges.len();
         let (merged, census, read) = chunk::merge(services, table, worker, &slice, counting)?;
+        if first.is_none() {
+            past = read;
+        }
         let drift = match merged {
             Merge::Done(outcome) => {
                 if let Some(drift) = first {
                     let via = format!("{mended} key ranges");
                     table.healed(tell(name, &drift, outcome, (via, mending.elapsed())));
                 }
-                return Ok(outcome);
+                return Ok((outcome, past));
+            }
+            // A table with rows in quarantine is not looked at.
+            Merge::Drift(_) if matches!(counting, Counting::Never) => {
+                counting = Counting::Once;
+                continue;
             }
             Merge::Drift(_) if table.plan().drains() && census.is_some() && matches!(counting, Counting::Once) => {
                 counting = Counting::Twice;
@@ -44,12 +56,7 @@ pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<
             Slice::Past { ranges, .. } => format!("{} key ranges", ranges.len()),
             Slice::Range(_) => "a full load".to_owned(),
         };
-        log::info!(
-            "Replication has {} rows vs analytics {} rows for {name}, analytics needs updating",
-            drift.source,
-            drift.target
-        );
-        log::warn!("Incremental query returned {read} rows for {name}, but analytics needs updating. Falling back to {way}");
+        announce(name, (drift.source, drift.target), read, &way);
         if first.is_none() {
             (first, mending) = (Some(drift), Instant::now());
         }
@@ -58,11 +65,25 @@ pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<
     if let Some(drift) = first {
         table.healed(tell(name, &drift, outcome, ("a full load".into(), mending.elapsed())));
     }
-    Ok(outcome)
+    Ok((outcome, past))
+}
+
+/// Says that both sides do not have as many rows after the increments are in, and what is done about it.
+pub(super) fn announce(name: &str, (source, target): (u64, u64), read: u64, way: &str) {
+    log::info!("Replication has {source} rows vs analytics {target} rows for {name}, analytics needs updating");
+    log::warn!("Incremental query returned {read} rows for {name}, but analytics needs updating. Falling back to {way}");
+}
+
+/// Says that it was done.
+pub(super) fn fixed(name: &str, rows: u64, via: &str) {
+    log::info!("HYBRID FIX: Successfully loaded {rows} rows for {name} via {via}");
 }
 
 fn tell(name: &str, drift: &Drift, outcome: Outcome, (via, elapsed): (String, Duration)) -> Heal {
-    let rows = outcome.inserted + outcome.updated + outcome.deleted;
-    log::info!("HYBRID FIX: Successfully loaded {rows} rows for {name} via {via}");
-    Heal { source: drift.source, target: drift.target, rows, via, missed: None, elapsed }
+    let rows = outcome.changed();
+    let apart = |source: u64, target: u64| source.abs_diff(target);
+    let differing: u64 = drift.differing.iter().map(|one| apart(one.source, one.target)).sum();
+    fixed(name, rows, &via);
+    let drift_rows = differing.max(apart(drift.source, drift.target));
+    Heal { source: drift.source, target: drift.target, rows, drift: drift_rows, via, cause: Cause::Counts, missed: None, elapsed }
 }

@@ -7,22 +7,25 @@
 
 use super::Services;
 use super::chunk::{self, Worker};
-use super::table::{Heal, TableWork};
+use super::increments;
+use super::table::{Cause, Heal, TableWork};
 use crate::encode::digest::{Digester, Layout};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, Retry};
 use crate::key::KeyRange;
 use crate::plan::ledger::{self, Sum};
+use crate::plan::watermark::Watermark;
 use crate::plan::{Slice, TablePlan};
 use crate::sink::{Again, Merge, Outcome, Proven, Sink};
 use crate::source::scan;
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Buckets that one job looks at: about 32 MB. Of a table without transactions 8 MB, because its lock is held meanwhile.
+/// Buckets that one job looks at: about 32 MB. Of a table without transactions about 8 MB, because its lock is held meanwhile.
 const BUCKETS_PER_LOOK: usize = 8;
 const BUCKETS_PER_LOOK_LOCKED: usize = 2;
 
-/// Rows of differing buckets from which the table is read whole instead, by all workers.
+/// Rows that are read again to mend a table; from there on it is read whole instead, by all workers unless it is one chunk.
 const ROWS_MENDED_MAX: u64 = 1_000_000;
 
 /// Differing ranges from which the table is read whole: each becomes a condition of the statement.
@@ -64,8 +67,8 @@ struct State {
     source: Vec<Sum>,
     target: Vec<Sum>,
     kept_out: u64,
-    /// What the increments did, where there were any.
-    merged: Option<Outcome>,
+    /// What the increments did, where there were any, and how many rows they were.
+    merged: Option<(Outcome, u64)>,
 }
 
 /// What follows from the looks.
@@ -96,13 +99,12 @@ impl Looks {
             None => vec![Group { buckets: buckets.to_vec(), both }],
         };
         let groups = cut(&both, true).into_iter().chain(cut(&source, false)).collect();
-        let is_part = plan.increments.as_ref().is_some_and(|increments| increments.since.is_some());
         let mut target = vec![Sum::default(); all];
         for bucket in &source {
             target[*bucket] = plan.known.as_ref().and_then(|known| *known.get(*bucket)?).unwrap_or_default();
         }
         let state = State {
-            stage: if is_part { Stage::Merge } else { Stage::Look },
+            stage: if plan.reads_increments() { Stage::Merge } else { Stage::Look },
             entered: Instant::now(),
             source: vec![Sum::default(); all],
             target,
@@ -144,7 +146,7 @@ impl Looks {
         let mut sums = vec![None; plan.partition.len()];
         let state = self.state();
         // Increments may have changed any bucket.
-        let is_as_before = state.merged.is_none_or(|merged| merged.inserted + merged.updated + merged.deleted == 0);
+        let is_as_before = state.merged.is_none_or(|(merged, _)| merged.changed() == 0);
         if let Some(known) = plan.known.as_ref().filter(|_| is_as_before) {
             sums.clone_from(known);
         }
@@ -159,16 +161,22 @@ impl Looks {
         self.groups.iter().filter(|group| group.both).flat_map(|group| group.buckets.iter().copied())
     }
 
-    /// Rows that were compared with the target, but for those of some buckets.
+    /// Rows that were compared with the target, but for those of some buckets, which are in ascending order.
     fn rows_compared(&self, without: &[usize]) -> u64 {
         let state = self.state();
         let rows = |bucket: usize| state.source.get(bucket).map_or(0, |sum| sum.rows);
-        self.compared().filter(|bucket| !without.contains(bucket)).map(rows).sum()
+        self.compared().filter(|bucket| without.binary_search(bucket).is_err()).map(rows).sum()
     }
 
-    /// Every bucket was compared with the target.
-    fn is_whole(&self, plan: &TablePlan) -> bool {
+    /// Every bucket is compared with the target.
+    pub fn is_whole(&self, plan: &TablePlan) -> bool {
         self.compared().count() == plan.partition.len()
+    }
+
+    /// Rows that the target is to have when nothing differs; none where every bucket of it was read, or it was counted before.
+    fn rows_to_count(&self, plan: &TablePlan) -> Option<u64> {
+        let state = self.state();
+        (!self.is_whole(plan) && state.merged.is_none()).then(|| ledger::total(&state.target).rows)
     }
 
     /// Number of jobs that look.
@@ -181,14 +189,31 @@ impl Looks {
         self.state().merged.is_some()
     }
 
-    /// The increments are in.
-    pub fn merged(&self, outcome: Outcome) {
-        self.state().merged = Some(outcome);
+    /// The increments are in, and were so many rows.
+    pub fn merged(&self, (outcome, read): (Outcome, u64)) {
+        self.state().merged = Some((outcome, read));
     }
 
     /// What was done to the target before the looks.
-    fn before(&self) -> Outcome {
-        self.state().merged.unwrap_or_default()
+    pub fn before(&self) -> Outcome {
+        self.state().merged.map(|(outcome, _)| outcome).unwrap_or_default()
+    }
+
+    /// Rows of both sides in the buckets that were looked at.
+    fn rows(&self) -> (u64, u64) {
+        let state = self.state();
+        (ledger::total(&state.source).rows, ledger::total(&state.target).rows)
+    }
+
+    /// What shows in the buckets that differ: where the source has what it had at the last success, the warehouse was changed.
+    fn cause(&self, plan: &TablePlan) -> Cause {
+        let differing = self.differing();
+        let state = self.state();
+        let is_as_then = |bucket: &usize| {
+            let known = plan.known.as_ref().and_then(|known| *known.get(*bucket)?);
+            known.zip(state.source.get(*bucket)).is_some_and(|(known, now)| known.is_same(*now))
+        };
+        if !differing.is_empty() && differing.iter().all(is_as_then) { Cause::Warehouse } else { Cause::Source }
     }
 
     fn differing(&self) -> Vec<usize> {
@@ -211,17 +236,76 @@ impl Looks {
             let at = |sums: &[Sum]| sums.get(*bucket).map_or(0, |sum| sum.rows);
             at(&state.source).max(at(&state.target))
         };
-        let many = differing.iter().map(rows).sum::<u64>() > ROWS_MENDED_MAX;
-        let ranges = plan.partition.ranges(&differing).map_or(1, |ranges| ranges.len());
-        if plan.source.key.is_empty() || many || ranges > RANGES_MAX { Decision::Load } else { Decision::Mend }
+        // Buckets that are no ranges are not read alone.
+        let ranges = plan.partition.ranges(&differing);
+        let read = match &ranges {
+            Some(_) => differing.iter().map(rows).sum::<u64>(),
+            None => ledger::total(&state.source).rows,
+        };
+        let ranges = ranges.map_or(1, |ranges| ranges.len());
+        if plan.source.key.is_empty() || read > ROWS_MENDED_MAX || ranges > RANGES_MAX { Decision::Load } else { Decision::Mend }
     }
 }
 
-/// Looks at some buckets of both sides.
+/// What is done about what was seen. Where a part of the target was not read, its rows are counted: a hand may have written there.
+///
+/// # Errors
+/// The classified error of the target's server.
+pub(super) fn decide(table: &TableWork<'_>, looks: &Looks, sink: &mut dyn Sink) -> Result<Decision> {
+    let plan = table.plan();
+    let mut decision = looks.decide(plan);
+    if decision == Decision::Same
+        && let Some(expected) = looks.rows_to_count(plan)
+    {
+        let counted = sink.count(&table.load)?;
+        if counted != expected {
+            log::warn!("table {}: its target has {counted} rows, {expected} were left there: it is read whole", plan.name());
+            decision = Decision::Load;
+        }
+    }
+    let (source, target) = looks.rows();
+    let way = match decision {
+        Decision::Same => return Ok(decision),
+        Decision::Mend => buckets(looks.differing().len(), plan),
+        Decision::Load => "a full load".into(),
+    };
+    let read = looks.state().merged.map(|(_, read)| read);
+    if let Some(read) = read.filter(|_| source != target) {
+        increments::announce(plan.name(), (source, target), read, &way);
+    }
+    Ok(decision)
+}
+
+/// So many buckets, as people read it.
+fn buckets(count: usize, plan: &TablePlan) -> String {
+    match plan.partition.len() {
+        all if all == count => "a full load".into(),
+        all => format!("{count} of {all} buckets"),
+    }
+}
+
+/// Looks at some buckets of both sides, and tries again where that can help: nothing counts before both are read.
 ///
 /// # Errors
 /// The classified error of a server; [`Kind::SnapshotLost`] when the worker has to leave its group.
-pub(super) fn look(table: &TableWork<'_>, looks: &Looks, group: usize, worker: &mut Worker<'_>) -> Result<()> {
+pub(super) fn look(
+    services: &Services<'_>,
+    table: &TableWork<'_>,
+    (looks, group): (&Looks, usize),
+    worker: &mut Worker<'_>,
+) -> Result<()> {
+    // Without its connection this worker cannot try again; others take the job.
+    let is_lost = Cell::new(false);
+    let once = || {
+        let looked = look_once(table, looks, group, worker);
+        is_lost.set(worker.source.is_lost());
+        looked
+    };
+    let again = |error: &Error, _| error.kind().policy().retry == Retry::Chunk && error.kind() != Kind::Timeout && !is_lost.get();
+    services.limits.retries.run(services.cancel, once, again)
+}
+
+fn look_once(table: &TableWork<'_>, looks: &Looks, group: usize, worker: &mut Worker<'_>) -> Result<()> {
     let plan = table.plan();
     let gone = || Error::new(Kind::Internal, "a look that is not in the plan");
     let group = looks.groups.get(group).ok_or_else(gone)?;
@@ -269,15 +353,17 @@ pub(super) fn mend(
     worker: &mut Worker<'_>,
 ) -> Result<Option<Outcome>> {
     let plan = table.plan();
-    let buckets = looks.differing();
-    let ranges = plan.partition.ranges(&buckets).unwrap_or_else(|| vec![KeyRange::everything()]);
+    let differing = looks.differing();
+    let ranges = plan.partition.ranges(&differing).unwrap_or_else(|| vec![KeyRange::everything()]);
     let before = looks.before();
+    // A filter may look at the clock.
+    let is_still = !plan.drains() && plan.filter.is_none();
     let again = Again {
         sums: looks.sums(plan),
-        rows_compared: looks.rows_compared(&buckets),
+        rows_compared: looks.rows_compared(&differing),
         is_whole: looks.is_whole(plan),
-        expected: (!plan.drains()).then(|| looks.state().source.clone()),
-        buckets,
+        expected: is_still.then(|| looks.state().source.clone()),
+        buckets: differing,
         before,
         past: missed_below(table),
     };
@@ -285,41 +371,57 @@ pub(super) fn mend(
     let started = Instant::now();
     let (merged, _, _) = chunk::merge(services, table, worker, &slice, chunk::Counting::Again(&again))?;
     let Merge::Done(outcome) = merged else { return Ok(None) };
-    let via = format!("{} of {} buckets", again.buckets.len(), plan.partition.len());
-    tell(table, looks, outcome.missed, (via, started.elapsed()));
+    let via = buckets(again.buckets.len(), plan);
+    tell(table, looks, (&outcome, outcome.missed), (via, started.elapsed()));
     Ok(Some(outcome))
 }
 
-/// The table is read whole because too much of it differs, or what differs cannot be told by key.
-pub(super) fn loaded(table: &TableWork<'_>, looks: &Looks, outcome: &Outcome) {
-    let changed = outcome.inserted + outcome.updated + outcome.deleted;
-    // Without a snapshot nobody knows which of these came after the increments.
-    let missed = if table.plan().drains() { 0 } else { changed };
-    tell(table, looks, missed, ("a full load".into(), looks.since_decision()));
+/// What became of a table whose rows were all copied. One that was looked at is read whole because too much of it differs, or
+/// because what differs cannot be told by key.
+pub(super) fn after(table: &TableWork<'_>, outcome: Outcome) -> Outcome {
+    let Some(looks) = &table.looks else { return outcome };
+    let outcome = outcome.after(&looks.before());
+    loaded(table, looks, &outcome);
+    outcome
 }
 
-/// Of a table that is refreshed, everything that differs is what this run had to do.
-fn tell(table: &TableWork<'_>, looks: &Looks, missed: u64, (via, elapsed): (String, Duration)) {
+fn loaded(table: &TableWork<'_>, looks: &Looks, outcome: &Outcome) {
+    // Without a snapshot nobody knows which of these came after the increments.
+    let before = looks.before();
+    let brought = |outcome: &Outcome| outcome.inserted + outcome.updated;
+    let missed = if table.plan().drains() { 0 } else { brought(outcome).saturating_sub(brought(&before)) };
+    tell(table, looks, (outcome, missed), ("a full load".into(), looks.since_decision()));
+}
+
+/// Says what was mended, and why. `outcome` is that of the increments, too; `missed` of its rows should have come with them. Of a
+/// table that is refreshed, what differs is what this run had to do, unless the source had not changed.
+fn tell(table: &TableWork<'_>, looks: &Looks, (outcome, missed): (&Outcome, u64), (via, elapsed): (String, Duration)) {
     let plan = table.plan();
     let is_repair = plan.audit.as_ref().is_some_and(|audit| audit.is_repair);
-    if missed == 0 || !looks.are_after_increments() && !is_repair {
+    let cause = looks.cause(plan);
+    let drift = outcome.changed().saturating_sub(looks.before().changed());
+    if drift == 0 || !looks.are_after_increments() && !is_repair && cause != Cause::Warehouse {
         return;
     }
-    let name = plan.name();
+    let (name, (source, target)) = (plan.name(), looks.rows());
+    let missed = if cause == Cause::Warehouse { 0 } else { missed };
     match plan.increments.as_ref().filter(|_| looks.are_after_increments()) {
-        Some(increments) => {
-            let columns = increments.columns.iter().map(|column| column.column.as_str()).collect::<Vec<_>>().join(", ");
+        _ if cause == Cause::Warehouse => {
+            log::warn!("{drift} rows of {name} were changed in the warehouse, not at the source: mended via {via}");
+        }
+        Some(increments) if missed > 0 => {
+            let columns = increments.names();
             log::warn!("{columns} missed {missed} changes of {name}, or the warehouse was changed by hand: mended via {via}");
         }
-        None => log::warn!("{missed} rows of {name} were not as at the source: mended via {via}"),
+        _ => log::info!("{drift} rows of {name} were not as at the source: mended via {via}"),
     }
-    let state = looks.state();
-    let (source, target) = (ledger::total(&state.source).rows, ledger::total(&state.target).rows);
-    drop(state);
-    table.healed(Heal { source, target, rows: missed, via, missed: Some(missed), elapsed });
+    if looks.are_after_increments() && source != target {
+        increments::fixed(name, outcome.changed(), &via);
+    }
+    table.healed(Heal { source, target, rows: outcome.changed(), drift, via, cause, missed: Some(missed), elapsed });
 }
 
 /// Without a snapshot, rows that were written after the increments were read are no miss: those at or past the safe point.
-fn missed_below(table: &TableWork<'_>) -> Option<crate::plan::watermark::Watermark> {
+fn missed_below(table: &TableWork<'_>) -> Option<Watermark> {
     if table.plan().drains() { table.load.watermark() } else { None }
 }

@@ -79,6 +79,8 @@ pub fn run(services: &Services<'_>, plan: Plan, targets: &BTreeMap<String, Targe
                     break;
                 }
                 waiting.retain(|table| left.iter().any(|name| name == table.name()));
+                // Increments of this round may be in.
+                waiting.iter_mut().filter(|table| table.reads_increments()).for_each(|table| table.known = None);
             }
             Err(error) => {
                 ended_by = Some(error).filter(|error| error.kind() != Kind::Stopped);
@@ -215,8 +217,7 @@ fn work<'a>(
 /// What the next run may take for evidence; nothing when this one does not prove the table. `seen`: up to where the source's
 /// log was written when the snapshot opened, where there is one.
 fn traces(services: &Services<'_>, table: &TablePlan, seen: Option<Option<&str>>) -> Option<Traces> {
-    let is_part = table.increments.as_ref().is_some_and(|increments| increments.since.is_some());
-    let traces = table.traces.clone().filter(|_| !is_part || services.limits.verify != Verify::Off)?;
+    let traces = table.traces.clone().filter(|_| !table.reads_increments() || services.limits.verify != Verify::Off)?;
     seen.map_or(Some(traces.clone()), |position| traces.at(position))
 }
 
@@ -304,6 +305,8 @@ impl Shared<'_> {
                         self.queue.put_back(job);
                         return;
                     }
+                    // The run is to end: the table was not reached, whatever of it was done.
+                    Err(error) if error.kind() == Kind::Stopped => return self.queue.put_back(job),
                     Err(error) => fail(services, Some(table), error),
                     Ok(()) => {}
                 }
@@ -338,27 +341,26 @@ impl Shared<'_> {
                 let since = table.plan().increments.as_ref().and_then(|increments| increments.since.as_deref());
                 match (since, table.looks.as_ref()) {
                     (Some(condition), Some(looks)) if looks.stage() == Stage::Merge => {
-                        let outcome = increments::load(self.services, table, worker, condition)?;
+                        let (outcome, read) = increments::load(self.services, table, worker, condition)?;
                         // Read whole after all, it was compared whole. With rows in quarantine the next run does so. Without an
                         // answer to COMMIT nobody knows what the increments have changed.
                         let is_compared = outcome.proven.is_none_or(|proven| proven.proof == Proof::CONTENT);
                         if outcome.rejected > 0 || is_compared {
                             self.end(table, outcome);
                         } else {
-                            looks.merged(outcome);
+                            looks.merged((outcome, read));
                         }
                     }
-                    (Some(condition), None) => self.end(table, increments::load(self.services, table, worker, condition)?),
-                    (_, looks) => {
+                    (Some(condition), None) => self.end(table, increments::load(self.services, table, worker, condition)?.0),
+                    _ => {
                         let outcome = chunk::copy_whole(self.services, table, worker)?;
-                        looks.iter().for_each(|looks| looks::loaded(table, looks, &outcome));
-                        self.end(table, outcome);
+                        self.end(table, looks::after(table, outcome));
                     }
                 }
             }
             Job::Look { look, .. } => {
                 if let Some(looks) = &table.looks {
-                    looks::look(table, looks, look, worker)?;
+                    looks::look(self.services, table, (looks, look), worker)?;
                 }
             }
             Job::Mend { .. } => {
@@ -395,33 +397,25 @@ impl Shared<'_> {
     /// What follows when all jobs of a stage are done: the jobs of the next one, or none when the table can end.
     fn next_stage(&self, index: usize, table: &TableWork<'_>, sink: &mut dyn Sink) -> Vec<Job> {
         let Some(looks) = &table.looks else { return Vec::new() };
-        let next = match (looks.stage(), looks.decide(table.plan())) {
-            (Stage::Merge, _) => Stage::Look,
-            (Stage::Look, Decision::Same) | (Stage::Load, _) => return Vec::new(),
-            (Stage::Look, Decision::Mend) => Stage::Mend,
-            (Stage::Look, Decision::Load) | (Stage::Mend, _) => Stage::Load,
-        };
-        if next == Stage::Load {
-            table.begin_again();
-            if !table.plan().is_single()
-                && let Err(error) = sink.prepare(&table.load)
-            {
+        let name = table.plan().name();
+        let panicked = |_| Err(Error::new(Kind::Internal, format!("table {name}: the step to its next stage panicked")));
+        match catch_unwind(AssertUnwindSafe(|| stage_after(table, looks, sink))).unwrap_or_else(panicked) {
+            Ok(Some(next)) => {
+                looks.enter(next);
+                jobs_of(index, table)
+            }
+            Ok(None) => Vec::new(),
+            Err(error) => {
                 fail(self.services, Some(table), error);
-                return Vec::new();
+                Vec::new()
             }
         }
-        looks.enter(next);
-        jobs_of(index, table)
     }
 
     fn finish(&self, table: &TableWork<'_>, sink: &mut dyn Sink) {
         let finish = || match table.looks.as_ref().filter(|looks| looks.stage() == Stage::Look) {
             Some(looks) => looks::confirm(self.services, table, looks, sink),
-            None => {
-                let outcome = chunk::finish(self.services, table, sink)?;
-                table.looks.iter().for_each(|looks| looks::loaded(table, looks, &outcome));
-                Ok(outcome)
-            }
+            None => chunk::finish(self.services, table, sink).map(|outcome| looks::after(table, outcome)),
         };
         let panicked = |_| Err(Error::new(Kind::Internal, format!("table {}: the finish panicked", table.plan().name())));
         match catch_unwind(AssertUnwindSafe(finish)).unwrap_or_else(panicked) {
@@ -442,6 +436,27 @@ impl Shared<'_> {
         remember(self.services, table.attempt());
         log::debug!("table {}: {rows} rows", table.plan().name());
     }
+}
+
+/// The stage that follows when all jobs of this one are done; none when the table can end.
+fn stage_after(table: &TableWork<'_>, looks: &Looks, sink: &mut dyn Sink) -> Result<Option<Stage>> {
+    let next = match looks.stage() {
+        Stage::Merge => Stage::Look,
+        Stage::Load => return Ok(None),
+        Stage::Mend => Stage::Load,
+        Stage::Look => match looks::decide(table, looks, sink)? {
+            Decision::Same => return Ok(None),
+            Decision::Mend => Stage::Mend,
+            Decision::Load => Stage::Load,
+        },
+    };
+    if next == Stage::Load {
+        table.begin_again();
+        if !table.plan().is_single() {
+            sink.prepare(&table.load)?;
+        }
+    }
+    Ok(Some(next))
 }
 
 fn remember(services: &Services<'_>, attempt: Option<Attempt>) {

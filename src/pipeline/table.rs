@@ -23,7 +23,7 @@ pub struct TableWork<'a> {
     pub load: Load<'a>,
     /// Holds the table in place, or says that it does not.
     hold: Hold,
-    /// Jobs that have not ended; the one that brings it to zero runs the finish.
+    /// Jobs of its stage that have not ended; the one that brings it to zero leads to the next stage, or runs the finish.
     remaining: AtomicUsize,
     rows_read: AtomicU64,
     bytes: AtomicU64,
@@ -43,18 +43,45 @@ pub struct TableWork<'a> {
     end: Mutex<Option<(End, Instant)>>,
 }
 
-/// What a run mended because the counts of both sides differed.
+/// What shows that a table was not as its source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The counts of both sides.
+    Counts,
+    /// Their content, where the source has other rows than at the last success.
+    Source,
+    /// Their content, where the source has the same rows as then: the warehouse was changed.
+    Warehouse,
+}
+
+impl Cause {
+    /// Stable word for reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Counts => "counts",
+            Self::Source => "source",
+            Self::Warehouse => "warehouse",
+        }
+    }
+}
+
+/// What a run mended because both sides differed although nothing said so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heal {
-    /// Rows of the source.
+    /// Rows of the source; of the buckets that were looked at, where that is a part of the table.
     pub source: u64,
-    /// Rows that the target had with the increments.
+    /// Rows that the target had there with the increments.
     pub target: u64,
     /// Rows that were inserted, updated and deleted in the end.
     pub rows: u64,
+    /// Of those, the ones beyond the increments; where only counts differed, the least.
+    pub drift: u64,
     /// By what: key ranges, buckets or a full load.
     pub via: String,
-    /// Rows that differed although nothing said so, where both sides were compared by content.
+    /// What showed it.
+    pub cause: Cause,
+    /// Rows that the incremental columns should have brought, where both sides were compared by content.
     pub missed: Option<u64>,
     /// How long it took, from the first row that was read again.
     pub elapsed: Duration,
@@ -244,7 +271,7 @@ impl<'a> TableWork<'a> {
         self.oddities.lock().unwrap_or_else(PoisonError::into_inner).add(oddities);
     }
 
-    /// Counts differed, and were mended.
+    /// Both sides differed, and were mended.
     pub fn healed(&self, heal: Heal) {
         *self.heal.lock().unwrap_or_else(PoisonError::into_inner) = Some(heal);
     }
@@ -297,6 +324,7 @@ impl<'a> TableWork<'a> {
             voided: increments.and_then(|increments| increments.voided.clone()),
             snapshot: Some(self.load.snapshot),
             position: self.load.position.clone(),
+            columns: increments.filter(|_| plan.reads_increments()).map(|increments| increments.names()),
             ..Attempt::default()
         };
         Some(match end {

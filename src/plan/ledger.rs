@@ -21,6 +21,11 @@ pub const BUCKET_BYTES_MAX: u64 = 16 << 20;
 /// larger buckets.
 const BUCKETS_MAX: u64 = 1 << 14;
 
+/// What a bucket of a table of so many bytes should hold.
+fn bucket_bytes(table: u64) -> u64 {
+    BUCKET_BYTES.max(table.div_ceil(BUCKETS_MAX / 2))
+}
+
 /// Rows, and what their digests add up to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sum {
@@ -75,11 +80,8 @@ impl Partition {
         let wanted = bytes.div_ceil(BUCKET_BYTES).clamp(1, BUCKETS_MAX);
         match (splitter(table), ends) {
             (Splitter::Integer, Some((min, max))) => {
-                let mut marks = vec![min];
-                marks.extend(cuts.iter().filter_map(|range| integer(range.low.as_deref()?)).filter(|key| *key > min));
-                marks.push(max.saturating_add(1));
-                marks.sort_unstable();
-                marks.dedup();
+                let cuts = cuts.iter().filter_map(|range| integer(range.low.as_deref()?));
+                let marks = marks((min, max), cuts, usize::try_from(wanted).unwrap_or(usize::MAX));
                 let pieces = u64::try_from(marks.len() - 1).unwrap_or(u64::MAX).max(1);
                 let each = i128::from(wanted.div_ceil(pieces));
                 let mut bounds = BTreeSet::new();
@@ -171,26 +173,27 @@ impl Partition {
         match self {
             Self::Ranges(bounds) => {
                 let (min, max) = ends?;
+                let goal = bucket_bytes(total(sums).bytes);
+                let most = goal.saturating_mul(BUCKET_BYTES_MAX / BUCKET_BYTES);
                 let mut fresh = Vec::new();
                 let mut held = 0_u64;
                 for (bucket, sum) in sums.iter().enumerate() {
                     let low = bucket.checked_sub(1).and_then(|before| bounds.get(before)).copied();
                     // A bucket begins here unless it fits to the one before.
-                    if let Some(low) = low.filter(|_| held.saturating_add(sum.bytes) > BUCKET_BYTES) {
+                    if let Some(low) = low.filter(|_| held.saturating_add(sum.bytes) > goal) {
                         fresh.push(low);
                         held = 0;
                     }
                     held = held.saturating_add(sum.bytes);
-                    if sum.bytes > BUCKET_BYTES_MAX {
+                    if sum.bytes > most {
                         let from = low.unwrap_or(min).max(min);
                         let below = bounds.get(bucket).copied().unwrap_or(max.saturating_add(1)).min(max.saturating_add(1));
-                        let parts = i128::from(sum.bytes.div_ceil(BUCKET_BYTES).min(BUCKETS_MAX));
+                        let parts = i128::from(sum.bytes.div_ceil(goal).min(BUCKETS_MAX));
                         fresh.extend(cut(from, below, parts).filter(|bound| *bound > from));
                     }
                 }
-                fresh.truncate(usize::try_from(BUCKETS_MAX - 1).unwrap_or(usize::MAX));
                 // Joining alone is no reason: buckets that are a little small are as good.
-                let grown = sums.iter().any(|sum| sum.bytes > BUCKET_BYTES_MAX);
+                let grown = sums.iter().any(|sum| sum.bytes > most);
                 let sparse = fresh.len() * 2 < bounds.len();
                 ((grown || sparse) && fresh != *bounds).then_some(Self::Ranges(fresh))
             }
@@ -219,7 +222,11 @@ impl Ledger {
     /// The ledger with its large buckets cut, so that it can be filled again; the sums of a partition that changes are lost.
     #[must_use]
     pub fn resized(self, ends: Option<(i128, i128)>) -> Self {
-        let sums: Vec<Sum> = self.sums.iter().map(|sum| sum.unwrap_or_default()).collect();
+        // One that nobody knows of is as large as the others.
+        let known: Vec<Sum> = self.sums.iter().filter_map(|sum| *sum).collect();
+        let mean = total(&known).bytes.checked_div(u64::try_from(known.len()).unwrap_or(u64::MAX)).unwrap_or(0);
+        let unknown = Sum { bytes: mean.max(BUCKET_BYTES), ..Sum::default() };
+        let sums: Vec<Sum> = self.sums.iter().map(|sum| sum.unwrap_or(unknown)).collect();
         match self.partition.resized(&sums, ends) {
             Some(partition) => Self { sums: vec![None; partition.len()], partition, ..self },
             None => self,
@@ -253,6 +260,16 @@ mod sums {
         };
         all.into_iter().map(sum).collect()
     }
+}
+
+/// Keys between which buckets are cut evenly: both ends, and of the given ones not more than there are to be buckets.
+fn marks((min, max): (i128, i128), given: impl Iterator<Item = i128>, most: usize) -> Vec<i128> {
+    let mut marks: Vec<i128> = std::iter::once(min).chain(given.filter(|key| *key > min && *key <= max)).collect();
+    marks.sort_unstable();
+    let every = marks.len().div_ceil(most.max(1));
+    marks = marks.into_iter().step_by(every).chain([max.saturating_add(1)]).collect();
+    marks.dedup();
+    marks
 }
 
 /// Where `[low, high)` is cut into so many parts of equal width, the lower end included; none are empty.

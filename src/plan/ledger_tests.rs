@@ -138,3 +138,23 @@ fn a_ledger_is_read_as_it_was_written() {
     let grown = Ledger { fingerprint: "f".into(), partition: Partition::Hashes(0), sums: vec![Some(sum(1, 2, 17 << 20))] };
     assert_eq!(grown.resized(None), Ledger { fingerprint: "f".into(), partition: Partition::Hashes(1), sums: vec![None; 2] });
 }
+
+/// A night that has compared a part of a table leaves its buckets as they are.
+#[test]
+fn buckets_that_nobody_knows_of_are_not_joined() {
+    let bounds: Vec<i128> = (1..238).map(|bucket| bucket * 1000).collect();
+    let known = |bucket: usize| (30..64).contains(&bucket).then(|| sum(1000, 1, BUCKET_BYTES));
+    let sums: Vec<Option<Sum>> = (0..238).map(known).collect();
+    let ledger = Ledger { fingerprint: "f".into(), partition: Partition::Ranges(bounds), sums };
+    assert_eq!(ledger.clone().resized(Some((0, 238_000))), ledger);
+}
+
+/// A plan of small chunks does not make more buckets than a table of its size has.
+#[test]
+fn marks_are_as_few_as_buckets() {
+    let many = marks((5, 100_000), (0..50_000).map(|at| at * 3), 10);
+    assert_eq!((many.len(), many.first(), many.last()), (11, Some(&5), Some(&100_001)));
+    assert!(many.windows(2).all(|pair| pair[1] - pair[0] < 20_000), "{many:?}");
+    assert_eq!(marks((5, 9), [7, 7, 200].into_iter(), 10), [5, 7, 10]);
+    assert_eq!(marks((5, 5), std::iter::empty(), 1), [5, 6]);
+}

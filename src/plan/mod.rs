@@ -150,6 +150,12 @@ pub struct Increments {
 }
 
 impl Increments {
+    /// The names of the columns, for people.
+    #[must_use]
+    pub fn names(&self) -> String {
+        self.columns.iter().map(|column| column.column.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
     /// The watermark after a success in a snapshot of this clock; none when the clock does not tell.
     #[must_use]
     pub fn next(&self, clock: &Clock, counter: Option<u64>) -> Option<Watermark> {
@@ -254,6 +260,12 @@ impl TablePlan {
     #[must_use]
     pub const fn drains(&self) -> bool {
         !self.source.transactional
+    }
+
+    /// This run reads what is past the watermark, not the whole table.
+    #[must_use]
+    pub fn reads_increments(&self) -> bool {
+        self.increments.as_ref().is_some_and(|increments| increments.since.is_some())
     }
 
     /// What the strategy means.

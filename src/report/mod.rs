@@ -172,19 +172,21 @@ pub struct TableReport {
     pub error: Option<ErrorReport>,
 }
 
-/// A table whose counts differed beyond its increments, and was mended in the same run.
+/// A table whose sides differed although nothing had said so, and was mended in the same run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Healed {
-    /// Rows of the source.
+    /// Rows of the source; of the buckets that were looked at, where that is a part of the table.
     pub source: u64,
-    /// Rows that the target had with the increments merged.
+    /// Rows that the target had there with the increments merged.
     pub target: u64,
     /// Rows that were inserted, updated and deleted in the end, the increments included.
     pub rows: u64,
     /// By what: key ranges, buckets or a full load.
     pub via: String,
-    /// Where both sides were compared by content: rows that differed although neither a count nor an incremental column showed
-    /// it.
+    /// What showed it: `counts` of both sides, or their content, where the `source` has other rows than at the last success, or where
+    /// it has the same and so the `warehouse` was changed.
+    pub cause: &'static str,
+    /// Where both sides were compared by content: rows that the incremental columns should have brought.
     pub missed: Option<u64>,
     /// Length of the mending.
     pub seconds: f64,

@@ -145,8 +145,7 @@ impl Proven {
     /// By a word, and by what all rows add up to.
     #[must_use]
     pub fn of(proof: &'static str, sum: Option<Sum>) -> Self {
-        let rows_compared = if proof == Proof::CONTENT { sum.map_or(0, |sum| sum.rows) } else { 0 };
-        Self { proof, digest: sum.map(|sum| sum.digest), rows: sum.map(|sum| sum.rows), rows_compared }
+        Self { proof, digest: sum.map(|sum| sum.digest), rows: sum.map(|sum| sum.rows), rows_compared: 0 }
     }
 }
 
@@ -242,6 +241,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Rows that were inserted, updated and deleted.
+    #[must_use]
+    pub const fn changed(&self) -> u64 {
+        self.inserted + self.updated + self.deleted
+    }
+
     /// With what was done before in the same run.
     #[must_use]
     pub const fn after(self, before: &Self) -> Self {
@@ -261,6 +266,8 @@ pub struct Copied {
     pub rows: u64,
     /// Rows that went to the quarantine.
     pub rejected: u64,
+    /// They had been committed before: what was read again may be other rows.
+    pub was_in: bool,
 }
 
 /// The rows of one chunk attempt, as COPY bytes.
@@ -353,6 +360,12 @@ pub trait Sink: Send {
         ranges: Option<&[KeyRange]>,
         each: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<u64>;
+
+    /// Counts the rows of the target; those that are marked as deleted are none.
+    ///
+    /// # Errors
+    /// The classified server error.
+    fn count(&mut self, load: &Load<'_>) -> Result<u64>;
 
     /// Writes the state of a table that is as its source already; `sums` are what its buckets hold.
     ///

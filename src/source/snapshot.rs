@@ -127,16 +127,16 @@ pub fn open(endpoint: &Endpoint, limits: &GroupLimits, tables: &[&SourceTable], 
         };
     }
     let opened = begin_all(&mut readers, &mut guard, tables);
-    let (mut position, mut gtid) = (Ok(None), Ok(None));
+    let (mut position, mut gtid) = (Ok(None), None);
     if kind == SnapshotKind::Shared {
         position = match traces::position(&mut locker) {
-            Err(error) if error.kind() == Kind::Refused && !limits.position => Ok(None),
+            Err(error) if !limits.position => told_nothing(&error),
             other => other,
         };
-        gtid = traces::gtid(&mut locker);
+        gtid = traces::gtid(&mut locker).or_else(|error| told_nothing(&error))?;
         locker.execute("UNLOCK TABLES", "releasing the read lock")?;
     }
-    let (mut missing, position, gtid) = (opened?, position?, gtid?);
+    let (mut missing, position) = (opened?, position?);
     missing.extend(changed(&mut locker, &endpoint.database, tables)?);
     let mut warnings: Vec<String> = why.into_iter().collect();
     warnings.extend(blind(&mut locker)?);
@@ -144,6 +144,12 @@ pub fn open(endpoint: &Endpoint, limits: &GroupLimits, tables: &[&SourceTable], 
     let long_rows = lane.map(|conn| LongRows::new(conn, limits.row_bytes_max));
     let readers = readers.into_iter().map(|conn| MysqlSource::new(conn, long_rows.clone())).collect();
     Ok(Group { kind, readers, guard, clock, position, gtid, missing, warnings })
+}
+
+/// For the certificate alone, and no reason to end a run.
+fn told_nothing(error: &Error) -> Result<Option<String>> {
+    log::debug!("{error}; certificates name no position");
+    Ok(None)
 }
 
 /// Tables that are not what the plan saw: altered, swapped or made anew between its look at the catalog and the moment

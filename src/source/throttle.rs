@@ -11,14 +11,16 @@ use std::time::{Duration, Instant};
 /// How often the server is asked, whatever the number of workers.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// A job waits so long at most: a source that is never quiet must not keep a night from its end.
+/// A run waits so long at most, all its jobs together: a source that is never quiet must not keep a night from its end, and
+/// snapshots are open meanwhile.
 const WAIT_MAX: Duration = Duration::from_secs(300);
 
 /// Counts the threads that run at the source, those of this run left out.
 #[derive(Debug)]
 pub struct Throttle {
     limit: u64,
-    /// Jobs that this run has begun; each runs one statement at most.
+    /// Jobs that this run has begun. Each runs one statement at the source at most, and none while it writes: then the others seem to
+    /// be fewer than they are.
     own: AtomicUsize,
     told: AtomicBool,
     look: Mutex<Look>,
@@ -30,6 +32,8 @@ struct Look {
     conn: Option<MysqlConn>,
     at: Option<Instant>,
     others: u64,
+    /// How long jobs have waited, as a whole.
+    waited: Duration,
 }
 
 /// A job that has been let in; its place is free when it is dropped.
@@ -47,7 +51,7 @@ impl Throttle {
         if limit >= Settings::THREADS_MAX {
             return Ok(None);
         }
-        let look = Look { conn: Some(MysqlConn::connect(endpoint)?), at: None, others: 0 };
+        let look = Look { conn: Some(MysqlConn::connect(endpoint)?), at: None, others: 0, waited: Duration::ZERO };
         Ok(Some(Self { limit, own: AtomicUsize::new(0), told: AtomicBool::new(false), look: Mutex::new(look) }))
     }
 
@@ -57,12 +61,7 @@ impl Throttle {
     /// [`Kind::Stopped`] when the run is to end.
     pub fn admit<'a>(throttle: Option<&'a Self>, cancel: &Cancel) -> Result<Admitted<'a>> {
         if let Some(throttle) = throttle {
-            let until = Instant::now() + WAIT_MAX;
             while throttle.is_busy() {
-                if Instant::now() >= until {
-                    log::warn!("the source has been busy for {} s; a job begins all the same", WAIT_MAX.as_secs());
-                    break;
-                }
                 cancel.sleep(LOOK_EVERY)?;
             }
             throttle.own.fetch_add(1, Ordering::SeqCst);
@@ -72,6 +71,9 @@ impl Throttle {
 
     fn is_busy(&self) -> bool {
         let mut look = self.look.lock().unwrap_or_else(PoisonError::into_inner);
+        if look.waited >= WAIT_MAX {
+            return false;
+        }
         if look.at.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
             let own = u64::try_from(self.own.load(Ordering::SeqCst)).unwrap_or(u64::MAX);
             look.others = match look.conn.as_mut().map(running) {
@@ -85,6 +87,15 @@ impl Throttle {
                 None => 0,
             };
             look.at = Some(Instant::now());
+            if look.others > self.limit {
+                look.waited += LOOK_EVERY;
+                if look.waited >= WAIT_MAX {
+                    log::warn!(
+                        "jobs have waited {} s for a busy source; they begin all the same from now on",
+                        WAIT_MAX.as_secs()
+                    );
+                }
+            }
         }
         let is_busy = look.others > self.limit;
         if is_busy && !self.told.swap(true, Ordering::SeqCst) {

@@ -102,7 +102,10 @@ pub fn position(conn: &mut MysqlConn) -> Result<Option<String>> {
 /// # Errors
 /// The classified server error.
 pub fn gtid(conn: &mut MysqlConn) -> Result<Option<String>> {
-    let mut found = variables(conn, &["gtid_binlog_pos", "gtid_executed"])?;
+    let mut found = variables(conn, &["gtid_binlog_pos", "gtid_executed", "gtid_mode"])?;
+    if found.get("gtid_mode").is_some_and(|mode| mode != "ON") {
+        return Ok(None);
+    }
     let words = ["gtid_binlog_pos", "gtid_executed"].into_iter().find_map(|name| found.remove(name));
     Ok(words.map(|words| words.replace('\n', "")).filter(|words| !words.is_empty()))
 }

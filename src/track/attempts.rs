@@ -1,5 +1,6 @@
 //! The history of attempts: a row per table and attempt, appended by the tracker's writer, bounded by number and age.
-//! It is for people and for the alarm about tables that are mended again and again; no load depends on it.
+//! It is for people, for the alarm about tables that are mended again and again, and it tells which incremental columns have missed
+//! so many changes that no run reads past them any more.
 
 use super::RunIdentity;
 use crate::conn::postgres::PostgresConn;
@@ -59,6 +60,8 @@ pub struct Attempt {
     pub digest: Option<String>,
     /// Rows that the increments had missed; none when nobody looked.
     pub missed: Option<u64>,
+    /// The incremental columns, where it was loaded by them.
+    pub columns: Option<String>,
 }
 
 /// Appends attempts of a run.
@@ -89,14 +92,14 @@ pub const AUDITS_WEIGHED: i64 = 10;
 /// So many of them with misses are too many.
 pub const MISSES_MAX: i64 = 3;
 
-/// Tables whose incremental columns have missed changes again and again, and how often.
+/// Tables whose incremental columns have missed changes again and again: which columns, and how often.
 ///
 /// # Errors
 /// The classified server error.
-pub fn distrusted(conn: &mut PostgresConn, job: &str) -> Result<BTreeMap<String, i64>> {
+pub fn distrusted(conn: &mut PostgresConn, job: &str) -> Result<BTreeMap<(String, String), i64>> {
     let sql = include_str!("attempt_missed.sql");
     let rows = conn.rows(sql, &[&job, &AUDITS_WEIGHED, &MISSES_MAX], "reading the history of attempts")?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    Ok(rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect())
 }
 
 /// How many of the last successes of each table in a row were mended; only tables with one at least.

@@ -52,6 +52,7 @@ CREATE TABLE IF NOT EXISTS etl_sync.etl_table_state (
     proof             text NOT NULL DEFAULT 'counts',
     rows_compared     bigint NOT NULL DEFAULT 0,
     ledger            jsonb,
+    loads             bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (job, table_name)
 );
 COMMENT ON TABLE etl_sync.etl_table_state IS 'etl-sync: what is done; written in the transaction of the data';
@@ -81,6 +82,7 @@ ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS traces jsonb;
 ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS proof text NOT NULL DEFAULT 'counts';
 ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS rows_compared bigint NOT NULL DEFAULT 0;
 ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS ledger jsonb;
+ALTER TABLE etl_sync.etl_table_state ADD COLUMN IF NOT EXISTS loads bigint NOT NULL DEFAULT 0;
 ALTER TABLE etl_sync.chunk_ledger ADD COLUMN IF NOT EXISTS rejected bigint NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS job text, ADD COLUMN IF NOT EXISTS staging bigint, ADD COLUMN IF NOT EXISTS storage bigint,
     ADD COLUMN IF NOT EXISTS low numeric, ADD COLUMN IF NOT EXISTS high numeric, ADD COLUMN IF NOT EXISTS digest text,
@@ -127,13 +129,15 @@ CREATE TABLE IF NOT EXISTS etl_sync.table_attempt (
     checked          text,
     rows_compared    bigint,
     digest           text,
-    missed           bigint
+    missed           bigint,
+    columns          text
 );
 ALTER TABLE etl_sync.table_attempt
     ADD COLUMN IF NOT EXISTS snapshot text, ADD COLUMN IF NOT EXISTS position text, ADD COLUMN IF NOT EXISTS checked text,
-    ADD COLUMN IF NOT EXISTS rows_compared bigint, ADD COLUMN IF NOT EXISTS digest text, ADD COLUMN IF NOT EXISTS missed bigint;
+    ADD COLUMN IF NOT EXISTS rows_compared bigint, ADD COLUMN IF NOT EXISTS digest text, ADD COLUMN IF NOT EXISTS missed bigint,
+    ADD COLUMN IF NOT EXISTS columns text;
 CREATE INDEX IF NOT EXISTS table_attempt_table ON etl_sync.table_attempt (job, table_name, id);
-COMMENT ON TABLE etl_sync.table_attempt IS 'etl-sync: history of attempts, the last ones of each table; for people, decides nothing';
+COMMENT ON TABLE etl_sync.table_attempt IS 'etl-sync: history of attempts, the last ones of each table; misses of an incremental column make it distrusted';
 
 CREATE TABLE IF NOT EXISTS etl_quarantine.rejected_row (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

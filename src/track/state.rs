@@ -31,6 +31,8 @@ pub struct TableState {
     pub traces: Option<String>,
     /// What the buckets held, as JSON of `plan::ledger::Ledger`.
     pub ledger: Option<String>,
+    /// Times that the table was loaded: each compares another part of a large one.
+    pub loads: i64,
 }
 
 /// A success about to be written.
@@ -64,6 +66,8 @@ pub struct NewState<'a> {
     pub rows_compared: u64,
     /// What its buckets hold, as JSON of `plan::ledger::Ledger`.
     pub ledger: Ledger,
+    /// The table is done with it. Otherwise it is still to be compared, and a run that goes on does not take it for done.
+    pub is_end: bool,
 }
 
 /// What becomes of a table's ledger.
@@ -94,19 +98,12 @@ pub fn begin(run: &RunIdentity) -> String {
 #[must_use]
 pub fn upsert(run: &RunIdentity, state: &NewState<'_>) -> String {
     let quoted = |text: Option<&String>| text.map_or("NULL".to_owned(), |text| literal_postgres(text));
-    let values: Vec<String> = [
-        &run.job,
-        state.table,
-        &run.run_id,
-        &run.sync_id,
-        state.strategy,
-        state.snapshot,
-        state.fingerprint,
-        state.source_identity,
-    ]
-    .iter()
-    .map(|text| literal_postgres(text))
-    .collect();
+    let sync_id = if state.is_end { run.sync_id.as_str() } else { "" };
+    let values: Vec<String> =
+        [&run.job, state.table, &run.run_id, sync_id, state.strategy, state.snapshot, state.fingerprint, state.source_identity]
+            .iter()
+            .map(|text| literal_postgres(text))
+            .collect();
     format!(
         include_str!("state_upsert.sql"),
         values = values.join(", "),
@@ -120,6 +117,7 @@ pub fn upsert(run: &RunIdentity, state: &NewState<'_>) -> String {
         digest = state.digest.map_or("NULL".to_owned(), |digest| format!("'\\x{digest:032x}'")),
         rows_compared = state.rows_compared,
         ledger = if let Ledger::Write(text) = &state.ledger { literal_postgres(text) } else { "NULL".into() },
+        loads = i32::from(state.is_end),
         kept = if state.ledger == Ledger::Keep { "etl_table_state.ledger" } else { "excluded.ledger" },
     )
 }
@@ -144,7 +142,8 @@ pub fn finished(run: &RunIdentity, table: &str, beyond_counts: bool) -> String {
 pub fn of_job(conn: &mut PostgresConn, job: &str) -> Result<BTreeMap<String, TableState>> {
     // By jsonb, because a plan may read what an older version made: then there is no such column.
     let sql = "SELECT table_name, run_id, sync_id, rows, fingerprint, target_oid, target_relfilenode, rejected, source_identity, \
-               watermark::text, to_jsonb(s) ->> 'traces', to_jsonb(s) ->> 'ledger' FROM etl_sync.etl_table_state s WHERE job = $1";
+               watermark::text, to_jsonb(s) ->> 'traces', to_jsonb(s) ->> 'ledger', \
+               coalesce((to_jsonb(s) ->> 'loads')::bigint, 0) FROM etl_sync.etl_table_state s WHERE job = $1";
     let rows = conn.rows(sql, &[&job], "reading the state of the tables")?;
     Ok(rows.iter().map(|row| (row.get(0), table_state(row))).collect())
 }
@@ -162,6 +161,7 @@ fn table_state(row: &postgres::Row) -> TableState {
         watermark: row.get(9),
         traces: row.get(10),
         ledger: row.get(11),
+        loads: row.get(12),
     }
 }
 

@@ -187,6 +187,10 @@ impl Sink for MysqlSink {
         self.with(|conn| make_shadow(conn, load, &doing))
     }
 
+    fn count(&mut self, load: &Load<'_>) -> Result<u64> {
+        Err(Error::new(Kind::Internal, format!("table {}: a replica is not looked at", load.plan.name())))
+    }
+
     fn keep(&mut self, load: &Load<'_>, _: usize, _: Sum) -> Result<Copied> {
         Err(Error::new(Kind::Internal, format!("table {}: a replica keeps no chunks of another run", load.plan.name())))
     }
@@ -200,14 +204,14 @@ impl Sink for MysqlSink {
             if let Some(row) = conn.ask(sql, place(), &doing)?.into_iter().next() {
                 conn.execute("ROLLBACK", &doing)?;
                 let rows = mysql::from_row_opt(row).doing(Kind::Internal, || format!("{doing}: not a count"))?;
-                return Ok(Copied { rows, rejected: 0 });
+                return Ok(Copied { rows, rejected: 0, was_in: true });
             }
             conn.write("INSERT INTO etl_chunk_ledger (run_id, round, table_name, chunk) VALUES (?, ?, ?, ?)", place(), &doing)?;
             let written = fill(conn, load, rows, &doing)?;
             let sql = "UPDATE etl_chunk_ledger SET rows_held = ? WHERE run_id = ? AND round = ? AND table_name = ? AND chunk = ?";
             conn.write(sql, std::iter::once(written.into()).chain(place()).collect(), &doing)?;
             conn.execute("COMMIT", &doing)?;
-            Ok(Copied { rows: written, rejected: 0 })
+            Ok(Copied { rows: written, ..Copied::default() })
         })
     }
 

@@ -19,7 +19,7 @@ pub fn copy_in(conn: &mut PostgresConn, load: &Load<'_>, table: &str, rows: &mut
         Some(count) => isolate(conn, load, table, rows, count)?,
         None => one(conn, load, table, rows, None)?.map_err(|refusal| refusal.into_error(load))?,
     };
-    Ok(Copied { rows: copied, rejected: u64::try_from(rows.rejects().len()).unwrap_or(u64::MAX) })
+    Ok(Copied { rows: copied, rejected: u64::try_from(rows.rejects().len()).unwrap_or(u64::MAX), was_in: false })
 }
 
 /// Copies what PostgreSQL takes: a part that holds a refused row is halved until the row is alone.

@@ -157,8 +157,29 @@ fn change(
     }
     guard(conn, load, doing)?;
     let (answers, replaced) = write(conn, load, existing, (staging, &target, stamped), total, doing)?;
+    if is_keyed(load, existing) {
+        is_as_sent(conn, load, (staging, &target), doing)?;
+    }
     let rows = count(answers.rows.last().and_then(|row| row.first()).map_or("", String::as_str), doing)?;
     Ok((changes(&answers, (replaced, load.plan.marks_deletes()), doing)?, rows))
+}
+
+/// Looks at the rows that were written: a trigger may change what it is given.
+fn is_as_sent(conn: &mut PostgresConn, load: &Load<'_>, (staging, target): (&str, &str), doing: &str) -> Result<()> {
+    let key = load.plan.source.key_columns().next().map(|c| quote_postgres(&c.target)).unwrap_or_default();
+    let sql = format!(
+        "SELECT count(*) FROM pg_temp.diff d JOIN {staging} s ON s.ctid = d.fresh LEFT JOIN ONLY {target} t ON {} \
+         WHERE t.{key} IS NULL OR ROW({})::record *<> ROW({})::record",
+        same_key(load),
+        row(load, "s."),
+        row(load, "t."),
+    );
+    let unlike = count(first(&run(conn, &sql, doing)?.rows), doing)?;
+    if unlike == 0 {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Changed, format!("{doing}: {unlike} rows are not in the table as they were written"))
+        .hint("look for triggers on the table in the warehouse that change what is written"))
 }
 
 /// Refuses to delete most of a table: an empty or wrong source looks just like that.
@@ -210,7 +231,7 @@ fn changes(answers: &Answers, (replaced, marked): (bool, bool), doing: &str) -> 
 }
 
 /// Counts the rows of the target, but for those that the source has no more.
-fn total(load: &Load<'_>) -> String {
+pub(super) fn total(load: &Load<'_>) -> String {
     let there = if load.plan.marks_deletes() { format!(" WHERE {}", deleted_at::is_null("")) } else { String::new() };
     format!("SELECT count(*) FROM ONLY {}{there}", load.plan.target.postgres())
 }

@@ -120,7 +120,7 @@ fn begin(conn: &mut PostgresConn, run_id: &RunIdentity, question: &str, doing: &
         [_] => Ok(None),
         [_, done, ..] => {
             let number = |at: usize| count(done.get(at).map_or("", String::as_str), doing);
-            let copied = Copied { rows: number(0)?, rejected: number(1)? };
+            let copied = Copied { rows: number(0)?, rejected: number(1)?, was_in: true };
             conn.batch("ROLLBACK", doing)?;
             Ok(Some(copied))
         }
@@ -169,7 +169,7 @@ impl Sink for PostgresSink {
     fn keep(&mut self, load: &Load<'_>, chunk: usize, sum: Sum) -> Result<Copied> {
         let doing = doing(load, "keeping a chunk of");
         let place = place(load, chunk);
-        let copied = Copied { rows: sum.rows, rejected: 0 };
+        let copied = Copied { rows: sum.rows, ..Copied::default() };
         let sql =
             format!("{}; {}; {}; COMMIT", leftovers::forget(load, chunk), place.insert(), fill(load, chunk, copied, Some(sum)));
         self.with(|conn| {
@@ -202,13 +202,13 @@ impl Sink for PostgresSink {
         let doing = doing(load, "finishing");
         proof.check(load)?;
         self.with(|conn| {
-            if let Some(Copied { rows, rejected }) = begin(conn, load.run, &finished(load, true), &doing)? {
+            if let Some(Copied { rows, rejected, .. }) = begin(conn, load.run, &finished(load, true), &doing)? {
                 return Ok(Outcome { rows, rejected, ..Outcome::default() });
             }
             check_ledger(conn, load, proof, &doing)?;
             let outcome = install(conn, load, &load.staging.postgres(), proof, &doing)?;
             // The shadow has become the table and is not there any more under its old name.
-            commit(conn, load, outcome, copied_by(load, proof.sums.as_deref()), &drop_staging(load), &doing)
+            commit(conn, load, outcome, copied_by(load, &outcome, proof.sums.as_deref()), &drop_staging(load), &doing)
         })
     }
 
@@ -220,40 +220,41 @@ impl Sink for PostgresSink {
         };
         let create = create_staging(load);
         self.with(|conn| {
-            if let Some(Copied { rows, rejected }) = begin(conn, load.run, &finished(load, true), &doing)? {
+            if let Some(Copied { rows, rejected, .. }) = begin(conn, load.run, &finished(load, true), &doing)? {
                 return Ok(Outcome { rows, rejected, ..Outcome::default() });
             }
             let none = Proof { source_count, ..Proof::default() };
             if load.plan.action == Action::Refresh && rows.are_none() && merge::is_empty(conn, load, &doing)? {
                 none.check(load)?;
-                return commit(conn, load, Outcome::default(), copied_by(load, rows.sums()), "SELECT 1", &doing);
+                let outcome = Outcome::default();
+                return commit(conn, load, outcome, copied_by(load, &outcome, rows.sums()), "SELECT 1", &doing);
             }
             if load.plan.action == Action::Refresh
                 && let Some(same) = same::as_target(conn, load, rows, &doing)?
             {
                 Proof { rows_read: same, rows_copied: same, ..none }.check(load)?;
                 let outcome = Outcome { rows: same, ..Outcome::default() };
-                return commit(conn, load, outcome, copied_by(load, rows.sums()), "SELECT 1", &doing);
+                return commit(conn, load, outcome, copied_by(load, &outcome, rows.sums()), "SELECT 1", &doing);
             }
             conn.batch(&create, &doing)?;
-            let Copied { rows: rows_copied, rejected: rows_rejected } = copy::copy_in(conn, load, &staging, rows)?;
+            let Copied { rows: rows_copied, rejected: rows_rejected, .. } = copy::copy_in(conn, load, &staging, rows)?;
             keep(conn, load, rows.rejects(), &doing)?;
             let proof = Proof { source_count, rows_read: rows_copied + rows_rejected, rows_copied, rows_rejected, sums: None };
             proof.check(load)?;
             let outcome = install(conn, load, &staging, &proof, &doing)?;
-            commit(conn, load, outcome, copied_by(load, rows.sums()), "SELECT 1", &doing)
+            commit(conn, load, outcome, copied_by(load, &outcome, rows.sums()), "SELECT 1", &doing)
         })
     }
 
     fn increments(&mut self, load: &Load<'_>, part: &Part, rows: &mut dyn Rows) -> Result<Merge> {
-        let doing = doing(load, "merging increments of");
+        let doing = doing(load, if part.again.is_some() { "mending" } else { "merging increments of" });
         let staging = format!("pg_temp.{}", quote_postgres(&load.staging.table));
         let create = create_staging_as(load, Staging::Temporary);
         self.with(|conn| {
             // In another round the table is looked at in another snapshot, and so its increments are those of that one.
             let anew = load.round > 0 && load.plan.audit.is_some() && part.again.is_none();
             let question = if anew { "SELECT WHERE false".to_owned() } else { finished(load, part.again.is_some()) };
-            if let Some(Copied { rows, rejected }) = begin(conn, load.run, &question, &doing)? {
+            if let Some(Copied { rows, rejected, .. }) = begin(conn, load.run, &question, &doing)? {
                 return Ok(Merge::Done(Outcome { rows, rejected, ..Outcome::default() }));
             }
             let (outcome, drift) = if part.ranges.is_empty() && rows.are_none() {
@@ -272,8 +273,9 @@ impl Sink for PostgresSink {
                 }
                 None => {
                     let counted = if part.census.is_some() { Proof::COUNTS } else { Proof::NONE };
-                    let is_as_before = outcome.inserted + outcome.updated + outcome.deleted == 0;
-                    (Proven::of(counted, None), if is_as_before { state::Ledger::Keep } else { state::Ledger::Drop })
+                    let is_as_before = outcome.inserted + outcome.updated + outcome.deleted == 0 && load.plan.known.is_some();
+                    let unknown = || written(load, &vec![None; load.plan.partition.len()]);
+                    (Proven::of(counted, None), if is_as_before { state::Ledger::Keep } else { unknown()? })
                 }
             };
             match drift {
@@ -290,6 +292,11 @@ impl Sink for PostgresSink {
         each: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<u64> {
         self.with(|conn| read_back::tuples(conn, load.plan, Which::of(ranges), each))
+    }
+
+    fn count(&mut self, load: &Load<'_>) -> Result<u64> {
+        let doing = doing(load, "counting");
+        self.with(|conn| count(merge::first(&run(conn, &merge::total(load), &doing)?.rows), &doing))
     }
 
     fn confirm(&mut self, load: &Load<'_>, outcome: &Outcome, proven: &Proven, sums: &[Option<Sum>]) -> Result<Outcome> {
@@ -380,9 +387,12 @@ fn finished(load: &Load<'_>, is_end: bool) -> String {
 
 /// How a table is proved whose rows were all copied, and what its buckets hold: a merge has compared them with what was
 /// there, a new table holds what was sent.
-fn copied_by(load: &Load<'_>, sums: Option<&[Sum]>) -> Result<(Proven, state::Ledger)> {
-    let proof = if load.plan.action == Action::Refresh { Proof::CONTENT } else { Proof::SENT };
-    let proven = Proven::of(proof, sums.map(ledger::total));
+fn copied_by(load: &Load<'_>, outcome: &Outcome, sums: Option<&[Sum]>) -> Result<(Proven, state::Ledger)> {
+    let (proof, rows_compared) =
+        if load.plan.action == Action::Refresh { (Proof::CONTENT, outcome.rows) } else { (Proof::SENT, 0) };
+    // Of rows that are not those that are in, nobody wants to know.
+    let sums = sums.filter(|sums| ledger::total(sums).rows == outcome.rows);
+    let proven = Proven { rows_compared, ..Proven::of(proof, sums.map(ledger::total)) };
     let Some(sums) = sums else { return Ok((proven, state::Ledger::Drop)) };
     let sums: Vec<Option<Sum>> = sums.iter().copied().map(Some).collect();
     Ok((proven, written(load, &sums)?))
@@ -416,7 +426,10 @@ fn commit(
     let watermark = watermark.transpose()?;
     // A row that is marked as deleted is one that PostgreSQL counts as updated.
     let (deleted, marked) = if load.plan.marks_deletes() { (0, outcome.deleted) } else { (outcome.deleted, 0) };
-    let traces = load.traces.clone().map(|traces| traces.after(deleted, outcome.updated + marked, outcome.inserted));
+    // What was only counted and is still to be looked at is not done: whoever goes on does it again, and has no evidence.
+    let is_end = load.plan.audit.is_none() || ![Proof::COUNTS, Proof::NONE].contains(&proven.proof);
+    let traces =
+        load.traces.clone().filter(|_| is_end).map(|traces| traces.after(deleted, outcome.updated + marked, outcome.inserted));
     let traces = traces.map(|traces| serde_json::to_string(&traces));
     let traces = traces.transpose().doing(Kind::Internal, || format!("{doing}: writing the evidence"))?;
     let new = state::NewState {
@@ -434,6 +447,7 @@ fn commit(
         digest: proven.digest,
         rows_compared: proven.rows_compared,
         ledger,
+        is_end,
     };
     let mut sql = format!("{}; {more}; ", state::upsert(load.run, &new));
     sql.push_str(&quarantine::clear_older(load.run, load.round, load.plan.name()));
