@@ -1,6 +1,7 @@
 //! Planted drift that no count and no watermark shows: the next run finds it by content, names it, mends it, and the judge
 //! finds both sides equal.
 
+use crate::hosts::wait_for;
 use crate::program::{Outcome, Running};
 use crate::sandbox::{RUN_MAX, Sandbox};
 use mysql::prelude::Queryable;
@@ -287,4 +288,108 @@ fn without_a_shared_snapshot_nothing_is_looked_at() {
     found.expect(0);
     assert_eq!(found.table("claim")["certificate"]["checked"], json!("counts"));
     assert_eq!(found.table("claim_isam")["certificate"]["checked"], json!("content"));
+}
+
+/// A part of a table is compared in each run, the next one in the next, whatever the day; and rows that vanish elsewhere are counted.
+#[test]
+fn every_part_of_a_table_has_its_turn() {
+    let sandbox = Sandbox::new("audit_turns");
+    clinic(&sandbox);
+    sandbox.sync(&[]);
+    sandbox.source_sql(&["UPDATE claim SET name = 'edited', edited = edited WHERE id IN (5, 20000, 39000)"]);
+    let mended: Vec<u64> =
+        (0..3).map(|_| sandbox.sync(&["--audit", "1/3"]).table("claim")["healed"]["missed"].as_u64().unwrap_or(0)).collect();
+    assert_eq!(mended.iter().sum::<u64>(), 3, "{mended:?}");
+    sandbox.assert_equal(&[]);
+    for _ in 0..3 {
+        // In one of three runs this is the part that is compared, in the others rows are counted.
+        sandbox.warehouse().batch_execute("DELETE FROM plain WHERE id = 20000").expect("deleted");
+        let found = sandbox.sync(&["--audit", "1/3", "--tables", "plain"]);
+        assert_eq!(changes(&found, "plain"), (1, 0, 0), "{found}");
+    }
+    sandbox.assert_equal(&[]);
+}
+
+/// Another column is not that one.
+#[test]
+fn another_column_is_trusted_again() {
+    let sandbox = Sandbox::new("audit_other");
+    clinic(&sandbox);
+    sandbox.source_sql(&["ALTER TABLE claim ADD seen DATETIME NOT NULL DEFAULT '2024-01-01'"]);
+    sandbox.sync(&[]);
+    for night in 1..=3 {
+        sandbox.source_sql(&[&format!("UPDATE claim SET name = 'night {night}' WHERE id = {night}")]);
+        assert_eq!(missed(&sandbox.sync(&["--tables", "claim"]), "claim"), 1);
+    }
+    let reason = |outcome: &Outcome| outcome.table("claim")["reason"].as_str().expect("a reason").to_owned();
+    assert!(reason(&sandbox.sync(&["--tables", "claim"])).contains("edited missed changes in 3 of the last"));
+    sandbox.config("tables.yml", "tables:\n  'claim*': { primary_incremental_column: seen }\n");
+    for _ in 0..2 {
+        let later = reason(&sandbox.sync(&["--tables", "claim"]));
+        assert!(!later.contains("not trusted"), "{later}");
+    }
+}
+
+/// What an interrupted run has finished is compared all the same.
+#[test]
+fn repair_looks_at_what_an_interrupted_run_has_finished() {
+    let sandbox = Sandbox::new("repair_kept");
+    clinic(&sandbox);
+    sandbox.sync(&[]);
+    sandbox.source_sql(&[
+        "CREATE TABLE slow (id INT PRIMARY KEY)",
+        "INSERT INTO slow SELECT id FROM claim WHERE id <= 500",
+        "ANALYZE TABLE slow",
+    ]);
+    sandbox.config("tables.yml", "tables:\n  slow: { filter: \"SLEEP(0.02) = 0\", priority: low }\n");
+    let running = sandbox.start(&["--tables", "digit,slow"]);
+    let done = "SELECT s.run_id = j.run_id FROM etl_sync.etl_table_state s, etl_sync.job j WHERE s.table_name = 'digit'";
+    wait_for("digit is done", || sandbox.holds(done).then_some(()));
+    running.kill();
+    sandbox.warehouse().batch_execute("DELETE FROM digit WHERE d = 3").expect("deleted");
+    sandbox.config("tables.yml", "tables:\n  'claim*': { primary_incremental_column: edited }\n");
+    let mended = ask(&sandbox, &["repair", "--tables", "digit"]);
+    mended.expect(0);
+    assert_eq!((mended.status("digit"), changes(&mended, "digit")), ("loaded".to_owned(), (1, 0, 0)));
+}
+
+/// Through a replica the source is read again, too.
+#[test]
+fn repair_reaches_the_source_through_a_replica() {
+    let sandbox = Sandbox::new("repair_hops").with_replica();
+    clinic(&sandbox);
+    sandbox.sync(&[]);
+    sandbox.source_sql(&["UPDATE claim SET name = 'edited', edited = edited WHERE id = 5"]);
+    ask(&sandbox, &["repair", "--tables", "claim"]).expect(0);
+    let asked = ask(&sandbox, &["verify", "--depth", "rows", "--tables", "claim"]);
+    asked.expect(0);
+}
+
+/// A trigger of the warehouse writes something else than it is given: no proof, and no success.
+#[test]
+fn a_trigger_that_changes_rows_fails_the_table() {
+    let sandbox = Sandbox::new("audit_trigger");
+    clinic(&sandbox);
+    sandbox.sync(&[]);
+    sandbox
+        .warehouse()
+        .batch_execute(
+            "CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.name := upper(NEW.name); RETURN NEW; END';
+             CREATE TRIGGER shout BEFORE INSERT OR UPDATE ON raw.claim FOR EACH ROW EXECUTE FUNCTION shout();
+             CREATE TRIGGER shout BEFORE INSERT OR UPDATE ON raw.word FOR EACH ROW EXECUTE FUNCTION shout()",
+        )
+        .expect("triggers");
+    sandbox.source_sql(&[
+        "UPDATE claim SET name = 'quiet', edited = NOW() WHERE id = 5",
+        "UPDATE word SET name = 'quiet' WHERE k = 'k5'",
+    ]);
+    for audit in ["off", "all"] {
+        let found = sandbox.run(&["--audit", audit]);
+        found.expect(1);
+        assert_eq!((found.status("claim"), found.status("word")), ("failed".to_owned(), "failed".to_owned()), "{found}");
+        found.says("look for triggers on the table in the warehouse that change what is written");
+    }
+    sandbox.warehouse().batch_execute("DROP FUNCTION shout CASCADE").expect("dropped");
+    sandbox.sync(&[]);
+    sandbox.assert_equal(&[]);
 }

@@ -217,3 +217,14 @@ fn variables_that_cannot_be_read_or_are_misspelt() {
     let place = Place::new().var("ETL_SYNC_PARALEL", "4");
     assert_eq!(place.good().warnings.len(), 1);
 }
+
+#[test]
+fn a_word_of_the_audit_that_is_none_is_refused() {
+    for (file, said) in [("1/100", "general.audit"), ("OFF", "general.audit"), ("none", "general.audit")] {
+        let place = Place::new().file("config/pipeline.yml", &format!("general: {{ audit: '{file}' }}\n"));
+        let problems = place.problems();
+        assert!(problems.len() == 1 && problems[0].contains(said) && problems[0].contains("1/N"), "{file}: {problems:?}");
+    }
+    let problems = Place::new().var("ETL_SYNC_AUDIT", "sometimes").problems();
+    assert!(problems.len() == 1 && problems[0].starts_with("ETL_SYNC_AUDIT: expected one of all"), "{problems:?}");
+}
