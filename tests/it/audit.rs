@@ -341,9 +341,9 @@ fn repair_looks_at_what_an_interrupted_run_has_finished() {
         "INSERT INTO slow SELECT id FROM claim WHERE id <= 500",
         "ANALYZE TABLE slow",
     ]);
-    sandbox.config("tables.yml", "tables:\n  slow: { filter: \"SLEEP(0.02) = 0\", priority: low }\n");
+    sandbox.config("tables.yml", "tables:\n  slow: { filter: \"SLEEP(0.02) = 0\", processing_priority: low }\n");
     let running = sandbox.start(&["--tables", "digit,slow"]);
-    let done = "SELECT s.run_id = j.run_id FROM etl_sync.etl_table_state s, etl_sync.job j WHERE s.table_name = 'digit'";
+    let done = "SELECT s.run_id = j.run_id FROM etl_sync.etl_table_state s, etl_sync.job j WHERE s.table_name = 'digit' AND j.ended_at IS NULL";
     wait_for("digit is done", || sandbox.holds(done).then_some(()));
     running.kill();
     sandbox.warehouse().batch_execute("DELETE FROM digit WHERE d = 3").expect("deleted");
