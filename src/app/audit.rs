@@ -6,7 +6,7 @@
 use super::increments::{self, Since};
 use super::traces;
 use crate::catalog::TargetTable;
-use crate::config::Audit;
+use crate::config::{Audit, Strategy};
 use crate::conn::mysql::MysqlConn;
 use crate::encode::digest::ledger_fingerprint;
 use crate::error::Result;
@@ -93,8 +93,33 @@ pub fn decide(
     let buckets = parts.map(|parts| part(&plan.partition, parts, state.loads));
     // Of a table without increments, the source is looked at in every run.
     let buckets = if is_part { buckets.and_then(|buckets| buckets) } else { buckets.map(|buckets| buckets.unwrap_or(0..0)) };
-    plan.audit = buckets.map(|buckets| crate::plan::Audit { buckets, is_whole_source: !is_part, is_repair });
+    plan.audit = buckets.map(|buckets| crate::plan::Audit { buckets, is_whole_source: !is_part, is_repair, reads_source: true });
     Ok(())
+}
+
+/// Of a table whose source stands, only the target is looked at, when the ledger knows every bucket of it; otherwise false.
+pub fn by_target(plan: &mut TablePlan, left: Option<(&TargetTable, &TableState)>, wanted: Wanted<'_>) -> bool {
+    let Some((existing, state)) = left.filter(|_| wanted.audit != Audit::Off) else { return false };
+    let fingerprint = ledger_fingerprint(plan);
+    let stored = state.ledger.as_deref().and_then(|text| serde_json::from_str::<Ledger>(text).ok());
+    let fits = |stored: &Ledger| {
+        let known = stored.sums_of(&fingerprint, &stored.partition);
+        known.is_some_and(|sums| sums.iter().all(Option::is_some)) && read_back::unlike(plan, existing).is_none()
+    };
+    let Some(stored) = stored.filter(|stored| fits(stored) && increments::is_keyed(plan, existing)) else { return false };
+    plan.make_single(Strategy::Standard, format!("{}, the source was not: only the target is read", plan.reason));
+    plan.partition = Arc::new(stored.partition);
+    plan.audit = Some(crate::plan::Audit {
+        buckets: 0..plan.partition.len(),
+        is_whole_source: false,
+        is_repair: false,
+        reads_source: false,
+    });
+    plan.known = Some(stored.sums);
+    if let Some(increments) = &mut plan.increments {
+        increments.since = None;
+    }
+    true
 }
 
 /// Nobody but the last run has written to the target since, as far as PostgreSQL has counted that; true where nobody counts.

@@ -2,7 +2,7 @@
 
 use super::audit;
 use super::increments::{self, Since, Stored};
-use super::traces::{self, Look};
+use super::traces::{self, Look, Stands};
 use super::typing;
 use crate::catalog::deleted_at;
 use crate::catalog::drift::{self, Change, Drift};
@@ -357,7 +357,8 @@ fn one(
         }
         None => increments::apply(conn, &mut plan, &rule, stored, last.since)?,
     };
-    if last.look.is_some_and(|look| look.leaves_out(&mut plan, existing, last.state, last.since)) {
+    let stands = last.look.map_or(Stands::Nothing, |look| look.stands(&mut plan, existing, last.state, last.since));
+    if stands == Stands::Both {
         return Ok(Decided::LeaveOut(Box::new(plan), rows));
     }
     if let Some(why) = last.audit.forgoes_watermark(&plan) {
@@ -366,8 +367,10 @@ fn one(
             (increments.since, increments.voided) = (None, Some(why));
         }
     }
-    cut(conn, &mut plan, goal)?;
-    audit::decide(conn, &mut plan, (existing, last.state), last.audit, last.since)?;
+    if stands != Stands::Source || !audit::by_target(&mut plan, existing.zip(last.state), last.audit) {
+        cut(conn, &mut plan, goal)?;
+        audit::decide(conn, &mut plan, (existing, last.state), last.audit, last.since)?;
+    }
     if let Some(left) = last.left.filter(|_| !last.since.full) {
         let form = leftovers::form(&plan, last.since.source_identity);
         reuse::adopt(&mut plan, left, &form);

@@ -40,34 +40,48 @@ pub fn look(
     }))
 }
 
+/// What of a table has not moved since it was loaded last, on evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// Both sides: it is left out.
+    Both,
+    /// The source: what it holds is known, and only the target is looked at.
+    Source,
+    /// Nobody knows.
+    Nothing,
+}
+
 impl Look {
-    /// Puts the traces of the table into its plan, and says whether the run may leave it out; why not, where evidence was asked
-    /// for, goes into the reason.
+    /// Puts the traces of the table into its plan, and says what stands on evidence, where that was asked for; why not everything
+    /// goes into the reason.
     #[must_use]
-    pub fn leaves_out(
+    pub fn stands(
         &self,
         plan: &mut TablePlan,
         existing: Option<&TargetTable>,
         state: Option<&TableState>,
         since: Since<'_>,
-    ) -> bool {
+    ) -> Stands {
         let now = self.of(plan);
         let skips = self.skips && !since.full && existing.is_some() && state.is_some();
-        let why = match now {
-            Err(why) => why.to_owned(),
+        let checked = match now {
+            Err(why) => Err((why.to_owned(), Stands::Nothing)),
             Ok(now) => {
                 let checked = if skips { check(plan, existing.zip(state), since.source_identity, &now) } else { Ok(()) };
                 plan.traces = Some(now);
-                match checked {
-                    Ok(()) => return skips,
-                    Err(why) => why,
-                }
+                checked
             }
         };
-        if skips {
-            plan.reason = format!("{}; counted: {why}", plan.reason);
+        match checked {
+            Ok(()) if skips => Stands::Both,
+            Ok(()) => Stands::Nothing,
+            Err((why, stands)) => {
+                if skips {
+                    plan.reason = format!("{}; counted: {why}", plan.reason);
+                }
+                if skips { stands } else { Stands::Nothing }
+            }
         }
-        false
     }
 
     fn of(&self, plan: &TablePlan) -> Result<Traces, &'static str> {
@@ -94,23 +108,33 @@ fn shape(plan: &TablePlan) -> String {
     format!("{};{};{};{:?}", env!("CARGO_PKG_VERSION"), plan.source.identity, key.join(","), plan.loaded_at)
 }
 
-fn check(plan: &TablePlan, before: Option<(&TargetTable, &TableState)>, source: &str, now: &Traces) -> Result<(), String> {
-    let Some((existing, state)) = before else { return Err(Moved::Unknown.to_string()) };
+/// Why a table does not stand, and which side of it does all the same.
+fn check(
+    plan: &TablePlan,
+    before: Option<(&TargetTable, &TableState)>,
+    source: &str,
+    now: &Traces,
+) -> Result<(), (String, Stands)> {
+    let nothing = |why: String| Err((why, Stands::Nothing));
+    let Some((existing, state)) = before else { return nothing(Moved::Unknown.to_string()) };
     if state.rejected > 0 {
-        return Err("rows are in quarantine".into());
+        return nothing("rows are in quarantine".into());
     }
     if state.source_identity != source || state.fingerprint != plan.fingerprint() {
-        return Err(Moved::Shape.to_string());
+        return nothing(Moved::Shape.to_string());
     }
     let voided = plan.increments.as_ref().is_some_and(|increments| increments.since.is_none());
     if voided || plan.increments.is_some() != state.watermark.is_some() {
-        return Err("its watermark does not hold any more".into());
+        return nothing("its watermark does not hold any more".into());
     }
     let stamped = existing.columns.iter().any(|column| column.name == NAME);
     if plan.drift.needs_all_rows() || plan.loaded_at.is_kept() && !stamped {
-        return Err("columns of the target change".into());
+        return nothing("columns of the target change".into());
     }
-    unmoved(last(state).as_ref(), now, is_as_left(state, existing)).map_err(|moved| moved.to_string())
+    unmoved(last(state).as_ref(), now, is_as_left(state, existing)).map_err(|moved| {
+        let is_target = matches!(moved, Moved::Storage | Moved::WarehouseRestarted | Moved::Warehouse);
+        (moved.to_string(), if is_target { Stands::Source } else { Stands::Nothing })
+    })
 }
 
 /// Whether the target is the table that was left, with the storage that it had.

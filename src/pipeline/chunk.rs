@@ -131,7 +131,8 @@ pub fn merge(
         let merged = worker.sink.increments(&table.load, &part, &mut rows)?;
         let read = rows.read();
         // Of a refresh, the looks have told of these rows already.
-        let is_told = again.is_some() && table.looks.as_ref().is_some_and(|looks| !looks.are_after_increments());
+        let reads_source = plan.audit.as_ref().is_some_and(|audit| audit.reads_source);
+        let is_told = again.is_some() && reads_source && table.looks.as_ref().is_some_and(|looks| !looks.are_after_increments());
         if is_told {
             job.tally = Tally::default();
         }

@@ -56,8 +56,10 @@ pub(super) struct Looks {
 #[derive(Debug)]
 struct Group {
     buckets: Vec<usize>,
-    /// On both sides; otherwise on the source alone, and compared with what the target is known to hold.
-    both: bool,
+    /// The source is read; otherwise it holds what is known.
+    source: bool,
+    /// The target is; otherwise that does.
+    target: bool,
 }
 
 #[derive(Debug)]
@@ -93,20 +95,28 @@ impl Looks {
         let (both, source): (Vec<usize>, Vec<usize>) =
             (0..all).partition(|bucket| audit.buckets.contains(bucket) || audit.is_whole_source && !is_known(*bucket));
         let source = if audit.is_whole_source { source } else { Vec::new() };
-        let cut = |buckets: &[usize], both| match plan.partition.ranges(buckets) {
-            Some(_) => buckets.chunks(each).map(|part| Group { buckets: part.to_vec(), both }).collect(),
+        let cut = |buckets: &[usize], (source, target)| match plan.partition.ranges(buckets) {
+            Some(_) => buckets.chunks(each).map(|part| Group { buckets: part.to_vec(), source, target }).collect(),
             None if buckets.is_empty() => Vec::new(),
-            None => vec![Group { buckets: buckets.to_vec(), both }],
+            None => vec![Group { buckets: buckets.to_vec(), source, target }],
         };
-        let groups = cut(&both, true).into_iter().chain(cut(&source, false)).collect();
-        let mut target = vec![Sum::default(); all];
-        for bucket in &source {
-            target[*bucket] = plan.known.as_ref().and_then(|known| *known.get(*bucket)?).unwrap_or_default();
-        }
+        let groups: Vec<Group> = cut(&both, (audit.reads_source, true)).into_iter().chain(cut(&source, (true, false))).collect();
+        let known = |bucket: usize, is_read: bool| {
+            let known = plan.known.as_ref().filter(|_| !is_read).and_then(|known| *known.get(bucket)?);
+            known.unwrap_or_default()
+        };
+        let side = |is_read: fn(&Group) -> bool| {
+            let mut sums = vec![Sum::default(); all];
+            for group in &groups {
+                group.buckets.iter().for_each(|bucket| sums[*bucket] = known(*bucket, is_read(group)));
+            }
+            sums
+        };
+        let (source, target) = (side(|group| group.source), side(|group| group.target));
         let state = State {
             stage: if plan.reads_increments() { Stage::Merge } else { Stage::Look },
             entered: Instant::now(),
-            source: vec![Sum::default(); all],
+            source,
             target,
             kept_out: 0,
             merged: None,
@@ -158,7 +168,7 @@ impl Looks {
 
     /// Buckets that were compared with the target.
     fn compared(&self) -> impl Iterator<Item = usize> {
-        self.groups.iter().filter(|group| group.both).flat_map(|group| group.buckets.iter().copied())
+        self.groups.iter().filter(|group| group.target).flat_map(|group| group.buckets.iter().copied())
     }
 
     /// Rows that were compared with the target, but for those of some buckets, which are in ascending order.
@@ -317,9 +327,12 @@ fn look_once(table: &TableWork<'_>, looks: &Looks, group: usize, worker: &mut Wo
     };
     let digester = || Digester::new(Arc::clone(&looks.layout), Arc::clone(&plan.partition));
     let (mut there, mut here) = (digester(), digester());
-    let scanned = scan::tuples(worker.source, plan, &slice, &mut |tuple| there.add_tuple(tuple))?;
+    let scanned = match group.source {
+        true => scan::tuples(worker.source, plan, &slice, &mut |tuple| there.add_tuple(tuple))?,
+        false => scan::Scanned::default(),
+    };
     table.stood_still()?;
-    if group.both {
+    if group.target {
         worker.sink.read_back(&table.load, ranges.as_deref(), &mut |tuple| here.add_tuple(tuple))?;
     }
     looks.add(there.sums(), here.sums(), scanned.kept_out);

@@ -79,8 +79,7 @@ pub fn run(services: &Services<'_>, plan: Plan, targets: &BTreeMap<String, Targe
                     break;
                 }
                 waiting.retain(|table| left.iter().any(|name| name == table.name()));
-                // Increments of this round may be in.
-                waiting.iter_mut().filter(|table| table.reads_increments()).for_each(|table| table.known = None);
+                waiting.iter_mut().for_each(TablePlan::again);
             }
             Err(error) => {
                 ended_by = Some(error).filter(|error| error.kind() != Kind::Stopped);

@@ -128,6 +128,8 @@ pub struct Audit {
     pub is_whole_source: bool,
     /// The table is looked at because somebody asked for it, and everything that differs is told.
     pub is_repair: bool,
+    /// Otherwise the source stands, and holds what is known of it.
+    pub reads_source: bool,
 }
 
 /// How new and changed rows of a table are told from the others, and from where this run reads.
@@ -285,6 +287,17 @@ impl TablePlan {
     #[must_use]
     pub fn is_single(&self) -> bool {
         !self.traits().is_split()
+    }
+
+    /// What is known is not relied on in another round: increments may be in, and what stood may have moved.
+    pub fn again(&mut self) {
+        let stood = self.audit.as_ref().is_some_and(|audit| !audit.reads_source);
+        if stood || self.reads_increments() {
+            self.known = None;
+        }
+        if let Some(audit) = &mut self.audit {
+            audit.reads_source = true;
+        }
     }
 
     /// All rows in one chunk from now on.

@@ -74,6 +74,38 @@ fn a_marked_delete_is_a_write_of_ours() {
     sandbox.assert_equal(&[]);
 }
 
+/// What the source holds is known when only the warehouse was written to: it is not read, and what a hand did is mended.
+#[test]
+fn a_source_that_stands_is_not_read() {
+    let sandbox = Sandbox::new("evstands");
+    tables(&sandbox, "MyISAM");
+    sandbox.sync(&[]);
+    std::thread::sleep(SETTLED);
+    sandbox.sync(&[]);
+    quiet(&sandbox);
+    for (hand, rows_read) in [
+        // Written, and as it was.
+        ("UPDATE visit SET v = v WHERE id = 8; UPDATE definition SET v = v WHERE id = 8", 0),
+        ("UPDATE visit SET v = 'hand' WHERE id = 8; DELETE FROM definition WHERE id = 9", 50),
+    ] {
+        sandbox.warehouse().batch_execute(&format!("{hand}; SELECT pg_stat_force_next_flush()")).unwrap();
+        let told = night(&sandbox);
+        for table in ["visit", "definition"] {
+            let reason = told.table(table)["reason"].to_string();
+            assert!(reason.contains("the target was written to, the source was not: only the target is read"), "{reason}");
+            assert_eq!(told.table(table)["rows_read"], rows_read, "{told}");
+            assert_eq!(told.table(table)["certificate"]["checked"], "content", "{told}");
+            assert_eq!(told.table(table)["healed"]["cause"] == "warehouse", rows_read > 0, "{told}");
+        }
+        sandbox.assert_equal(&[]);
+        quiet(&sandbox);
+    }
+    // The watermark has gone on.
+    sandbox.source_sql(&["UPDATE visit SET v = 'day' WHERE id = 8"]);
+    assert_eq!(night(&sandbox).written(), (0, 1, 0));
+    sandbox.assert_equal(&[]);
+}
+
 #[test]
 fn a_file_that_nobody_wrote_to_is_left_out() {
     let sandbox = Sandbox::new("evfile");
