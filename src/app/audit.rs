@@ -6,7 +6,7 @@
 use super::increments::{self, Since};
 use super::traces;
 use crate::catalog::TargetTable;
-use crate::config::{Audit, Strategy};
+use crate::config::{Audit, Extraction, Strategy, TableRule};
 use crate::conn::mysql::MysqlConn;
 use crate::encode::digest::ledger_fingerprint;
 use crate::error::Result;
@@ -61,7 +61,7 @@ pub fn decide(
     conn: &mut MysqlConn,
     plan: &mut TablePlan,
     (existing, state): (Option<&TargetTable>, Option<&TableState>),
-    wanted: Wanted<'_>,
+    (wanted, rule): (Wanted<'_>, &TableRule),
     since: Since<'_>,
 ) -> Result<()> {
     let bytes = plan.source.bytes_estimated;
@@ -78,6 +78,7 @@ pub fn decide(
         return Ok(());
     }
     let Wanted { audit, is_repair, .. } = wanted;
+    let audit = if rule.extraction == Some(Extraction::Ledger) { Audit::All } else { audit };
     let is_part = plan.reads_increments();
     let is_tiny = usize::try_from(bytes).is_ok_and(|bytes| bytes <= COMPARED_BYTES_MAX);
     let parts = match (is_part, audit) {

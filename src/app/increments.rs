@@ -145,7 +145,7 @@ fn full(plan: &mut TablePlan, rule: &TableRule, why: &str) -> Option<String> {
     if rule.primary_incremental_column.is_some() || rule.incremental_columns.is_some() {
         plan.reason = format!("{}; all rows: {why}", plan.reason);
     }
-    let is_wanted = rule.extraction != Some(Extraction::FullTable);
+    let is_wanted = !rule.extraction.is_some_and(Extraction::is_whole);
     ((one || several) && is_wanted).then(|| format!("{}: {why}", plan.name()))
 }
 

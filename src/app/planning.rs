@@ -295,6 +295,16 @@ struct Last<'a> {
     left: Option<&'a LeftStaging>,
 }
 
+impl Last<'_> {
+    /// Takes over what an interrupted run has left in staging.
+    fn adopt_chunks(&self, plan: &mut TablePlan) {
+        if let Some(left) = self.left.filter(|_| !self.since.full) {
+            let form = leftovers::form(plan, self.since.source_identity);
+            reuse::adopt(plan, left, &form);
+        }
+    }
+}
+
 /// What becomes of a table.
 enum Decided {
     /// It is copied; some of its incremental columns may be of no use, and why.
@@ -369,12 +379,9 @@ fn one(
     }
     if stands != Stands::Source || !audit::by_target(&mut plan, existing.zip(last.state), last.audit) {
         cut(conn, &mut plan, goal)?;
-        audit::decide(conn, &mut plan, (existing, last.state), last.audit, last.since)?;
+        audit::decide(conn, &mut plan, (existing, last.state), (last.audit, &rule), last.since)?;
     }
-    if let Some(left) = last.left.filter(|_| !last.since.full) {
-        let form = leftovers::form(&plan, last.since.source_identity);
-        reuse::adopt(&mut plan, left, &form);
-    }
+    last.adopt_chunks(&mut plan);
     Ok(Decided::Copy(Box::new(plan), unusable))
 }
 

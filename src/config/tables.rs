@@ -216,12 +216,22 @@ pub enum Deletes {
     Mark,
 }
 
-/// Which rows a run takes (original form).
+impl Extraction {
+    /// No watermark is kept.
+    #[must_use]
+    pub const fn is_whole(self) -> bool {
+        matches!(self, Self::FullTable | Self::Ledger)
+    }
+}
+
+/// Which rows a run takes (original form, and `ledger`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Extraction {
     /// All of them.
     FullTable,
+    /// Those of the buckets of keys whose digest differs, which is looked at in every run, whatever `audit` says; no watermark.
+    Ledger,
     /// Those past the watermark.
     Incremental,
     /// Those past the watermark, in chunks.

@@ -268,8 +268,10 @@ impl<'a> Job<'a> {
             tally: Tally::default(),
             oddities: Oddities::default(),
             rejects: Vec::new(),
-            digester: (services.limits.digests && matches!(services.destination, Destination::Warehouse(_)))
-                .then(|| Digester::new(Arc::new(Layout::of(plan)), Arc::clone(&plan.partition))),
+            // What was looked at is mended by digests, whatever else is added up.
+            digester: ((services.limits.digests || plan.audit.is_some())
+                && matches!(services.destination, Destination::Warehouse(_)))
+            .then(|| Digester::new(Arc::new(Layout::of(plan)), Arc::clone(&plan.partition))),
             sums: None,
         }
     }

@@ -29,8 +29,10 @@ pub enum Choice {
 /// Chooses the columns. `primary_incremental_column` is used alone; else `incremental_columns` together.
 #[must_use]
 pub fn choose(table: &SourceTable, rule: &TableRule) -> Choice {
-    if rule.extraction == Some(Extraction::FullTable) {
-        return Choice::Full("full_table is configured".into());
+    match rule.extraction {
+        Some(Extraction::FullTable) => return Choice::Full("full_table is configured".into()),
+        Some(Extraction::Ledger) => return Choice::Full("ledger is configured".into()),
+        Some(Extraction::Incremental | Extraction::IncrementalChunked) | None => {}
     }
     let primary = rule.primary_incremental_column.as_ref().filter(|column| !crate::config::is_none(column));
     let several = rule.incremental_columns.as_deref().unwrap_or_default();

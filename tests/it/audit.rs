@@ -310,6 +310,34 @@ fn every_part_of_a_table_has_its_turn() {
     sandbox.assert_equal(&[]);
 }
 
+/// By choice a table is loaded by its buckets alone: one that has a watermark column, and whatever `audit` says.
+#[test]
+fn a_table_is_loaded_by_its_ledger_when_told() {
+    let sandbox = Sandbox::new("audit_ledger");
+    clinic(&sandbox);
+    let rule = "tables:\n  'claim*': { primary_incremental_column: edited, extraction_strategy: ledger }\n";
+    sandbox.config("tables.yml", rule);
+    sandbox.sync(&[]);
+    for table in ["claim", "claim_isam"] {
+        sandbox.source_sql(&[
+            &format!("UPDATE {table} SET name = 'edited', edited = edited WHERE id = 5"),
+            &format!("DELETE FROM {table} WHERE id = 7000"),
+            &format!("INSERT INTO {table} (name, edited) VALUES ('new', '2024-01-01')"),
+        ]);
+    }
+    let found = sandbox.sync(&["--audit", "off"]);
+    for table in ["claim", "claim_isam"] {
+        assert_eq!(changes(&found, table), (1, 1, 1), "{table}");
+        assert!(found.table(table)["reason"].to_string().contains("ledger is configured"), "{found}");
+        // The buckets that differ were read again, and no others were copied.
+        assert!(found.table(table)["bytes"].as_u64().expect("bytes") < 12_000_000, "{:#}", found.table(table));
+        assert_eq!(found.table(table)["certificate"]["checked"], json!("content"));
+    }
+    let quiet = sandbox.sync(&["--audit", "off"]);
+    assert_eq!((changes(&quiet, "claim"), quiet.table("claim")["bytes"].as_u64()), ((0, 0, 0), Some(0)));
+    sandbox.assert_equal(&[]);
+}
+
 /// Another column is not that one.
 #[test]
 fn another_column_is_trusted_again() {

@@ -59,7 +59,7 @@ tables:
         "config/tables.yml:5: unknown key `chunk_sise`; nearest: `chunk_rows`",
         "config/tables.yml:6: `tables.patient.chunk_mb`: 0 is not in 1 to 4096",
         "config/tables.yml:7: `tables.patient.strategy`: `paralel` is not one of standard, streaming, chunked, copy_csv, parallel; nearest: `parallel`",
-        "config/tables.yml:8: `tables.patient.extraction_strategy`: `full` is not one of full_table, incremental, incremental_chunked; nearest: `full_table`",
+        "config/tables.yml:8: `tables.patient.extraction_strategy`: `full` is not one of full_table, ledger, incremental, incremental_chunked; nearest: `full_table`",
         "config/tables.yml:9: table `patient`: columns needs either `only` or `except`",
         "config/tables.yml:10: table `patient`: `key` is empty",
         "config/tables.yml:11: `patient` is given twice, first in line 4",

@@ -131,7 +131,7 @@ pub fn decide(facts: &Facts<'_>, asked: Asked<'_>) -> Decision {
     let is_kept = |field: &str| rule.pinned || given.get(field).is_some_and(|given| !may_rewrite(given));
     let append_only = is_kept("sync_profile") && rule.sync_profile == Some(SyncProfile::AppendOnly);
     // Who reads all rows is not talked into a column that shows inserts only.
-    let reads_all = is_kept("extraction_strategy") && rule.extraction == Some(Extraction::FullTable);
+    let reads_all = is_kept("extraction_strategy") && rule.extraction.is_some_and(Extraction::is_whole);
     let (columns, reason) = best(facts, append_only && !reads_all);
     let moved = facts.candidates.iter().any(|candidate| candidate.on_update);
     let profile = if append_only && !moved { SyncProfile::AppendOnly } else { SyncProfile::InPlaceUpdates };
@@ -176,7 +176,7 @@ fn kept_columns(rule: &TableRule, is_kept: &dyn Fn(&str) -> bool) -> Option<Vec<
     match (primary, several) {
         (Some(column), _) if is_kept("primary_incremental_column") => Some(vec![column.clone()]),
         (_, Some(columns)) if is_kept("incremental_columns") => Some(columns.clone()),
-        _ if is_kept("extraction_strategy") && rule.extraction == Some(Extraction::FullTable) => Some(Vec::new()),
+        _ if is_kept("extraction_strategy") && rule.extraction.is_some_and(Extraction::is_whole) => Some(Vec::new()),
         _ => None,
     }
 }
@@ -272,6 +272,7 @@ fn shown(value: &FieldValue) -> String {
 const fn extraction_word(value: Extraction) -> &'static str {
     match value {
         Extraction::FullTable => "full_table",
+        Extraction::Ledger => "ledger",
         Extraction::Incremental => "incremental",
         Extraction::IncrementalChunked => "incremental_chunked",
     }
