@@ -190,7 +190,7 @@ pub struct WorkArgs {
     /// [default: verify in pipeline.yml, else counts]
     #[arg(long, value_name = "HOW", help_heading = "Work")]
     pub verify: Option<Verify>,
-    /// How much of tables that are loaded by their increments is compared by content: all, a share such as 1/7, off, auto
+    /// How much of each table is compared by content: all, a share such as 1/7 (another part in each run), off, auto
     /// [default: audit in pipeline.yml, else auto]
     #[arg(long, value_name = "SHARE", help_heading = "Work")]
     pub audit: Option<Audit>,

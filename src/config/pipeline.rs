@@ -105,8 +105,8 @@ pub(super) struct General {
     /// table is not read at all when nothing can have moved on either side since it was counted last); or off (increments are
     /// not proved). Default counts.
     pub verify: Option<Verify>,
-    /// How much of a table that is loaded by its increments each run also compares by content: all, a share such as 1/7 (another
-    /// part each day), off, or auto (all up to 64 MB, 1/7 beyond). What the watermark missed is mended. Default auto.
+    /// How much of a table each run compares by content: all, a share such as 1/7 (another part in each run), off, or auto (all up to
+    /// 64 MB, 1/7 beyond). What the watermark missed, and what a hand did to the warehouse, is mended. Default auto.
     #[schemars(regex(pattern = r"^(auto|all|off|1/[1-9][0-9]?)$"))]
     pub audit: Option<String>,
     /// No job begins while more threads than these run at the source, those of the run left out; a run waits 5 minutes at most, all
