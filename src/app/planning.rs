@@ -25,7 +25,7 @@ use crate::track::schema::{LOAD_STATUS, TRANSFORM_STATUS};
 use crate::track::state::{self, TableState};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Memory that drained chunks of all workers may take together; each still gets at most the configured size.
+/// Drained chunks of all workers together; each still gets at most the configured size.
 const DRAINED_BYTES_TOTAL: u64 = 16 << 20;
 
 /// What the plan is made from.
@@ -449,10 +449,10 @@ fn drained_bytes(config: &Config) -> u64 {
     config.settings.chunk_bytes_without_transactions.min(DRAINED_BYTES_TOTAL / workers).max(1 << 20)
 }
 
-/// What a drained chunk may keep in memory before it goes to a temporary file: its own size, csv is about as long.
+/// What a drained chunk may keep in memory before it goes to a temporary file: half of it, because memory is doubled as it grows.
 #[must_use]
 pub fn spool_bytes(config: &Config) -> usize {
-    usize::try_from(drained_bytes(config)).unwrap_or(usize::MAX)
+    usize::try_from(drained_bytes(config) / 2).unwrap_or(usize::MAX)
 }
 
 /// Reduces the columns to those wanted; a key that loses a column is no key any more.

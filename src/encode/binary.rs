@@ -299,9 +299,9 @@ fn numeric(out: &mut Vec<u8>, decimal: Decimal<'_>, scale: u16) -> Result<(), Re
         weight = 0;
     }
     let sign: u16 = if decimal.negative && groups > 0 { 0x4000 } else { 0 };
-    let head = [groups.to_be_bytes(), weight.to_be_bytes(), sign.to_be_bytes(), scale.to_be_bytes()].concat();
+    let ([a, b], [c, d], [e, f], [g, h]) = (groups.to_be_bytes(), weight.to_be_bytes(), sign.to_be_bytes(), scale.to_be_bytes());
     if let Some(place) = out.get_mut(start..start + 8) {
-        place.copy_from_slice(&head);
+        place.copy_from_slice(&[a, b, c, d, e, f, g, h]);
     }
     Ok(())
 }

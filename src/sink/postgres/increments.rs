@@ -29,7 +29,7 @@ pub fn install(
 ) -> Result<(Outcome, Option<Drift>)> {
     let source = &load.plan.source;
     let census = part.census.as_ref();
-    let Some(outcome) = merge::add(conn, load, staging, &part.ranges, copied.rows, doing)? else {
+    let Some(outcome) = merge::add(conn, load, staging, (&part.ranges, part.again.is_some()), copied.rows, doing)? else {
         // Rows cannot be told by key any more: the whole table is the answer.
         let rows = census.map_or(0, |census| census.after.rows);
         return Ok((Outcome::default(), Some(Drift { source: rows, target: 0, differing: Vec::new() })));

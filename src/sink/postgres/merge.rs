@@ -27,7 +27,7 @@ const DELETES_FREE: u64 = 1000;
 /// error.
 pub fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &Proof, doing: &str) -> Result<Outcome> {
     let target = load.plan.target.postgres();
-    let existing = begin(conn, load, staging, proof.rows_copied, doing)?;
+    let existing = begin(conn, load, (staging, !load.plan.is_single()), proof.rows_copied, doing)?;
     if load.plan.marks_deletes() && !is_keyed(load, existing) {
         return Err(Error::new(
             Kind::Changed,
@@ -95,7 +95,8 @@ fn unchanged(
 }
 
 /// Makes the target hold the rows of `staging`, and inside `ranges` no others; every other row stays. None when rows
-/// cannot be told by their key on this target. `rows` of the outcome are not counted.
+/// cannot be told by their key on this target. `rows` of the outcome are not counted. `is_inside`: no row of staging is outside
+/// of the ranges, so the rest of a large target need not be read.
 ///
 /// # Errors
 /// As [`install`].
@@ -103,17 +104,22 @@ pub fn add(
     conn: &mut PostgresConn,
     load: &Load<'_>,
     staging: &str,
-    ranges: &[KeyRange],
+    (ranges, is_inside): (&[KeyRange], bool),
     copied: u64,
     doing: &str,
 ) -> Result<Option<Outcome>> {
     let target = load.plan.target.postgres();
-    let existing = begin(conn, load, staging, copied, doing)?;
+    // What is inside of ranges is few rows, and the planner sees how many.
+    let existing = begin(conn, load, (staging, !is_inside && !load.plan.is_single()), copied, doing)?;
     if !is_keyed(load, existing) {
         return Ok(None);
     }
-    let differences = past(load, staging, &target, ranges);
-    let held = format!("SELECT count(*) FROM {staging} s JOIN ONLY {target} t ON {}", same_key(load));
+    let matches = match is_inside && !ranges.is_empty() {
+        true => format!("{} AND ({})", same_key(load), inside(load, ranges)),
+        false => same_key(load),
+    };
+    let differences = past(load, staging, &target, ranges, &matches);
+    let held = format!("SELECT count(*) FROM {staging} s JOIN ONLY {target} t ON {matches}");
     let ([deleted, updated, inserted], rows) = change(conn, load, existing, (staging, &differences, &held), doing)?;
     if rows != copied {
         return Err(Error::new(Kind::Proof, format!("{doing}: {copied} rows were to be merged, the table holds {rows} of them")));
@@ -122,10 +128,16 @@ pub fn add(
 }
 
 /// Locks the target, adapts its columns and looks whether staging holds what was copied.
-fn begin<'a>(conn: &mut PostgresConn, load: &Load<'a>, staging: &str, copied: u64, doing: &str) -> Result<&'a TargetTable> {
+fn begin<'a>(
+    conn: &mut PostgresConn,
+    load: &Load<'a>,
+    (staging, analyzes): (&str, bool),
+    copied: u64,
+    doing: &str,
+) -> Result<&'a TargetTable> {
     let existing = existing(load, doing)?;
     let mut sql = drift::adapt(conn, load, doing)?;
-    if !load.plan.is_single() {
+    if analyzes {
         sql.push_str(&format!("ANALYZE {staging};"));
     }
     sql.push_str(&format!("SELECT count(*) FROM {staging};"));
@@ -167,8 +179,9 @@ fn change(
 /// Looks at the rows that were written: a trigger may change what it is given.
 fn is_as_sent(conn: &mut PostgresConn, load: &Load<'_>, (staging, target): (&str, &str), doing: &str) -> Result<()> {
     let key = load.plan.source.key_columns().next().map(|c| quote_postgres(&c.target)).unwrap_or_default();
+    // Of few differences, few rows of the target are looked up.
     let sql = format!(
-        "SELECT count(*) FROM pg_temp.diff d JOIN {staging} s ON s.ctid = d.fresh LEFT JOIN ONLY {target} t ON {} \
+        "ANALYZE pg_temp.diff; SELECT count(*) FROM pg_temp.diff d JOIN {staging} s ON s.ctid = d.fresh LEFT JOIN ONLY {target} t ON {} \
          WHERE t.{key} IS NULL OR ROW({})::record *<> ROW({})::record",
         same_key(load),
         row(load, "s."),
@@ -276,29 +289,34 @@ fn same_key(load: &Load<'_>) -> String {
 }
 
 /// As [`by_key`] for staging that holds a part of the table: what it does not hold is only gone inside `ranges`.
-fn past(load: &Load<'_>, staging: &str, target: &str, ranges: &[KeyRange]) -> String {
+/// `matches` joins both by key.
+fn past(load: &Load<'_>, staging: &str, target: &str, ranges: &[KeyRange], matches: &str) -> String {
     let key = load.plan.source.key_columns().next().map(|c| quote_postgres(&c.target)).unwrap_or_default();
     let (gone, alive) = match load.plan.marks_deletes() {
         true => (format!("NOT ({}) OR ", deleted_at::is_null("t.")), format!(" AND {}", deleted_at::is_null("t."))),
         false => (String::new(), String::new()),
     };
     let changed = format!(
-        "SELECT t.ctid AS place, s.ctid AS fresh FROM {staging} s LEFT JOIN ONLY {target} t ON {} \
+        "SELECT t.ctid AS place, s.ctid AS fresh FROM {staging} s LEFT JOIN ONLY {target} t ON {matches} \
          WHERE t.{key} IS NULL OR {gone}ROW({})::record *<> ROW({})::record",
-        same_key(load),
         row(load, "s."),
         row(load, "t."),
     );
     if ranges.is_empty() {
         return changed;
     }
-    let inside: Vec<String> = ranges.iter().map(|range| range.of_integers(&format!("t.{key}"))).collect();
     format!(
         "{changed} UNION ALL SELECT t.ctid, NULL FROM ONLY {target} t WHERE ({}){alive} \
          AND NOT EXISTS (SELECT 1 FROM {staging} s WHERE {})",
-        inside.join(" OR "),
+        inside(load, ranges),
         same_key(load)
     )
+}
+
+/// Rows of the target in these ranges.
+fn inside(load: &Load<'_>, ranges: &[KeyRange]) -> String {
+    let key = load.plan.source.key_columns().next().map(|c| quote_postgres(&c.target)).unwrap_or_default();
+    ranges.iter().map(|range| range.of_integers(&format!("t.{key}"))).collect::<Vec<_>>().join(" OR ")
 }
 
 /// Without a key rows are told apart by their whole text image and by how often it occurs.
