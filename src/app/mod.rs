@@ -16,6 +16,7 @@ pub mod planning; // from two catalogs and the configuration to a plan
 pub mod preview; // what a run would do
 mod replicate; // the first hop of a run through a replica
 mod results; // what became of tables, as the report tells it
+mod row_key; // the key of one row, in the SQL of either server
 pub mod space; // disk space of a warehouse on this machine
 pub mod status; // what the last runs left
 pub mod sync; // the main job: a run from start to end

@@ -12,7 +12,7 @@ use crate::encode::digest::ledger_fingerprint;
 use crate::error::{Error, Kind, Result};
 use crate::name::{TableName, quote_postgres};
 use crate::plan::TablePlan;
-use crate::plan::ledger::Ledger;
+use crate::plan::ledger::{BUCKET_BYTES_MAX, Ledger};
 use crate::report::verify::{
     ColumnDifference, ContentReport, DifferenceReport, LedgerReport, RangeReport, SideReport, TableVerified, VerifyReport,
 };
@@ -59,7 +59,12 @@ pub fn verify(config: &Config, asked: Asked<'_>, cancel: &Cancel, watchdog: &Wat
         let name = table.source.name.table.clone();
         let deletes = config.tables.rule(&name).deletes;
         match question(table, &targets, deletes, asked.depth) {
-            Ok(question) => questions.push(divided((&mut source, &mut warehouse), known.with_ledger(question))?),
+            Ok(question) => match divided((&mut source, &mut warehouse), known.with_ledger(question)) {
+                Ok(question) => questions.push(question),
+                // No other table could be asked either.
+                Err(error) if is_gone(error.kind()) => return Err(error),
+                Err(error) => odd.push((name, error)),
+            },
             Err(error) => odd.push((name, error)),
         }
     }
@@ -99,6 +104,32 @@ pub fn verify(config: &Config, asked: Asked<'_>, cancel: &Cancel, watchdog: &Wat
     Ok(report.judged(lost.map(|error| error.kind().policy().exit), stopped))
 }
 
+/// Which of our own tables there are, and whether this role may read them.
+pub(super) struct OwnTables(BTreeMap<String, bool>);
+
+impl OwnTables {
+    /// Asks the catalog, which everybody may.
+    pub(super) fn read(conn: &mut PostgresConn) -> Result<Self> {
+        let rows = conn.rows(include_str!("verify_known.sql"), &[], "looking for our own tables")?;
+        Ok(Self(rows.iter().map(|row| (row.get(0), row.get(1))).collect()))
+    }
+
+    pub(super) fn may_read(&self, name: &str) -> bool {
+        self.0.get(name) == Some(&true)
+    }
+
+    /// What stands in the way of the quarantine: the other two tables tell which of its rows are of a finished load.
+    pub(super) fn quarantine(&self) -> Without {
+        const QUARANTINE: &str = "etl_quarantine.rejected_row";
+        let wanted = [QUARANTINE, "etl_sync.job", "etl_sync.etl_table_state"];
+        match self.0.contains_key(QUARANTINE) {
+            false => Without::Quarantine,
+            true if wanted.iter().all(|name| self.may_read(name)) => Without::Nothing,
+            true => Without::Right,
+        }
+    }
+}
+
 /// What our own tables say, as far as this role may read them.
 struct Known {
     quarantine: Without,
@@ -110,16 +141,9 @@ struct Known {
 
 impl Known {
     fn read(conn: &mut PostgresConn, schema: &str) -> Result<Self> {
-        let rows = conn.rows(include_str!("verify_known.sql"), &[], "looking for our own tables")?;
-        let readable: BTreeMap<String, bool> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-        let state = readable.get("etl_sync.etl_table_state").copied();
-        let quarantine = match readable.get("etl_quarantine.rejected_row") {
-            None => Without::Quarantine,
-            Some(_) if readable.values().all(|may| *may) && readable.len() == 3 => Without::Nothing,
-            Some(_) => Without::Right,
-        };
-        let mut known = Self { quarantine, last_success: BTreeMap::new(), ledgers: BTreeMap::new() };
-        if state == Some(true) {
+        let own = OwnTables::read(conn)?;
+        let mut known = Self { quarantine: own.quarantine(), last_success: BTreeMap::new(), ledgers: BTreeMap::new() };
+        if own.may_read("etl_sync.etl_table_state") {
             let sql = "SELECT table_name, to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
                        to_jsonb(s) ->> 'ledger' FROM etl_sync.etl_table_state s WHERE job = $1";
             let rows = conn.rows(sql, &[&schema], "reading when tables were synced")?;
@@ -133,7 +157,7 @@ impl Known {
     /// The question with the ledger of its table, when it is about rows in their present form.
     fn with_ledger(&self, question: Question) -> Question {
         let stored = self.ledgers.get(question.table.name()).and_then(|text| serde_json::from_str::<Ledger>(text).ok());
-        let ledger = stored.filter(|stored| stored.fingerprint == ledger_fingerprint(&question.table));
+        let ledger = stored.filter(|stored| stored.sums_of(&ledger_fingerprint(&question.table), &stored.partition).is_some());
         Question { ledger, ..question }
     }
 
@@ -201,8 +225,19 @@ fn divided(both: (&mut MysqlConn, &mut PostgresConn), question: Question) -> Res
     if !matches!(question.depth, Depth::Rows(_)) || !question.exists || question.unlike.is_some() {
         return Ok(question);
     }
-    let partition = rows::partition(both, &question.table)?;
+    // The ledger's buckets hold about as many rows each, which ranges of equal width need not; it may be too old to.
+    let wanted = question.table.source.bytes_estimated / BUCKET_BYTES_MAX;
+    let is_fine = |ledger: &&Ledger| u64::try_from(ledger.partition.len()).is_ok_and(|buckets| buckets >= wanted);
+    let partition = match question.ledger.as_ref().filter(is_fine) {
+        Some(ledger) => ledger.partition.clone(),
+        None => rows::partition(both, &question.table)?,
+    };
     Ok(Question { partition: Some(Arc::new(partition)), ..question })
+}
+
+/// Whether a connection is of no use after an error of this kind.
+const fn is_gone(kind: Kind) -> bool {
+    matches!(kind, Kind::Unreachable | Kind::Timeout | Kind::SnapshotLost | Kind::Stopped)
 }
 
 fn blank(config: &Config, table: &str) -> TableVerified {
@@ -224,15 +259,12 @@ fn told(config: &Config, question: &Question, seen: &Seen) -> TableVerified {
     let report = match &seen.end {
         None => blank(config, name),
         Some(Err(error)) => unproven(config, name, error),
-        Some(Ok((look, verdict))) => {
-            let rows_told = if let Depth::Rows(depth) = question.depth { depth.rows_told } else { 0 };
-            looked(blank(config, name), look, *verdict, rows_told)
-        }
+        Some(Ok((look, verdict))) => looked(blank(config, name), look, *verdict),
     };
     TableVerified { seconds: seconds(seen.elapsed), ..report }
 }
 
-fn looked(report: TableVerified, look: &Look, verdict: Verdict, rows_told: usize) -> TableVerified {
+fn looked(report: TableVerified, look: &Look, verdict: Verdict) -> TableVerified {
     TableVerified {
         status: match verdict {
             Verdict::Equal => "equal",
@@ -252,7 +284,7 @@ fn looked(report: TableVerified, look: &Look, verdict: Verdict, rows_told: usize
         },
         ledger: look.ledger.as_ref().map(ledger),
         ranges: look.ranges.iter().map(range).collect(),
-        content: look.content.as_ref().map(|found| content(found, rows_told)),
+        content: look.content.as_ref().map(content),
         ..report
     }
 }
@@ -269,7 +301,7 @@ fn ledger(found: &Found) -> LedgerReport {
     }
 }
 
-fn content(content: &Content, rows_told: usize) -> ContentReport {
+fn content(content: &Content) -> ContentReport {
     let (all, compared) = content.buckets;
     ContentReport {
         digest: format!("{:032x}", content.source.digest),
@@ -280,8 +312,10 @@ fn content(content: &Content, rows_told: usize) -> ContentReport {
         missing_rows: content.missing,
         surplus_rows: content.surplus,
         changed_rows: content.changed,
+        kept_out_rows: content.kept_out + content.quarantined,
+        unproven_rows: content.unproven,
         is_exact: content.is_exact,
-        differences: content.differences.iter().take(rows_told).map(difference).collect(),
+        differences: content.differences.iter().map(difference).collect(),
     }
 }
 

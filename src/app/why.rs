@@ -1,6 +1,8 @@
 //! `why`: one row of a table on both sides, column by column, the rule behind each, and what our own tables know of it. Writes
 //! nothing.
 
+use super::row_key::RowKey;
+use super::verify::OwnTables;
 use super::{planning, telling};
 use crate::catalog::{Column, deleted_at, loaded_at};
 use crate::config::{Config, Deletes};
@@ -8,19 +10,21 @@ use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
 use crate::encode::image::Fields;
-use crate::encode::{digest, show};
-use crate::error::{Error, Kind, Result};
-use crate::name::{literal_postgres, quote_mysql, quote_postgres};
-use crate::plan::strategy::is_integer;
+use crate::encode::{digest, show, spelled};
+use crate::error::{Doing, Error, Kind, Result};
+use crate::name::quote_postgres;
 use crate::plan::{Slice, TablePlan};
 use crate::report::SCHEMA_VERSION;
 use crate::report::why::{ColumnWhy, Kept, WhyReport};
+use crate::sink::postgres::counts;
 use crate::sink::postgres::read_back::{self, Which};
 use crate::source::mysql::{LongRows, MysqlSource};
 use crate::source::scan;
-use crate::track::quarantine::hexadecimal;
-use crate::value::ColumnType;
+use crate::verify::look::Without;
 use serde_json::Value;
+
+/// Rows in quarantine that are read at once.
+const REJECTS_AT_ONCE: u32 = 10_000;
 
 /// Where a row stands.
 #[derive(Debug, Clone, Copy)]
@@ -52,34 +56,31 @@ pub fn why(config: &Config, asked: Asked<'_>, watchdog: &Watchdog) -> Result<Why
     let marks = config.tables.rule(&name).deletes == Deletes::Mark && existing.is_some_and(deleted_at::is_in);
     let deletes = if marks { Deletes::Mark } else { Deletes::Apply };
     let table = TablePlan { deletes, ..TablePlan::whole(selected.source, selected.target, selected.filter) };
-    let key = key_values(&table, asked.key)?;
+    let key = RowKey::asked(&table, asked.key)?;
 
     let mut reader = MysqlSource::new(source, Some(LongRows::own(config.settings.row_bytes_max)));
-    let slice = Slice::Past { condition: at_source(&table, &key)?, ranges: Vec::new() };
-    let mut there = None;
-    let scanned = scan::tuples(&mut reader, &table, &slice, &mut |tuple| {
-        there = Some(tuple.to_vec());
-        Ok(())
-    })?;
-    let mut here = None;
+    let slice = Slice::Past { condition: key.at_source(), ranges: Vec::new() };
+    let mut there = One::default();
+    let scanned = scan::tuples(&mut reader, &table, &slice, &mut |tuple| there.add(tuple))?;
+    let there = there.only("the source", &name, scanned.kept_out)?;
+    // The key as the row has it, which may not be how it was asked for.
+    let shown = there.as_deref().and_then(|tuple| show::key(&table.source, tuple));
+    let own = shown.as_ref().map(|shown| RowKey::asked(&table, &[shown.to_string()])).transpose()?;
+    let condition = own.as_ref().unwrap_or(&key).in_warehouse();
     let comparable = existing.map(|existing| read_back::unlike(&table, existing));
+    let mut here = One::default();
     if let Some(None) = comparable {
-        // The key as the row has it, which may not be how it was asked for.
-        let shown = there.as_deref().and_then(|tuple| show::key(&table.source, tuple));
-        let condition = in_warehouse(&table, &key, shown.as_ref());
-        read_back::tuples(&mut warehouse, &table, Which::Where(&condition), &mut |tuple| {
-            here = Some(tuple.to_vec());
-            Ok(())
-        })?;
+        read_back::tuples(&mut warehouse, &table, Which::Where(&condition), &mut |tuple| here.add(tuple))?;
     }
+    let here = here.only("the warehouse", &name, 0)?;
     let stamped = existing.is_some_and(|existing| existing.columns.iter().any(|column| column.name == loaded_at::NAME));
-    let condition = in_warehouse(&table, &key, there.as_deref().and_then(|tuple| show::key(&table.source, tuple)).as_ref());
+    let shown = shown.or_else(|| here.as_deref().and_then(|tuple| show::key(&table.source, tuple)));
     let mut report = WhyReport {
         schema_version: SCHEMA_VERSION,
         program: env!("CARGO_PKG_VERSION").into(),
         table: name,
         target: table.target.to_string(),
-        key: there.as_deref().or(here.as_deref()).and_then(|tuple| show::key(&table.source, tuple)),
+        key: Some(shown.unwrap_or_else(|| key.shown())),
         unlike: comparable.and_then(|why| why),
         kept_out: scanned.kept_out > 0,
         columns: columns(&table, there.as_deref(), here.as_deref(), asked.values),
@@ -94,16 +95,44 @@ pub fn why(config: &Config, asked: Asked<'_>, watchdog: &Watchdog) -> Result<Why
         let rows = warehouse.rows(&sql, &[], "reading when the row was written")?;
         report.loaded_at = rows.first().and_then(|row| row.get(0));
     }
-    known(&mut warehouse, &config.warehouse_schema, &mut report)?;
+    known(&mut warehouse, &config.warehouse_schema, &table, &mut report)?;
     Ok(report.judged((there.is_some(), here.is_some(), existing.is_some())))
 }
 
+/// The row that was asked for.
+#[derive(Default)]
+struct One {
+    tuple: Option<Vec<u8>>,
+    rows: u64,
+}
+
+impl One {
+    /// Keeps the first row and counts them all.
+    #[allow(clippy::unnecessary_wraps)] // As the readers want it.
+    fn add(&mut self, tuple: &[u8]) -> Result<()> {
+        self.rows += 1;
+        self.tuple.get_or_insert_with(|| tuple.to_vec());
+        Ok(())
+    }
+
+    /// The row; an error when there are several, of which none is the one that was meant.
+    fn only(self, side: &str, table: &str, kept_out: u64) -> Result<Option<Vec<u8>>> {
+        if self.rows + kept_out > 1 {
+            let text = format!("table {table}: {} rows of {side} have this key", self.rows + kept_out);
+            return Err(Error::new(Kind::Data, text).hint(
+                "give the key as `verify --depth rows` shows it; where it is so, the key does not tell rows apart there: compare the \
+                 table with `etl-sync verify --depth rows`",
+            ));
+        }
+        Ok(self.tuple)
+    }
+}
+
 /// What our own tables say, as far as this role may read them.
-fn known(warehouse: &mut PostgresConn, job: &str, report: &mut WhyReport) -> Result<()> {
+fn known(warehouse: &mut PostgresConn, job: &str, table: &TablePlan, report: &mut WhyReport) -> Result<()> {
     let doing = "looking for what is known of the row";
-    let may = "SELECT has_table_privilege(to_regclass('etl_sync.table_attempt'), 'SELECT') \
-               AND has_schema_privilege('etl_sync', 'USAGE') WHERE to_regclass('etl_sync.table_attempt') IS NOT NULL";
-    if warehouse.rows(may, &[], doing)?.first().is_some_and(|row| row.get(0)) {
+    let own = OwnTables::read(warehouse)?;
+    if own.may_read("etl_sync.table_attempt") {
         let table = &report.table;
         if let Some(at) = &report.loaded_at {
             let sql = "SELECT run_id FROM etl_sync.table_attempt WHERE job = $1 AND table_name = $2 AND outcome = 'loaded' \
@@ -114,17 +143,35 @@ fn known(warehouse: &mut PostgresConn, job: &str, report: &mut WhyReport) -> Res
                    WHERE job = $1 AND table_name = $2 AND outcome = 'loaded' AND to_jsonb(a) ->> 'checked' = 'content'";
         report.last_proved = warehouse.rows(sql, &[&job, table], doing)?.first().and_then(|row| row.get(0));
     }
-    let may = "SELECT has_table_privilege(to_regclass('etl_quarantine.rejected_row'), 'SELECT') \
-               AND has_schema_privilege('etl_quarantine', 'USAGE') WHERE to_regclass('etl_quarantine.rejected_row') IS NOT NULL";
-    if let Some(key) = report.key.as_ref().map(ToString::to_string)
-        && warehouse.rows(may, &[], doing)?.first().is_some_and(|row| row.get(0))
+    if own.quarantine() == Without::Nothing
+        && let Some(key) = &report.key
     {
-        let sql = "SELECT column_name, reason, run_id FROM etl_quarantine.rejected_row \
-                   WHERE job = $1 AND table_name = $2 AND key @> $3::text::jsonb ORDER BY id";
-        let rows = warehouse.rows(sql, &[&job, &report.table, &key], doing)?;
-        report.quarantine = rows.iter().map(|row| Kept { column: row.get(0), reason: row.get(1), run_id: row.get(2) }).collect();
+        report.quarantine = quarantined(warehouse, job, table, &spelled::key(&table.source, key))?;
     }
     Ok(())
+}
+
+/// The row's places in quarantine. Keys are compared here, because the quarantine has them as the source spells them.
+fn quarantined(warehouse: &mut PostgresConn, job: &str, table: &TablePlan, key: &Value) -> Result<Vec<Kept>> {
+    let doing = format!("reading the quarantine of table {}", table.name());
+    let sql = counts::rejected_in_sql("r.id, r.key::text, r.column_name, r.reason, r.run_id", job, &table.source, None);
+    let sql = format!("{sql} AND r.id > $1 ORDER BY r.id LIMIT {REJECTS_AT_ONCE}");
+    let mut found = Vec::new();
+    let mut after = i64::MIN;
+    loop {
+        let rows = warehouse.rows(&sql, &[&after], &doing)?;
+        for row in &rows {
+            after = row.get(0);
+            let Some(text) = row.get::<_, Option<String>>(1) else { continue };
+            let theirs: Value = serde_json::from_str(&text).doing(Kind::Internal, || doing.clone())?;
+            if spelled::key(&table.source, &theirs) == *key {
+                found.push(Kept { column: row.get(2), reason: row.get(3), run_id: row.get(4) });
+            }
+        }
+        if rows.is_empty() {
+            return Ok(found);
+        }
+    }
 }
 
 fn columns(table: &TablePlan, there: Option<&[u8]>, here: Option<&[u8]>, values: bool) -> Vec<ColumnWhy> {
@@ -146,63 +193,4 @@ fn columns(table: &TablePlan, there: Option<&[u8]>, here: Option<&[u8]>, values:
         }
     };
     table.source.columns.iter().zip(told).enumerate().map(one).collect()
-}
-
-/// One text per key column.
-fn key_values(table: &TablePlan, asked: &[String]) -> Result<Vec<String>> {
-    let columns: Vec<&Column> = table.source.key_columns().collect();
-    let name = table.name();
-    if columns.is_empty() {
-        return Err(Error::new(Kind::Config, format!("table {name} has no key by which a row could be told")));
-    }
-    let object = match asked {
-        [one] if one.starts_with('{') => serde_json::from_str::<Value>(one).ok(),
-        _ => None,
-    };
-    let values: Option<Vec<String>> = match &object {
-        Some(object) => columns.iter().map(|column| Some(text(object.get(&column.name)?))).collect(),
-        None => (asked.len() == columns.len()).then(|| asked.to_vec()),
-    };
-    values.ok_or_else(|| {
-        let names = columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
-        Error::new(Kind::Config, format!("table {name}: a row is told by its key: {names}"))
-            .hint("give one value per key column, in this order, or a JSON object as `verify --depth rows` shows it")
-    })
-}
-
-fn text(value: &Value) -> String {
-    if let Value::String(text) = value { text.clone() } else { value.to_string() }
-}
-
-/// The key in the source's SQL. Bytes travel as hexadecimal digits, so nothing of them ends a literal.
-fn at_source(table: &TablePlan, key: &[String]) -> Result<String> {
-    let part = |(column, value): (&Column, &String)| {
-        let name = quote_mysql(&column.name);
-        if is_integer(column.ty) {
-            let number: i128 = value.parse().map_err(|_| {
-                Error::new(Kind::Config, format!("table {}: column {} of the key is an integer", table.name(), column.name))
-            })?;
-            return Ok(format!("{name} = {number}"));
-        }
-        let digits = match (column.ty, value.strip_prefix("\\x")) {
-            (ColumnType::Bytes | ColumnType::UuidBytes | ColumnType::Bit { .. }, Some(digits)) => digits.to_owned(),
-            (ColumnType::Bytes | ColumnType::UuidBytes | ColumnType::Bit { .. }, None) => hexadecimal(value.as_bytes()),
-            _ => return Ok(format!("{name} = CONVERT(x'{}' USING utf8mb4)", hexadecimal(value.as_bytes()))),
-        };
-        if digits.len() % 2 == 1 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(Error::new(Kind::Config, format!("table {}: no hexadecimal digits behind \\x", table.name())));
-        }
-        Ok(format!("{name} = x'{digits}'"))
-    };
-    let parts: Vec<String> = table.source.key_columns().zip(key).map(part).collect::<Result<_>>()?;
-    Ok(parts.join(" AND "))
-}
-
-/// The key in the warehouse's SQL: as the source's row has it, else as it was asked for.
-fn in_warehouse(table: &TablePlan, key: &[String], shown: Option<&Value>) -> String {
-    let part = |(column, asked): (&Column, &String)| {
-        let value = shown.and_then(|shown| shown.get(&column.name)).map_or_else(|| asked.clone(), text);
-        format!("{} = {}::{}", quote_postgres(&column.target), literal_postgres(&value), column.ty)
-    };
-    table.source.key_columns().zip(key).map(part).collect::<Vec<_>>().join(" AND ")
 }

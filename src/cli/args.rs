@@ -4,7 +4,7 @@
 
 use super::until::Until;
 use crate::config::{Audit, Category, Verify};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
 
@@ -27,6 +27,9 @@ Examples:
   etl-sync tracking init                       a record in the status tables for every configured table
   etl-sync check --data                        which values a run would null, strip, reject or fail on
   etl-sync verify                              whether both sides hold the same rows; touches nothing
+  etl-sync verify --depth rows                 the same by content: which rows differ, and in which columns
+  etl-sync repair --tables claim               compare by content and mend what differs
+  etl-sync why claim 1234                      one row on both sides, column by column
 
 Exit codes:
   0 synced, equal   1 a table failed or differs   2 usage or configuration   3 incomplete or not proven
@@ -264,20 +267,20 @@ pub struct CheckArgs {
 }
 
 /// Arguments of `verify`.
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Default)]
 pub struct VerifyArgs {
     /// How deep to look: counts per key range; ledger: each side by itself, against what the last success left; rows by content
     #[arg(long, value_name = "DEPTH", default_value = "counts", hide_possible_values = true, help_heading = "Work")]
     pub depth: Depth,
     /// Which side to look at (--depth ledger): both, source or warehouse
-    #[arg(long, value_name = "SIDE", default_value = "both", hide_possible_values = true, help_heading = "Work")]
-    pub side: Side,
+    #[arg(long, value_name = "SIDE", hide_possible_values = true, help_heading = "Work")]
+    pub side: Option<Side>,
     /// Compare only so many percent of each large table, another part each time (--depth rows)
-    #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = clap::value_parser!(u8).range(1..=100), help_heading = "Work")]
-    pub sample: u8,
-    /// Tell so many rows per table one by one, by key (--depth rows)
-    #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Work")]
-    pub rows: usize,
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100), help_heading = "Work")]
+    pub sample: Option<u8>,
+    /// Tell so many rows per table one by one, by key, at most 10,000 (--depth rows) [default: 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=10_000), help_heading = "Work")]
+    pub rows: Option<u16>,
     /// Tell the values of columns that differ, too (--depth rows)
     #[arg(long, help_heading = "Work")]
     pub values: bool,
@@ -307,7 +310,8 @@ pub struct AuditArgs {
 pub struct WhyArgs {
     /// Source table, by exact name
     pub table: String,
-    /// The row's key: a value per key column, in key order, or a JSON object
+    /// The row's key as `verify --depth rows` shows it: a value per key column, in key order, or a JSON object. A value that
+    /// begins with a minus sign and is no number stands behind `--`
     #[arg(required = true, num_args = 1.., allow_negative_numbers = true)]
     pub key: Vec<String>,
     /// Tell the values, too
@@ -332,9 +336,35 @@ pub struct RepairArgs {
     pub until: Option<Until>,
 }
 
-impl Default for VerifyArgs {
-    fn default() -> Self {
-        Self { depth: Depth::Counts, side: Side::Both, sample: 100, rows: 100, values: false, tables: Vec::new() }
+impl VerifyArgs {
+    /// The first option that means nothing at this depth, and the depth it is for.
+    fn misplaced(&self) -> Option<(&'static str, &'static str)> {
+        let asked = [
+            ("--side", self.side.is_some(), Depth::Ledger, "ledger"),
+            ("--sample", self.sample.is_some(), Depth::Rows, "rows"),
+            ("--rows", self.rows.is_some(), Depth::Rows, "rows"),
+            ("--values", self.values, Depth::Rows, "rows"),
+        ];
+        asked
+            .into_iter()
+            .find(|(_, is_there, depth, _)| *is_there && self.depth != *depth)
+            .map(|(name, _, _, depth)| (name, depth))
+    }
+}
+
+impl Cli {
+    /// Refuses options that would be ignored.
+    ///
+    /// # Errors
+    /// Which option wants which other one.
+    pub fn checked(self) -> Result<Self, clap::Error> {
+        if let Some(Command::Verify(args)) = &self.command
+            && let Some((option, depth)) = args.misplaced()
+        {
+            let text = format!("{option} needs --depth {depth}");
+            return Err(Self::command().error(clap::error::ErrorKind::ArgumentConflict, text));
+        }
+        Ok(self)
     }
 }
 
@@ -350,9 +380,10 @@ pub enum Side {
 }
 
 /// How deep `verify` looks.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Depth {
     /// Rows per key range.
+    #[default]
     Counts,
     /// Digests that runs have left.
     Ledger,
@@ -390,7 +421,6 @@ fn parallel(text: &str) -> Result<usize, String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_sound() {
@@ -406,6 +436,27 @@ mod tests {
         assert_eq!(cli.global.parallel, Some(2));
         assert!(cli.global.json);
         assert!(matches!(cli.command, Some(Command::Run(run)) if run.work.tables == ["a", "b", "c"]));
+    }
+
+    #[test]
+    fn options_of_another_depth_are_refused() {
+        let parsed =
+            |args: &str| Cli::try_parse_from(args.split(' ')).and_then(Cli::checked).map(drop).map_err(|e| e.to_string());
+        for (args, depth) in [
+            ("--rows 5", "rows"),
+            ("--values", "rows"),
+            ("--sample 10", "rows"),
+            ("--depth ledger --sample 10", "rows"),
+            ("--side source", "ledger"),
+            ("--depth rows --side both", "ledger"),
+        ] {
+            let error = parsed(&format!("etl-sync verify {args}")).unwrap_err();
+            assert!(error.contains(&format!("needs --depth {depth}")), "{args}: {error}");
+        }
+        for args in ["", " --depth rows --rows 0 --sample 1 --values", " --depth ledger --side source", " --tables t"] {
+            assert_eq!(parsed(&format!("etl-sync verify{args}")), Ok(()), "{args}");
+        }
+        assert!(parsed("etl-sync verify --depth rows --rows 10001").is_err());
     }
 
     #[test]

@@ -34,7 +34,11 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     // An argument that is not UTF-8 is clap's to refuse; here it only must not be lost as a place.
     let args: Vec<String> = std::env::args_os().map(|arg| arg.into_string().unwrap_or_default()).collect();
-    let parsed = Cli::command().color(usage::color(&args)).try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed = Cli::command()
+        .color(usage::color(&args))
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .and_then(Cli::checked);
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return refused(&args, &error),

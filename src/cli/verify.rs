@@ -7,7 +7,11 @@ use crate::app;
 use crate::cancel::Cancel;
 use crate::report::{self, verify::VerifyReport};
 use crate::verify::ledger::Sides;
+use crate::verify::rows::Bounds;
 use crate::verify::{look, rows};
+
+/// Rows per table that are told unless the command line says how many.
+const ROWS_TOLD: u16 = 100;
 
 /// Compares both sides and returns the exit code.
 pub fn verify(global: &Global, args: &VerifyArgs, output: Output) -> u8 {
@@ -37,11 +41,18 @@ fn compare(global: &Global, tables: &[String], args: &VerifyArgs, output: Output
         let depth = match args.depth {
             Depth::Counts => look::Depth::Counts,
             Depth::Ledger => {
-                let (source, warehouse) = (args.side != Side::Warehouse, args.side != Side::Source);
+                let (source, warehouse) = (args.side != Some(Side::Warehouse), args.side != Some(Side::Source));
                 look::Depth::Ledger(Sides { source, warehouse }, row_bytes_max)
             }
             Depth::Rows => {
-                look::Depth::Rows(rows::Depth { percent: args.sample, rows_told: args.rows, values: args.values, row_bytes_max })
+                let (percent, rows_told) = (args.sample.unwrap_or(100), usize::from(args.rows.unwrap_or(ROWS_TOLD)));
+                look::Depth::Rows(rows::Depth {
+                    percent,
+                    rows_told,
+                    values: args.values,
+                    row_bytes_max,
+                    bounds: Bounds::default(),
+                })
             }
         };
         let report = app::verify::verify(config, app::verify::Asked { tables, depth }, &cancel, watchdog)?;

@@ -283,12 +283,6 @@ impl Digester {
         &self.sums
     }
 
-    /// How keys are divided.
-    #[must_use]
-    pub const fn partition(&self) -> &Arc<Partition> {
-        &self.partition
-    }
-
     /// Gives the sums away.
     #[must_use]
     pub fn into_sums(self) -> Vec<Sum> {

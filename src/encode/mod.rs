@@ -13,6 +13,7 @@ mod error;
 pub mod image;
 mod number;
 pub mod show;
+pub mod spelled;
 mod tally;
 mod temporal;
 mod text;

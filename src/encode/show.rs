@@ -15,13 +15,24 @@ pub fn key(table: &SourceTable, tuple: &[u8]) -> Option<Value> {
     }
     let fields: Vec<_> = Fields::of(tuple).collect();
     let column = |index: &usize| {
-        let (column, field) = (table.columns.get(*index)?, fields.get(*index).copied().unwrap_or_default());
-        // Bytes that are text are shown as text, as the quarantine does.
-        let text = field.filter(|_| column.ty == ColumnType::Bytes).and_then(|bytes| std::str::from_utf8(bytes).ok());
-        let shown = text.filter(|text| !text.contains('\0')).map(Into::into);
-        Some((column.name.clone(), shown.unwrap_or_else(|| value(column.ty, field))))
+        let column = table.columns.get(*index)?;
+        Some((column.name.clone(), part(column.ty, fields.get(*index).copied().unwrap_or_default())))
     };
     Some(Value::Object(table.key.iter().filter_map(column).collect::<Map<_, _>>()))
+}
+
+/// The value of a key's column: bytes that are text are shown as text, as the quarantine does.
+#[must_use]
+pub fn part(ty: ColumnType, image: Option<&[u8]>) -> Value {
+    let bytes = image.filter(|bytes| ty == ColumnType::Bytes && is_text(bytes));
+    let text = bytes.and_then(|bytes| std::str::from_utf8(bytes).ok());
+    text.map_or_else(|| value(ty, image), Into::into)
+}
+
+/// Whether bytes stand as text where they are a key.
+#[must_use]
+pub fn is_text(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0'))
 }
 
 /// The value of a cell: numbers that JSON keeps exactly as numbers, everything else as PostgreSQL would write it, bytes as
@@ -38,8 +49,14 @@ fn known(ty: ColumnType, image: &[u8]) -> Option<Value> {
         T::Int32 => i32::from_be_bytes(image.try_into().ok()?).into(),
         T::Int64 => i64::from_be_bytes(image.try_into().ok()?).into(),
         T::Boolean => (image == [1]).into(),
-        T::Float32 => f32::from_be_bytes(image.try_into().ok()?).to_string().into(),
-        T::Float64 => f64::from_be_bytes(image.try_into().ok()?).to_string().into(),
+        T::Float32 => {
+            let value = f32::from_be_bytes(image.try_into().ok()?);
+            float(&format!("{value:e}"), 6).into()
+        }
+        T::Float64 => {
+            let value = f64::from_be_bytes(image.try_into().ok()?);
+            float(&format!("{value:e}"), 15).into()
+        }
         T::UInt64 | T::Decimal { .. } => numeric(image)?.into(),
         T::Varchar { .. } | T::Text | T::Json => std::str::from_utf8(image).ok()?.into(),
         T::Jsonb => std::str::from_utf8(image.strip_prefix(&[1])?).ok()?.into(),
@@ -52,9 +69,11 @@ fn known(ty: ColumnType, image: &[u8]) -> Option<Value> {
             let epoch = DateTime::from_timestamp(946_684_800, 0)?;
             let at = epoch.checked_add_signed(TimeDelta::microseconds(micros))?;
             let zone = if matches!(ty, T::TimestampTz { .. }) { "+00" } else { "" };
-            format!("{}{zone}", at.format("%Y-%m-%d %H:%M:%S%.f")).into()
+            let text = at.format("%Y-%m-%d %H:%M:%S%.6f").to_string();
+            format!("{}{zone}", text.trim_end_matches('0').trim_end_matches('.')).into()
         }
-        T::Interval { .. } | T::TimeOfDay { .. } => duration(i64::from_be_bytes(*image.first_chunk::<8>()?)).into(),
+        T::Interval { .. } => interval(image)?.into(),
+        T::TimeOfDay { .. } => duration(i64::from_be_bytes(image.try_into().ok()?)).into(),
         T::Uuid | T::UuidBytes => uuid::Uuid::from_slice(image).ok()?.to_string().into(),
         T::Bit { bits } => {
             let digits: String = image.get(4..)?.iter().map(|byte| format!("{byte:08b}")).collect();
@@ -76,6 +95,52 @@ fn date(days: i64) -> Option<NaiveDate> {
     if days < 0 { epoch.checked_sub_days(distance) } else { epoch.checked_add_days(distance) }
 }
 
+/// As `float8out` and `float4out` write it: plain from 0.0001 up to so many digits before the point. `shortest` is the number
+/// in Rust's scientific form, of which both take the digits.
+fn float(shortest: &str, digits_max: i32) -> String {
+    let Some((mantissa, exponent)) = shortest.split_once('e') else {
+        return shortest.replace("inf", "Infinity");
+    };
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+    let digits = mantissa.replace('.', "");
+    if !(-4..digits_max).contains(&exponent) {
+        let sign_of_exponent = if exponent < 0 { '-' } else { '+' };
+        return format!("{sign}{mantissa}e{sign_of_exponent}{:02}", exponent.unsigned_abs());
+    }
+    let Ok(before) = usize::try_from(exponent) else {
+        let zeros = usize::try_from(-1 - exponent).unwrap_or_default();
+        return format!("{sign}0.{}{digits}", "0".repeat(zeros));
+    };
+    match digits.split_at_checked(before + 1) {
+        Some((whole, "")) => format!("{sign}{whole}"),
+        Some((whole, fraction)) => format!("{sign}{whole}.{fraction}"),
+        None => format!("{sign}{digits:0<width$}", width = before + 1),
+    }
+}
+
+/// As `interval_out` writes it in the style `postgres`. The source's TIME has no days and months; what a hand wrote may.
+fn interval(image: &[u8]) -> Option<String> {
+    let (micros, rest) = image.split_first_chunk::<8>()?;
+    let (days, months) = rest.split_first_chunk::<4>()?;
+    let (micros, days) = (i64::from_be_bytes(*micros), i32::from_be_bytes(*days));
+    let months = i32::from_be_bytes(months.try_into().ok()?);
+    let mut parts: Vec<String> = Vec::new();
+    let mut is_before = false;
+    for (value, unit) in [(months / 12, "year"), (months % 12, "mon"), (days, "day")] {
+        if value != 0 {
+            let sign = if is_before && value > 0 { "+" } else { "" };
+            parts.push(format!("{sign}{value} {unit}{}", if value == 1 { "" } else { "s" }));
+            is_before = value < 0;
+        }
+    }
+    if parts.is_empty() || micros != 0 {
+        let sign = if is_before && micros > 0 { "+" } else { "" };
+        parts.push(format!("{sign}{}", duration(micros)));
+    }
+    Some(parts.join(" "))
+}
+
 fn duration(micros: i64) -> String {
     let (sign, all) = (if micros < 0 { "-" } else { "" }, micros.unsigned_abs());
     let (seconds, rest) = (all / 1_000_000, all % 1_000_000);
@@ -86,7 +151,14 @@ fn duration(micros: i64) -> String {
 /// As `numeric_out` writes it.
 fn numeric(image: &[u8]) -> Option<String> {
     let word = |at: usize| Some(i16::from_be_bytes(*image.get(at..)?.first_chunk::<2>()?));
-    let (groups, weight, negative, scale) = (word(0)?, word(2)?, word(4)? == 0x4000, usize::try_from(word(6)?).ok()?);
+    let sign = u16::from_be_bytes(word(4)?.to_be_bytes());
+    match sign {
+        0xC000 => return Some("NaN".to_owned()),
+        0xD000 => return Some("Infinity".to_owned()),
+        0xF000 => return Some("-Infinity".to_owned()),
+        _ => {}
+    }
+    let (groups, weight, negative, scale) = (word(0)?, word(2)?, sign == 0x4000, usize::try_from(word(6)?).ok()?);
     let group = |place: i16| match usize::try_from(place) {
         Ok(at) if place < groups => word(8 + 2 * at),
         _ => Some(0),
@@ -147,7 +219,7 @@ mod tests {
             (T::Text, text("a\"é"), json!("a\"é")),
             (T::Jsonb, text("[1]"), json!("[1]")),
             (T::Bytes, text("a\0"), json!("\\x6100")),
-            (T::Timestamp { digits: 6 }, at(23, 120_000), json!("1899-12-31 23:05:00.120")),
+            (T::Timestamp { digits: 6 }, at(23, 120_000), json!("1899-12-31 23:05:00.12")),
             (T::TimestampTz { digits: 0 }, at(23, 0), json!("1899-12-31 23:05:00+00")),
             (T::Interval { digits: 6 }, time(true, 838, 500_000), json!("-838:01:02.5")),
             (T::TimeOfDay { digits: 0 }, time(false, 3, 0), json!("03:01:02")),

@@ -60,6 +60,10 @@ pub struct VerifyTotals {
     pub equal: u64,
     /// Of those, equal at the second look only.
     pub in_flight: u64,
+    /// Of those, compared in part only: as a sample.
+    pub in_part: u64,
+    /// Buckets of these, and how many of them were compared.
+    pub buckets_in_part: (usize, usize),
     /// Different, missing and without source.
     pub different: u64,
     /// Not proven and not reached.
@@ -147,6 +151,10 @@ pub struct ContentReport {
     pub surplus_rows: u64,
     /// Rows that are not the same.
     pub changed_rows: u64,
+    /// Rows of the source that policies keep out, or that are missing and in quarantine.
+    pub kept_out_rows: u64,
+    /// Rows that the target does not have and that may be in quarantine; not every one was looked at.
+    pub unproven_rows: u64,
     /// Every row was told apart; otherwise the three numbers are the least.
     pub is_exact: bool,
     /// The first rows that differ.
@@ -214,6 +222,11 @@ impl VerifyReport {
             totals.tables += 1;
             totals.equal += u64::from(table.is_equal());
             totals.in_flight += u64::from(table.status == "in_flight");
+            if let Some(content) = table.content.as_ref().filter(|content| content.is_sample && table.is_equal()) {
+                totals.in_part += 1;
+                totals.buckets_in_part.0 += content.buckets;
+                totals.buckets_in_part.1 += content.buckets_compared;
+            }
             totals.different += u64::from(table.is_different());
             totals.unproven += u64::from(!table.is_equal() && !table.is_different());
             totals.source_rows += table.source_rows.unwrap_or(0);
@@ -311,6 +324,17 @@ fn changed(ledger: &LedgerReport) -> String {
 
 fn differences(table: &TableVerified, lines: &mut Vec<String>) {
     let Some(content) = &table.content else { return };
+    if let Some(aside) = table.quarantined_rows.filter(|aside| *aside != content.kept_out_rows + content.unproven_rows) {
+        lines.push(format!(
+            "{}: {} rows of the source cannot be in the warehouse, {} are in quarantine",
+            table.table,
+            number(content.kept_out_rows),
+            number(aside)
+        ));
+    }
+    if content.unproven_rows > 0 {
+        lines.push(format!("{}: {} rows may be in quarantine or missing", table.table, number(content.unproven_rows)));
+    }
     let rows = content.missing_rows + content.surplus_rows + content.changed_rows;
     if rows == 0 {
         return;
@@ -344,8 +368,12 @@ fn column(one: &ColumnDifference) -> String {
 
 fn totals(report: &VerifyReport) -> String {
     let t = &report.totals;
+    let in_part = match t.buckets_in_part {
+        _ if t.in_part == 0 => String::new(),
+        (all, compared) => format!(" ({} of them in part: {compared} of {all} buckets)", number(t.in_part)),
+    };
     let mut out = format!(
-        "{}: {} of {} tables equal by {} in {}, {} rows at the source, {} in the warehouse",
+        "{}: {} of {} tables equal by {}{in_part} in {}, {} rows at the source, {} in the warehouse",
         report.status,
         number(t.equal),
         number(t.tables),

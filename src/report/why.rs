@@ -21,7 +21,7 @@ pub struct WhyReport {
     pub table: String,
     /// Target table, schema included.
     pub target: String,
-    /// The row's key; none when neither side has the row.
+    /// The row's key: as it was asked for when neither side gives the row.
     pub key: Option<Value>,
     /// Why the target's columns cannot be compared.
     pub unlike: Option<String>,
@@ -74,9 +74,11 @@ impl WhyReport {
         self.status = match (there, here) {
             _ if !exists => "no_target",
             _ if self.unlike.is_some() => "unlike",
+            // The source has it, so a row that the warehouse has is an older version of it.
+            _ if self.kept_out => "quarantined",
             (true, true) if differs => "different",
             (true, true) => "same",
-            (_, false) if self.kept_out || !self.quarantine.is_empty() => "quarantined",
+            (_, false) if !self.quarantine.is_empty() => "quarantined",
             (true, false) => "missing",
             (false, true) => "surplus",
             (false, false) => "absent",
@@ -142,6 +144,8 @@ mod tests {
         assert_eq!(judged(true, false, false), "no_target");
         let kept = WhyReport { kept_out: true, ..WhyReport::default() }.judged((false, false, true));
         assert_eq!((kept.status, kept.exit_code), ("quarantined", 3));
+        let older = WhyReport { kept_out: true, ..WhyReport::default() }.judged((false, true, true));
+        assert_eq!(older.status, "quarantined");
         let unlike = WhyReport { unlike: Some("x".into()), ..WhyReport::default() }.judged((true, false, true));
         assert_eq!((unlike.status, unlike.exit_code), ("unlike", 1));
     }

@@ -2,7 +2,7 @@
 
 use super::Unit;
 use super::ledger::{self, Found, Side, Sides};
-use super::rows::{self, Content};
+use super::rows::{self, Budget, Content};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
@@ -35,6 +35,11 @@ pub struct Question {
 }
 
 impl Question {
+    /// Rows of it that are told one by one.
+    pub(super) const fn rows_told(&self) -> usize {
+        if let Depth::Rows(depth) = self.depth { depth.rows_told } else { 0 }
+    }
+
     /// The buckets that are looked at, where the table can be looked at by parts; none where it is one.
     pub(super) fn buckets(&self) -> Option<Vec<usize>> {
         if !self.exists || self.unlike.is_some() {
@@ -140,12 +145,7 @@ impl Look {
     pub fn verdict(&self) -> Verdict {
         let Some(target) = self.target else { return Verdict::Missing };
         if let Some(content) = &self.content {
-            return match content.is_same() {
-                true => Verdict::Equal,
-                // Rows in quarantine can only make up for rows that the target lacks.
-                false if self.rejected.is_none() && content.surplus + content.changed == 0 => Verdict::Unproven,
-                false => Verdict::Different,
-            };
+            return content.verdict();
         }
         if let Some(found) = &self.ledger {
             return match (found.is_same(), found.is_whole()) {
@@ -173,7 +173,7 @@ pub(super) fn look(
     (mut source, warehouse): (MysqlConn, &mut PostgresConn),
     question: &Question,
     (job, quarantine): (&str, Without),
-    unit: &Unit,
+    (unit, budget): (&Unit, &Budget),
 ) -> Result<(Look, MysqlConn)> {
     let table = &question.table;
     let doing = format!("comparing table {}", table.name());
@@ -193,16 +193,19 @@ pub(super) fn look(
                         Kind::Changed,
                         format!("{doing}: there is no ledger of its rows as they are copied now"),
                     )
-                    .hint("compare by --depth rows, or run `etl-sync repair`, which leaves one"));
+                    .hint(
+                        "compare by --depth rows; `etl-sync repair` leaves a ledger of a table without rows in quarantine, when it is \
+                         copied in binary",
+                    ));
                 };
                 let (found, back) = ledger::look((source, warehouse), table, (known, unit), sides, row_bytes_max)?;
                 source = back;
                 by_ledger(found)
             }
             Depth::Rows(depth) => {
-                let (content, back) = rows::compare((source, warehouse), (question, unit), (job, quarantine), depth)?;
+                let (content, back) = rows::compare((source, warehouse), (question, unit), (job, quarantine), (depth, budget))?;
                 source = back;
-                by_content(content, quarantine)
+                by_content(content)
             }
         };
         warehouse.batch("ROLLBACK", &doing)?;
@@ -220,17 +223,17 @@ fn by_ledger(found: Found) -> Look {
     Look {
         source: rows(found.source).unwrap_or(0),
         target: Some(rows(found.warehouse).unwrap_or(0)),
-        rejected: Some(0),
+        rejected: None,
         ledger: Some(found),
         ..Look::default()
     }
 }
 
-fn by_content(content: Content, quarantine: Without) -> Look {
+fn by_content(content: Content) -> Look {
     Look {
         source: content.source.rows + content.kept_out,
         target: Some(content.target.rows),
-        rejected: (quarantine != Without::Right).then_some(content.kept_out + content.quarantined),
+        rejected: content.aside,
         content: Some(content),
         ..Look::default()
     }

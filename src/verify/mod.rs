@@ -2,11 +2,12 @@
 //!
 //! A table that differs is looked at again in fresh snapshots: a run that writes meanwhile makes differences that pass.
 
+mod apart; // rows of buckets that differ, by their keys
 pub mod ledger; // each side by itself, against what the last success left
 pub mod look; // one look at one table, and what it means
 mod pool; // the looks of all tables, by a pool of workers
 mod quarantine; // rows that are not in the target, and not missing
-pub mod rows; // a look by content: digests of both sides, then rows by their keys
+pub mod rows; // a look by content: digests of both sides
 
 use crate::cancel::Cancel;
 use crate::config::Endpoint;
@@ -60,6 +61,9 @@ struct Unit {
 /// Buckets that are looked at together: about 32 MB.
 const BUCKETS_PER_UNIT: usize = 8;
 
+/// The same where a statement that reads holds the table's lock: about 8 MB.
+const BUCKETS_PER_UNIT_LOCKED: usize = 2;
+
 /// Looks at all tables. The answers are in the order of the questions; the error is what kept tables from being reached.
 pub fn verify(services: &Services<'_>, questions: &[Question]) -> (Vec<Seen>, Option<Error>) {
     let mut biggest_first: Vec<usize> = (0..questions.len()).collect();
@@ -103,8 +107,9 @@ pub fn verify(services: &Services<'_>, questions: &[Question]) -> (Vec<Seen>, Op
 fn units(table: usize, question: &Question) -> Vec<Unit> {
     let rows = question.table.source.rows_estimated;
     let unit = |buckets| Unit { table, rows, buckets };
+    let each = if question.table.drains() { BUCKETS_PER_UNIT_LOCKED } else { BUCKETS_PER_UNIT };
     match question.buckets() {
-        Some(buckets) => buckets.chunks(BUCKETS_PER_UNIT).map(|part| unit(Some(part.to_vec()))).collect(),
+        Some(buckets) => buckets.chunks(each).map(|part| unit(Some(part.to_vec()))).collect(),
         None => vec![unit(None)],
     }
 }
@@ -131,6 +136,8 @@ fn put(ends: &mut [Option<Result<(Look, Verdict)>>], elapsed: &mut [Duration], s
         *place = Some(answer.look.map(|mut look| {
             if let Some(then) = first.as_ref().and_then(|first| first.content.as_ref()) {
                 look.content = look.content.map(|now| now.lasting(then));
+                // Nobody looks a third time.
+                look.content.iter_mut().for_each(|now| now.forget());
             }
             match look.verdict() {
                 Verdict::Equal if first.is_some() => (look, Verdict::InFlight),

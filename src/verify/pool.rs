@@ -1,6 +1,7 @@
 //! The looks of many tables: a pool of workers, each with one connection to either side.
 
 use super::look::{self, Look, Question};
+use super::rows::Budget;
 use super::{Services, Unit};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
@@ -48,6 +49,8 @@ struct Shared<'a> {
     questions: &'a [Question],
     /// In the order in which they are looked at.
     wanted: &'a [Unit],
+    /// What may be kept of each question's table.
+    budgets: Vec<Budget>,
     next: AtomicUsize,
     seen: Mutex<Vec<Answer>>,
     lost: Mutex<Option<Error>>,
@@ -63,6 +66,7 @@ pub(super) fn look_at(services: &Services<'_>, questions: &[Question], wanted: &
         services,
         questions,
         wanted,
+        budgets: questions.iter().map(|question| Budget::new(question.rows_told())).collect(),
         next: AtomicUsize::new(0),
         seen: Mutex::default(),
         lost: Mutex::default(),
@@ -116,12 +120,11 @@ impl Shared<'_> {
             };
             let index = self.next.fetch_add(1, Ordering::SeqCst);
             let taken = self.wanted.get(index);
-            let Some((unit, question)) = taken.and_then(|unit| Some((unit, self.questions.get(unit.table)?))) else {
-                return;
-            };
+            let both = |unit: &Unit| Some((self.questions.get(unit.table)?, self.budgets.get(unit.table)?));
+            let Some((unit, (question, budget))) = taken.and_then(|unit| Some((unit, both(unit)?))) else { return };
             let started = Instant::now();
             lock(&self.running).insert(worker, u64::from(pair.0.conn.connection_id()));
-            let looked = self.look(pair, question, unit);
+            let looked = self.look(pair, question, (unit, budget));
             lock(&self.running).remove(&worker);
             if self.services.cancel.is_stopping() && looked.is_err() {
                 return;
@@ -141,7 +144,12 @@ impl Shared<'_> {
     }
 
     /// A panic inside a look is that table's failure, not the process's end.
-    fn look(&self, (source, mut warehouse): Connections, question: &Question, unit: &Unit) -> Result<(Look, Connections)> {
+    fn look(
+        &self,
+        (source, mut warehouse): Connections,
+        question: &Question,
+        unit: (&Unit, &Budget),
+    ) -> Result<(Look, Connections)> {
         // Asked after the id is known to whoever ends counts: a request to stop is never missed.
         self.services.cancel.check()?;
         let quarantine = (self.services.job, self.services.quarantine);

@@ -6,6 +6,8 @@ use crate::sandbox::{RUN_MAX, Sandbox};
 use crate::types;
 use mysql::prelude::Queryable;
 use serde_json::{Value, json};
+use std::fs::File;
+use std::process::Stdio;
 
 fn verify(sandbox: &Sandbox, more: &[&str]) -> Outcome {
     let mut asked = sandbox.command();
@@ -61,6 +63,51 @@ fn every_type_has_one_digest_from_both_ends_on_mysql() {
             "{tables} tables: {:#}",
             seen.report()["totals"]
         );
+    }
+}
+
+/// What a value is shown as is what PostgreSQL writes.
+#[test]
+fn values_are_shown_as_postgresql_writes_them() {
+    use etl_sync::encode::image::{Fields, inside, tuples};
+    use etl_sync::value::ColumnType as T;
+    let sandbox = Sandbox::new("shown");
+    let mut warehouse = sandbox.warehouse();
+    let numeric = T::Decimal { precision: 9, scale: 2 };
+    let (interval, time) = (T::Interval { digits: 6 }, T::Timestamp { digits: 6 });
+    let mut cases: Vec<(T, String)> = Vec::new();
+    let mut add = |ty: T, pg: &str, values: &[&str]| cases.extend(values.iter().map(|v| (ty, format!("'{v}'::{pg}"))));
+    add(numeric, "numeric", &["NaN", "Infinity", "-Infinity", "0", "-0.05", "10000", "12345678901234567890.5", "1e-9"]);
+    let months =
+        ["1 year 2 mons 3 days 04:05:06.7", "-1 year -2 mons +3 days -04:05:06", "1 mon -1 day +00:00:01", "0", "-3 days"];
+    add(interval, "interval", &months);
+    add(interval, "interval", &["-838:59:59.5", "2 days", "-1 days +00:00:00.000001", "11 mons"]);
+    let floats = [
+        "1e300",
+        "1e15",
+        "123456789012345",
+        "999999999999999.9",
+        "0.0001",
+        "0.00001",
+        "-0",
+        "0.1",
+        "-2.5e-5",
+        "1e-300",
+        "5e-324",
+    ];
+    add(T::Float64, "double precision", &floats);
+    add(T::Float64, "double precision", &["NaN", "Infinity", "-Infinity", "100", "1.7976931348623157e308", "9007199254740993"]);
+    let singles = ["1000000", "999999", "100000", "1234567", "0.0001", "1e-5", "16777216", "0.1", "3.4028235e38", "1e-45", "NaN"];
+    add(T::Float32, "real", &singles);
+    add(time, "timestamp", &["2024-01-02 03:04:05.12", "2024-01-02 03:04:10", "0999-12-31 00:00:00.000001"]);
+    let all: Vec<&str> = cases.iter().map(|(_, sql)| sql.as_str()).collect();
+    let mut image = Vec::new();
+    let copy = format!("COPY (SELECT {}) TO STDOUT (FORMAT binary)", all.join(", "));
+    std::io::Read::read_to_end(&mut warehouse.copy_out(&copy).expect("a copy"), &mut image).expect("its bytes");
+    let tuple = tuples(inside(&image).expect("a whole copy")).expect("rows")[0];
+    for ((ty, sql), field) in cases.iter().zip(Fields::of(tuple)) {
+        let written: String = warehouse.query_one(&format!("SELECT ({sql})::text"), &[]).expect("a text").get(0);
+        assert_eq!(etl_sync::encode::show::value(*ty, field), json!(written), "{sql}");
     }
 }
 
@@ -167,6 +214,131 @@ fn rows_in_quarantine_are_not_missing() {
     assert_eq!(rows(&seen, "doc"), [json!(["missing", {"id": 1, "day": "2024-01-01"}, []])]);
 }
 
+/// What a policy keeps out is accounted for by the quarantine, in every part of the table.
+#[test]
+fn rows_kept_out_are_in_quarantine_or_the_table_differs() {
+    let sandbox = Sandbox::new("content_kept_out");
+    sandbox.source_sql(&[
+        "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(9))",
+        "INSERT INTO t VALUES (1, 'a'), (2, CONCAT('x', CHAR(0))), (3, 'c')",
+        "CREATE TABLE word (k VARCHAR(9) PRIMARY KEY, v VARCHAR(9))",
+        "INSERT INTO word VALUES ('a', 'a'), ('b', CONCAT('x', CHAR(0)))",
+    ]);
+    sandbox.run(&[]).expect(3);
+    let equal = verify(&sandbox, &[]);
+    equal.expect(0);
+    assert_eq!((&equal.table("t")["quarantined_rows"], &equal.table("t")["content"]["kept_out_rows"]), (&json!(1), &json!(1)));
+    let mut warehouse = sandbox.warehouse();
+    warehouse.batch_execute("CREATE TABLE kept AS SELECT * FROM etl_quarantine.rejected_row").expect("a copy");
+    // A row that is nowhere.
+    warehouse.batch_execute("DELETE FROM etl_quarantine.rejected_row").expect("rejects can go");
+    let lost = verify(&sandbox, &[]);
+    lost.expect(1);
+    assert_eq!((lost.status("t"), lost.status("word")), ("different".into(), "different".into()));
+    let text = told(&sandbox, &[]);
+    text.expect(1).says("t: 1 rows of the source cannot be in the warehouse, 0 are in quarantine");
+    // One that is at both places.
+    warehouse
+        .batch_execute(
+            "INSERT INTO etl_quarantine.rejected_row (job, table_name, key, reason, run_id, round)
+                 SELECT job, table_name, key, reason, run_id, round FROM kept;
+             INSERT INTO etl_quarantine.rejected_row (job, table_name, key, reason, run_id, round)
+                 SELECT job, table_name, '{\"id\": 3}', 'twice', run_id, round FROM kept WHERE table_name = 't'",
+        )
+        .expect("rejects can be added");
+    let twice = verify(&sandbox, &[]);
+    twice.expect(1);
+    assert_eq!((twice.status("t"), twice.status("word")), ("different".into(), "equal".into()));
+    // A load that has not come to its finish counts for nothing.
+    warehouse
+        .batch_execute(
+            "UPDATE etl_quarantine.rejected_row SET run_id = 'next' WHERE reason = 'twice'; UPDATE etl_sync.job SET run_id = 'next'",
+        )
+        .expect("our tables can be changed");
+    verify(&sandbox, &[]).expect(0);
+}
+
+/// The same as text.
+fn told(sandbox: &Sandbox, more: &[&str]) -> Outcome {
+    let mut asked = sandbox.command();
+    asked.args(["verify", "--depth", "rows", "--parallel", "2"]).args(more);
+    Running::start(asked).wait(RUN_MAX)
+}
+
+/// Rows beyond one pass: read in parts, in memory of a bounded size, and told exactly.
+#[test]
+fn large_buckets_are_told_apart_in_parts() {
+    let sandbox = Sandbox::new("content_parts");
+    sandbox.source_sql(&[
+        "CREATE TABLE digit (d INT PRIMARY KEY)",
+        "INSERT INTO digit VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)",
+        "CREATE TABLE keyless (v INT, w INT)",
+        "INSERT INTO keyless SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d, 1 \
+         FROM digit a, digit b, digit c, digit e, digit f",
+        "INSERT INTO keyless SELECT v + 100000, 2 FROM keyless WHERE v < 20000",
+        // One key far away leaves all others in one range.
+        "CREATE TABLE outlier (id BIGINT PRIMARY KEY, w INT)",
+        "INSERT INTO outlier SELECT * FROM keyless",
+        "INSERT INTO outlier VALUES (9000000000000000000, 1)",
+    ]);
+    sandbox.sync(&[]);
+    sandbox
+        .warehouse()
+        .batch_execute(
+            "UPDATE keyless SET w = 3 WHERE v = 77777; DELETE FROM keyless WHERE v = 5;
+             UPDATE outlier SET w = 3 WHERE id IN (7, 77777); DELETE FROM outlier WHERE id = 5",
+        )
+        .expect("changed");
+    let seen = verify(&sandbox, &[]);
+    seen.expect(1);
+    assert_eq!((found(&seen, "keyless"), found(&seen, "outlier")), ((2, 1, 0), (1, 0, 2)));
+    for table in ["keyless", "outlier"] {
+        assert_eq!(seen.table(table)["content"]["is_exact"], json!(true), "{table}");
+    }
+}
+
+/// Fewer rows told do not change what is found, also where rows come and go between the looks.
+#[test]
+fn how_many_rows_are_told_decides_nothing() {
+    let sandbox = Sandbox::new("content_told");
+    tables(&sandbox);
+    sandbox.sync(&[]);
+    let sql = |sql: &str| sandbox.warehouse().batch_execute(sql).expect("the warehouse can be changed");
+    sql("CREATE TABLE saved AS SELECT * FROM t WHERE id IN (7, 8); UPDATE t SET name = 'by hand' WHERE id < 3");
+    for rows in ["0", "1", "10000"] {
+        sql("DELETE FROM t WHERE id = 7");
+        let log = sandbox.folder().join("verify.log");
+        let mut command = sandbox.command();
+        command.args(["verify", "--depth", "rows", "--rows", rows, "--json", "--tables", "t"]);
+        command.stdout(Stdio::piped()).stderr(File::create(&log).expect("a log"));
+        let child = command.spawn().expect("the program starts");
+        crate::hosts::wait_for("the first look is over", || {
+            std::fs::read_to_string(&log).expect("a log").contains("looking again").then_some(())
+        });
+        sql("INSERT INTO t SELECT * FROM saved WHERE id = 7; DELETE FROM t WHERE id = 8");
+        let output = child.wait_with_output().expect("the program ends");
+        sql("INSERT INTO t SELECT * FROM saved WHERE id = 8");
+        let report: Value = serde_json::from_slice(&output.stdout).expect("a document");
+        let content = &report["tables"][0]["content"];
+        let counted = ["missing_rows", "surplus_rows", "changed_rows"].map(|name| content[name].clone());
+        assert_eq!(counted, [json!(0), json!(0), json!(3)], "--rows {rows}: {content:#}");
+    }
+}
+
+#[test]
+fn a_sample_does_not_read_as_a_whole() {
+    let sandbox = Sandbox::new("content_sample");
+    tables(&sandbox);
+    sandbox.source_sql(&[
+        "CREATE TABLE wide (id INT PRIMARY KEY, v VARCHAR(3000)) AS SELECT id, REPEAT('x', 3000) AS v FROM t",
+        "ANALYZE TABLE wide",
+    ]);
+    sandbox.sync(&[]);
+    told(&sandbox, &["--sample", "10"]).expect(0).says("tables equal by rows (1 of them in part: 1 of ");
+    let seen = verify(&sandbox, &["--sample", "10"]);
+    assert_eq!(seen.report()["totals"]["in_part"], json!(1));
+}
+
 #[test]
 fn why_tells_a_row_column_by_column() {
     let sandbox = Sandbox::new("why");
@@ -207,4 +379,120 @@ fn why_tells_a_row_column_by_column() {
     why(&["t", "five"]).expect(2);
     why(&["keyless", "1"]).expect(2).says("has no key");
     why(&["nowhere", "1"]).expect(2);
+}
+
+/// Tables by kind of key, each with a row that a value other than its own would be mistaken for.
+const KEYS: [&str; 15] = [
+    "bits BIT(10)|b'0100000010', b'0100000011'",
+    "truth BIT(1)|b'0', b'1'",
+    "uuids BINARY(16)|x'00112233445566778899aabbccddeeff', x'00112233445566778899aabbccddeef0'",
+    "money DECIMAL(30,2)|1234567890123456789.01, 1234567890123456789.02, 1234567890123456789.03",
+    "bytes VARBINARY(20)|'\\\\x41', 'A', 'a\\\\b', x'6100', x'ff'",
+    "short VARCHAR(3)|'abc', 'abd'",
+    "moment TIMESTAMP(6)|'2024-01-02 03:04:05.5', '2024-01-02 03:04:05.6'",
+    "whole DATETIME|'2024-01-02 03:04:05', '2024-01-02 03:04:06'",
+    "day DATE|'2024-01-02', '2024-01-03'",
+    "span TIME(1)|'-838:00:00.5', '01:00:00'",
+    "big BIGINT UNSIGNED|18446744073709551615, 18446744073709551614",
+    "single FLOAT|0.1, 1e30",
+    "real8 DOUBLE|0.1, 1e300",
+    "word ENUM('a', 'b')|'a', 'b'",
+    "number DECIMAL(5,0)|10, 11",
+];
+
+/// Keys are taken as `verify --depth rows` shows them, and no other row is taken for the one that was meant.
+#[test]
+fn why_takes_every_key_as_it_is_shown_on_mysql() {
+    let sandbox = Sandbox::new("why_keys");
+    let mut tables = Vec::new();
+    for case in KEYS {
+        let (column, values) = case.split_once('|').expect("a column and its values");
+        let table = column.split(' ').next().expect("a name");
+        let rows: Vec<String> = values.split(", ").map(|value| format!("({value}, 'v')")).collect();
+        sandbox.source_sql(&[
+            &format!("CREATE TABLE {table} ({}, v VARCHAR(9), PRIMARY KEY ({table}_key))", column.replacen(' ', "_key ", 1)),
+            &format!("INSERT INTO {table} VALUES {}", rows.join(", ")),
+        ]);
+        tables.push((table, rows.len()));
+    }
+    sandbox.config("tables.yml", "tables:\n  uuids: { column_rules: [{ column: uuids_key, to: uuid }] }\n");
+    sandbox.sync(&[]);
+    for (table, _) in &tables {
+        sandbox.warehouse().batch_execute(&format!("UPDATE {table} SET v = 'w'")).expect("changed");
+    }
+    let seen = verify(&sandbox, &[]);
+    for (table, count) in tables {
+        let rows = rows(&seen, table);
+        assert_eq!(rows.len(), count, "{table}");
+        for row in rows {
+            let key = &row[1];
+            let plain = &key[format!("{table}_key")];
+            let plain = plain.as_str().map_or_else(|| plain.to_string(), ToOwned::to_owned);
+            for asked in [key.to_string(), plain] {
+                let told = sandbox.command_json("why", &["--", table, &asked]);
+                assert_eq!((&told.report()["status"], &told.report()["key"]), (&json!("different"), key), "{table} {asked}");
+            }
+        }
+    }
+    // A mistyped key is no other row's.
+    for (table, key) in [
+        ("money", "1234567890123456789.04"),
+        ("bits", "0100000111"),
+        ("whole", "2024-01-02 03:04:07"),
+        ("whole", "2024-01-02 03:04:05.4"),
+        ("big", "18446744073709551613"),
+    ] {
+        assert_eq!(sandbox.command_json("why", &[table, key]).report()["status"], json!("absent"), "{table} {key}");
+    }
+    for (table, key) in [("number", "10.4"), ("money", "1.234"), ("uuids", "x"), ("truth", "2")] {
+        sandbox.command_json("why", &[table, key]).expect(2).says("as `verify --depth rows` shows it");
+    }
+}
+
+/// A row that is in quarantine says so, with column and reason, whichever way its key is spelled there.
+#[test]
+fn why_finds_a_row_in_quarantine() {
+    let sandbox = Sandbox::new("why_quarantine");
+    let tables = [
+        ("day DATE", "'2024-01-02'", "2024-01-02"),
+        ("moment DATETIME(3)", "'2024-01-02 03:04:05.5'", "2024-01-02 03:04:05.5"),
+        ("big BIGINT UNSIGNED", "18446744073709551615", "18446744073709551615"),
+        ("bits BIT(10)", "b'0100000010'", "0100000010"),
+    ];
+    for (column, value, _) in tables {
+        let name = column.split(' ').next().expect("a name");
+        sandbox.source_sql(&[
+            &format!("CREATE TABLE {name}_ ({column}, v VARCHAR(20), PRIMARY KEY ({name}))"),
+            &format!("INSERT INTO {name}_ VALUES ({value}, CONCAT('x', CHAR(0)))"),
+        ]);
+    }
+    sandbox.source_sql(&[
+        "CREATE TABLE doc (id INT, at DATETIME, j JSON, PRIMARY KEY (id, at))",
+        "INSERT INTO doc VALUES (1, '2024-01-01', '1'), (2, '2024-01-02', '1e200000')",
+        "CREATE TABLE old (id INT PRIMARY KEY, v VARCHAR(9))",
+        "INSERT INTO old VALUES (1, 'a')",
+    ]);
+    sandbox.run(&[]).expect(3);
+    let ask = |command: &[&str]| {
+        let told = sandbox.command_json("why", command).report();
+        (told["status"].clone(), told["quarantine"][0]["column"].clone(), told["quarantine"][0]["reason"].clone())
+    };
+    for (column, _, key) in tables {
+        let name = column.split(' ').next().expect("a name");
+        assert_eq!(ask(&[&format!("{name}_"), key]), (json!("quarantined"), json!("v"), json!("nul_byte")), "{name}");
+    }
+    let (status, _, reason) = ask(&["doc", "2", "2024-01-02"]);
+    assert!(status == "quarantined" && reason.is_string(), "{status} {reason}");
+    // The source has the row, in a form that is kept out; the warehouse has it as it was.
+    sandbox.source_sql(&["UPDATE old SET v = CONCAT('x', CHAR(0))"]);
+    assert_eq!(ask(&["old", "1"]).0, json!("quarantined"));
+    // A load that has not come to its finish counts for nothing.
+    sandbox
+        .warehouse()
+        .batch_execute(
+            "INSERT INTO etl_quarantine.rejected_row (job, table_name, key, reason, run_id, round) \
+             VALUES ('raw', 'old', '{\"id\": 7}', 'x', 'next', 0); UPDATE etl_sync.job SET run_id = 'next'",
+        )
+        .expect("our tables can be changed");
+    assert_eq!(ask(&["old", "7"]).0, json!("absent"));
 }

@@ -285,6 +285,7 @@ fn select_is_right_enough() {
     let sandbox = Sandbox::new("verifyr");
     sandbox
         .source_sql(&["CREATE TABLE t (id INT PRIMARY KEY, v TEXT)", "INSERT INTO t VALUES (1, 'a'), (2, CONCAT('x', CHAR(0)))"]);
+    sandbox.source_sql(&["CREATE TABLE u (id INT PRIMARY KEY)", "INSERT INTO u VALUES (1)"]);
     sandbox.run(&[]).expect(3);
     let source = sandbox.source_account(&["SELECT ON {db}.*"]);
     let warehouse = sandbox.warehouse_account("NOSUPERUSER");
@@ -293,10 +294,17 @@ fn select_is_right_enough() {
     grant("GRANT USAGE ON SCHEMA raw TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA raw TO {role}");
     let ask = |command: &str| {
         let mut asked = sandbox.command();
-        asked.args([command, "--json"]).env("ETL_SYNC_SOURCE_URL", &source).env("ETL_SYNC_WAREHOUSE_URL", &warehouse);
+        asked
+            .args(command.split(' '))
+            .arg("--json")
+            .env("ETL_SYNC_SOURCE_URL", &source)
+            .env("ETL_SYNC_WAREHOUSE_URL", &warehouse);
         Running::start(asked).wait(RUN_MAX)
     };
+    assert_eq!(ask("why t 1").expect(0).report()["status"], "same");
     // Without a look into the quarantine a row that is not there proves nothing.
+    let deep = ask("verify --depth rows");
+    assert_eq!(statuses(deep.expect(3)), json!({"t": "unproven", "u": "equal"}));
     let blind = ask("verify");
     blind.expect(3).says("GRANT USAGE ON SCHEMA etl_sync, etl_quarantine");
     assert_eq!((&blind.table("t")["status"], &blind.table("t")["quarantined_rows"]), (&json!("unproven"), &Value::Null));
@@ -309,6 +317,9 @@ fn select_is_right_enough() {
     // A table that may not be read is not proven; the others are compared.
     grant("REVOKE SELECT ON raw.t FROM {role}");
     assert_eq!(ask("verify").expect(3).table("t")["error"]["kind"], "refused");
+    let deep = ask("verify --depth rows");
+    assert_eq!(deep.expect(3).table("t")["error"]["kind"], "refused");
+    assert_eq!(statuses(&deep), json!({"t": "unproven", "u": "equal"}));
     sandbox.warehouse().batch_execute(&format!("DROP OWNED BY {role}")).expect("rights can be taken away");
 }
 

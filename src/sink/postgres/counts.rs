@@ -5,6 +5,7 @@ use super::run;
 use crate::catalog::{SourceTable, deleted_at};
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Error, Kind, Result};
+use crate::key::KeyRange;
 use crate::name::{TableName, literal_postgres, quote_postgres};
 use crate::plan::buckets::{Buckets, Counts};
 use crate::plan::strategy::{Splitter, splitter};
@@ -62,13 +63,21 @@ pub fn rejected_sql(job: &str, table: &SourceTable, buckets: Option<Buckets>) ->
     )
 }
 
-/// The statement that gives the keys of these rows, `$1` being the job and `$2` the table: NULL for rows without one.
+/// The statement that asks something of these rows, `r`: of all, or of those in ranges of an integer key.
 #[must_use]
-pub fn rejected_keys_sql(most: i64) -> String {
-    format!(
-        "SELECT r.key::text FROM etl_quarantine.rejected_row r WHERE r.job = $1 AND r.table_name = $2 AND {} LIMIT {most}",
+pub fn rejected_in_sql(what: &str, job: &str, table: &SourceTable, ranges: Option<&[KeyRange]>) -> String {
+    let own = format!("r.job = {} AND r.table_name = {}", literal_postgres(job), literal_postgres(&table.name.table));
+    let mut sql = format!(
+        "SELECT {what} FROM etl_quarantine.rejected_row r WHERE {own} AND {}",
         include_str!("rejected_finished.sql").trim_end()
-    )
+    );
+    if let Some((column, ranges)) = table.key_columns().next().zip(ranges) {
+        // Keys of other tables may be no numbers, and the server chooses what it evaluates first.
+        let key = format!("CASE WHEN {own} THEN (r.key ->> {})::numeric END", literal_postgres(&column.name));
+        let all: Vec<String> = ranges.iter().map(|range| range.of_integers(&key)).collect();
+        sql.push_str(&format!(" AND ({})", if all.is_empty() { "false".into() } else { all.join(" OR ") }));
+    }
+    sql
 }
 
 /// Runs one of these statements.
