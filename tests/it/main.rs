@@ -51,5 +51,6 @@ mod tracking; // records of the status tables, and that they decide nothing
 mod types; // every value case, by value and through COPY
 mod unchanged; // what a night without changes costs the warehouse
 mod verify; // `verify` and `audit` find what was changed by hand, and nothing else
+mod why; // one row on both sides, by any key
 mod writer; // the live application
 mod year; // nights of a living database, equal after each

@@ -255,7 +255,7 @@ fn records_are_true_again_after_a_kill() {
 }
 
 /// The configuration of the sandbox, for the library.
-fn configuration(sandbox: &Sandbox) -> Config {
+pub fn configuration(sandbox: &Sandbox) -> Config {
     let overrides = Overrides {
         source_url: Some(sandbox.hosts.url("ETL_SYNC_SOURCE_URL", &sandbox.name)),
         warehouse_url: Some(sandbox.hosts.url("ETL_SYNC_WAREHOUSE_URL", &sandbox.name)),
