@@ -4,7 +4,7 @@
 use super::planning::{self, Selected};
 use crate::cancel::Cancel;
 use crate::catalog::{self, TargetKind, TargetTable, deleted_at};
-use crate::config::{Config, Deletes};
+use crate::config::{Config, Deletes, TableRule};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
@@ -13,6 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::name::{TableName, quote_postgres};
 use crate::plan::TablePlan;
 use crate::plan::ledger::{BUCKET_BYTES_MAX, Ledger};
+use crate::plan::since::Since;
 use crate::report::verify::{
     ColumnDifference, ContentReport, DifferenceReport, LedgerReport, RangeReport, SideReport, TableVerified, VerifyReport,
 };
@@ -57,8 +58,8 @@ pub fn verify(config: &Config, asked: Asked<'_>, cancel: &Cancel, watchdog: &Wat
     let (mut questions, mut odd) = (Vec::new(), refused);
     for table in selected {
         let name = table.source.name.table.clone();
-        let deletes = config.tables.rule(&name).deletes;
-        match question(table, &targets, deletes, asked.depth) {
+        let rule = config.tables.rule(&name);
+        match question(table, &targets, &rule, asked.depth) {
             Ok(question) => match divided((&mut source, &mut warehouse), known.with_ledger(question)) {
                 Ok(question) => questions.push(question),
                 // No other table could be asked either.
@@ -93,6 +94,10 @@ pub fn verify(config: &Config, asked: Asked<'_>, cancel: &Cancel, watchdog: &Wat
             Depth::Counts => "counts",
             Depth::Ledger(..) => "ledger",
             Depth::Rows(_) => "rows",
+        },
+        since: match asked.depth {
+            Depth::Rows(depth) => depth.since.and_then(report::moment),
+            Depth::Counts | Depth::Ledger(..) => None,
         },
         parallel: config.settings.parallel,
         tables: all,
@@ -206,18 +211,22 @@ fn gone_tables(
     Ok(gone)
 }
 
-fn question(table: Selected, targets: &BTreeMap<String, TargetTable>, deletes: Deletes, depth: Depth) -> Result<Question> {
+fn question(table: Selected, targets: &BTreeMap<String, TargetTable>, rule: &TableRule, depth: Depth) -> Result<Question> {
     let Selected { source, target, filter } = table;
     let existing = targets.get(&target.table);
     if existing.is_some_and(|existing| existing.kind != TargetKind::Table) {
         let text = format!("table {}: its target {target} is not an ordinary table", source.name.table);
         return Err(Error::new(Kind::Changed, text).hint("rename or drop it in the warehouse"));
     }
-    let marks = deletes == Deletes::Mark && existing.is_some_and(deleted_at::is_in);
+    let marks = rule.deletes == Deletes::Mark && existing.is_some_and(deleted_at::is_in);
     let deletes = if marks { Deletes::Mark } else { Deletes::Apply };
     let table = TablePlan { deletes, ..TablePlan::whole(source, target, filter) };
     let unlike = existing.and_then(|existing| read_back::unlike(&table, existing));
-    Ok(Question { table, exists: existing.is_some(), unlike, depth, ledger: None, partition: None })
+    let since = match depth {
+        Depth::Rows(depth) => depth.since.and_then(|at| Since::of(&table.source, rule, at)),
+        Depth::Counts | Depth::Ledger(..) => None,
+    };
+    Ok(Question { table, exists: existing.is_some(), unlike, depth, ledger: None, partition: None, since })
 }
 
 /// The question with its buckets, where both sides are to be compared by content.
@@ -261,7 +270,8 @@ fn told(config: &Config, question: &Question, seen: &Seen) -> TableVerified {
         Some(Err(error)) => unproven(config, name, error),
         Some(Ok((look, verdict))) => looked(blank(config, name), look, *verdict),
     };
-    TableVerified { seconds: seconds(seen.elapsed), ..report }
+    let since = question.since.as_ref().filter(|_| report.content.is_some()).map(|since| since.columns.clone());
+    TableVerified { seconds: seconds(seen.elapsed), since_by: since, ..report }
 }
 
 fn looked(report: TableVerified, look: &Look, verdict: Verdict) -> TableVerified {

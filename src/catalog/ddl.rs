@@ -217,7 +217,7 @@ pub fn format_type(ty: ColumnType) -> String {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::super::{TableKind, TargetKind};
     use super::*;
 

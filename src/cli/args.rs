@@ -2,6 +2,7 @@
 //!
 //! Nothing here has `Debug`: a URL may hold a password.
 
+use super::since::Since;
 use super::until::Until;
 use crate::config::{Audit, Category, Verify};
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -278,6 +279,10 @@ pub struct VerifyArgs {
     /// Compare only so many percent of each large table, another part each time (--depth rows)
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100), help_heading = "Work")]
     pub sample: Option<u8>,
+    /// Compare only rows that changed at or after this, in tables with an incremental column that holds a time: a date or date and
+    /// time such as 2026-11-01, or a length back from now such as 36h or 7d (--depth rows)
+    #[arg(long, value_name = "WHEN", value_parser = super::since::parse, conflicts_with = "sample", help_heading = "Work")]
+    pub since: Option<Since>,
     /// Tell so many rows per table one by one, by key, at most 10,000 (--depth rows) [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=10_000), help_heading = "Work")]
     pub rows: Option<u16>,
@@ -342,6 +347,7 @@ impl VerifyArgs {
         let asked = [
             ("--side", self.side.is_some(), Depth::Ledger, "ledger"),
             ("--sample", self.sample.is_some(), Depth::Rows, "rows"),
+            ("--since", self.since.is_some(), Depth::Rows, "rows"),
             ("--rows", self.rows.is_some(), Depth::Rows, "rows"),
             ("--values", self.values, Depth::Rows, "rows"),
         ];
@@ -445,6 +451,8 @@ mod tests {
         for (args, depth) in [
             ("--rows 5", "rows"),
             ("--values", "rows"),
+            ("--since 7d", "rows"),
+            ("--depth ledger --since 2026-11-01", "rows"),
             ("--sample 10", "rows"),
             ("--depth ledger --sample 10", "rows"),
             ("--side source", "ledger"),

@@ -12,6 +12,7 @@ mod record; // the result of a run, written once
 mod run; // what is around a sync
 mod settings; // flags to configuration
 mod signals; // first drains, second aborts
+mod since; // --since
 mod until; // --until
 mod usage; // a wrong command line or configuration
 mod verify; // what is around `verify` and `audit`

@@ -50,6 +50,7 @@ fn compare(global: &Global, tables: &[String], args: &VerifyArgs, output: Output
                     percent,
                     rows_told,
                     values: args.values,
+                    since: args.since.map(|since| since.0),
                     row_bytes_max,
                     bounds: Bounds::default(),
                 })

@@ -321,8 +321,8 @@ pub fn day_of(micros: i64) -> (u16, u8, u8) {
     (u16::try_from(day.year()).unwrap_or(u16::MAX), small(day.month()), small(day.day()))
 }
 
-/// The value as people read it, for the status tables.
-fn shown(mark: &Mark) -> String {
+/// The value as people and PostgreSQL read it.
+pub(super) fn shown(mark: &Mark) -> String {
     match mark.scale {
         Scale::Counter => mark.value.to_string(),
         Scale::Day => moment(mark.value).format("%Y-%m-%d").to_string(),

@@ -332,6 +332,12 @@ pub fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// A moment, microseconds since 1970, in the same form but in whole seconds; none beyond the calendar.
+#[must_use]
+pub fn moment(micros: i64) -> Option<String> {
+    chrono::DateTime::from_timestamp_micros(micros).map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
 impl RunReport {
     /// A run that has not done anything yet; every field that needs a configuration is empty.
     #[must_use]

@@ -39,6 +39,8 @@ pub struct VerifyReport {
     pub schema: String,
     /// How deep it was looked: `counts`, `ledger` or `rows`.
     pub depth: &'static str,
+    /// Of tables whose columns tell it, rows at or after this were compared: RFC 3339, UTC; none when all rows were.
+    pub since: Option<String>,
     /// Looks at the same time.
     pub parallel: usize,
     /// Sums over the tables.
@@ -96,6 +98,8 @@ pub struct TableVerified {
     pub compared_by: &'static str,
     /// Ranges that differ, in key order.
     pub ranges: Vec<RangeReport>,
+    /// The columns by which rows were chosen that changed since [`VerifyReport::since`]; none for a table compared whole.
+    pub since_by: Option<Vec<String>>,
     /// What a comparison by content found; none where rows were only counted.
     pub content: Option<ContentReport>,
     /// What a comparison of each side with the ledger found.
@@ -264,10 +268,31 @@ pub fn text(report: &VerifyReport) -> String {
     if told.len() > TABLES_SHOWN {
         lines.push(format!("and {} more tables (--json lists all)", told.len() - TABLES_SHOWN));
     }
+    lines.extend(report.since.iter().flat_map(|since| compared_since(since, &report.tables)));
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.extend(report.error.iter().map(|error| format!("error: {}\n  → {}", error.message, error.hint)));
     lines.push(totals(report));
     lines.join("\n") + "\n"
+}
+
+/// Since when each table was compared.
+fn compared_since(since: &str, tables: &[TableVerified]) -> Vec<String> {
+    let (late, whole): (Vec<&TableVerified>, Vec<_>) =
+        tables.iter().filter(|table| table.content.is_some()).partition(|table| table.since_by.is_some());
+    let list = |what: &str, tables: &[&TableVerified]| {
+        let names = |one: &&TableVerified| match &one.since_by {
+            Some(columns) => format!("{} (by {})", one.table, columns.join(", ")),
+            None => one.table.clone(),
+        };
+        let more = match tables.len().saturating_sub(TABLES_SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more (--json lists all)"),
+        };
+        let shown: Vec<String> = tables.iter().take(TABLES_SHOWN).map(names).collect();
+        (!tables.is_empty()).then(|| format!("{what}: {}{more}", shown.join(", ")))
+    };
+    let late = list(&format!("compared since {since}"), &late);
+    late.into_iter().chain(list("compared whole", &whole)).collect()
 }
 
 fn rows(count: Option<u64>) -> String {
@@ -324,7 +349,10 @@ fn changed(ledger: &LedgerReport) -> String {
 
 fn differences(table: &TableVerified, lines: &mut Vec<String>) {
     let Some(content) = &table.content else { return };
-    if let Some(aside) = table.quarantined_rows.filter(|aside| *aside != content.kept_out_rows + content.unproven_rows) {
+    if let Some(aside) = table.quarantined_rows.filter(|aside| {
+        let found = content.kept_out_rows + content.unproven_rows;
+        if table.since_by.is_some() { *aside < found } else { *aside != found }
+    }) {
         lines.push(format!(
             "{}: {} rows of the source cannot be in the warehouse, {} are in quarantine",
             table.table,

@@ -9,6 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::plan::TablePlan;
 use crate::plan::buckets::{self, Buckets, Counts};
 use crate::plan::ledger::{Ledger, Partition};
+use crate::plan::since::Since;
 use crate::sink::postgres::counts as warehouse_counts;
 use crate::source::counts as source_counts;
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub struct Question {
     pub ledger: Option<Ledger>,
     /// How its keys are divided, for a comparison by content.
     pub partition: Option<Arc<Partition>>,
+    /// Which rows are compared by content; none for all.
+    pub since: Option<Since>,
 }
 
 impl Question {
@@ -42,7 +45,8 @@ impl Question {
 
     /// The buckets that are looked at, where the table can be looked at by parts; none where it is one.
     pub(super) fn buckets(&self) -> Option<Vec<usize>> {
-        if !self.exists || self.unlike.is_some() {
+        // What is of late is found by an index over the times, or by one look at all rows.
+        if !self.exists || self.unlike.is_some() || self.since.is_some() {
             return None;
         }
         let (partition, percent) = match self.depth {

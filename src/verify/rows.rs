@@ -13,6 +13,7 @@ use crate::encode::digest::{Digester, Layout};
 use crate::error::{Error, Kind, Result};
 use crate::key::KeyRange;
 use crate::plan::ledger::{self, Partition, Sum};
+use crate::plan::since::Since;
 use crate::plan::{Slice, TablePlan};
 use crate::sink::postgres::counts as warehouse_counts;
 use crate::sink::postgres::read_back::{self, Which};
@@ -42,6 +43,8 @@ pub struct Depth {
     pub rows_told: usize,
     /// Values are told, too.
     pub values: bool,
+    /// Where a table's columns tell them: only rows at or after this are compared, microseconds since 1970, UTC.
+    pub since: Option<i64>,
     /// Longest row that is read, bytes.
     pub row_bytes_max: u64,
     /// How much is read and kept at once.
@@ -109,6 +112,8 @@ pub struct Content {
     pub kept_out: u64,
     /// Rows that PostgreSQL refused, and that are in quarantine.
     pub quarantined: u64,
+    /// Only rows of late were compared, and those of the buckets in which they differ.
+    pub is_of_late: bool,
     /// Rows in quarantine of the buckets that were compared; none when this role may not count them.
     pub aside: Option<u64>,
     /// Rows that the target does not have and that may be in quarantine: nobody looked at each of them.
@@ -218,7 +223,10 @@ impl Content {
             // Rows in quarantine can make up for rows that the target lacks.
             return if self.missing + self.kept_out > 0 { Verdict::Unproven } else { Verdict::Equal };
         };
-        match self.missing == 0 && self.kept_out + self.quarantined + self.unproven == aside {
+        let found = self.kept_out + self.quarantined + self.unproven;
+        // The quarantine does not say when a row changed.
+        let fits = if self.is_of_late { found <= aside } else { found == aside };
+        match self.missing == 0 && fits {
             false => Verdict::Different,
             true if self.unproven > 0 => Verdict::Unproven,
             true => Verdict::Equal,
@@ -226,12 +234,17 @@ impl Content {
     }
 }
 
+/// What each bucket adds up to at the source and in the warehouse.
+type Sums = (Vec<Sum>, Vec<Sum>);
+
 /// Both sides of one table, and how its keys are divided.
 pub(super) struct Pair<'a> {
     source: MysqlSource,
     warehouse: &'a mut PostgresConn,
     /// The table on its way.
     pub table: &'a TablePlan,
+    /// Only these rows, until buckets are read again.
+    since: Option<&'a Since>,
     layout: Arc<Layout>,
     /// How its keys are divided.
     pub partition: Arc<Partition>,
@@ -252,6 +265,7 @@ pub(super) fn compare(
         source: MysqlSource::new(source, Some(LongRows::own(depth.row_bytes_max))),
         warehouse,
         table,
+        since: question.since.as_ref(),
         layout: Arc::new(Layout::of(table)),
         partition: question.partition.clone().unwrap_or_else(|| Arc::new(Partition::Whole)),
     };
@@ -266,13 +280,14 @@ pub(super) fn compare(
         kept_out: scanned.kept_out,
         aside: rejects.count(pair.warehouse)?,
         buckets: (pair.partition.len(), buckets.map_or(pair.partition.len(), <[usize]>::len)),
+        is_of_late: pair.since.is_some(),
         is_exact: true,
         ..Content::default()
     };
-    let differing = ledger::differing(&there, &here);
+    let (differing, sums) = pair.differing((there, here))?;
     if !differing.is_empty() {
         let quarantined = Quarantined::read(pair.warehouse, rejects)?;
-        apart::tell(&mut pair, &mut content, (&there, &here), (&differing, quarantined), (depth, budget))?;
+        apart::tell(&mut pair, &mut content, (&sums.0, &sums.1), (&differing, quarantined), (depth, budget))?;
     }
     let gone = || Error::new(Kind::SnapshotLost, format!("comparing table {}: the source connection is gone", table.name()));
     Ok((content, pair.source.into_conn().ok_or_else(gone)?))
@@ -308,6 +323,18 @@ impl Pair<'_> {
         Digester::new(Arc::clone(&self.layout), Arc::clone(&self.partition))
     }
 
+    /// The buckets that differ, and the sums of all of their rows: where only rows of late were read, a row may have come
+    /// from, or gone to, an older time on one side.
+    fn differing(&mut self, sums: Sums) -> Result<(Vec<usize>, Sums)> {
+        let differing = ledger::differing(&sums.0, &sums.1);
+        if self.since.take().is_none() || differing.is_empty() {
+            return Ok((differing, sums));
+        }
+        let sums = (self.of_source(Some(&differing))?.0, self.of_target(Some(&differing))?);
+        let still = ledger::differing(&sums.0, &sums.1);
+        Ok((differing.into_iter().filter(|bucket| still.contains(bucket)).collect(), sums))
+    }
+
     fn of_source(&mut self, sample: Option<&[usize]>) -> Result<(Vec<Sum>, Scanned)> {
         let mut digester = self.digester();
         let scanned = self.read_source(sample, &mut |tuple| digester.add_tuple(tuple))?;
@@ -323,6 +350,11 @@ impl Pair<'_> {
     /// Gives the source's rows of these buckets to `each`, or of all; where buckets are no ranges, of all.
     pub fn read_source(&mut self, buckets: Option<&[usize]>, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Scanned> {
         let ranges = buckets.and_then(|buckets| self.partition.ranges(buckets));
+        if let Some(since) = self.since {
+            let filter = self.table.filter.as_ref().map_or(String::new(), |filter| format!("({filter}) AND "));
+            let table = TablePlan { filter: Some(format!("{filter}({})", since.source)), ..self.table.clone() };
+            return scan::tuples(&mut self.source, &table, &Slice::everything(), each);
+        }
         let Some(ranges) = ranges else { return scan::tuples(&mut self.source, self.table, &Slice::everything(), each) };
         let mut all = Scanned::default();
         for slice in slices(&ranges) {
@@ -336,6 +368,9 @@ impl Pair<'_> {
     /// The same for the target's rows.
     pub fn read_target(&mut self, buckets: Option<&[usize]>, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let ranges = buckets.and_then(|buckets| self.partition.ranges(buckets));
+        if let Some(since) = self.since {
+            return read_back::tuples(self.warehouse, self.table, Which::Where(&since.warehouse), each).map(drop);
+        }
         match ranges {
             None => read_back::tuples(self.warehouse, self.table, Which::All, each).map(drop),
             Some(ranges) => ranges

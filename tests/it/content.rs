@@ -358,7 +358,7 @@ fn beyond_the_passes_rows_in_quarantine_are_not_missing() {
     sandbox.run(&[]).expect(3);
     let look = || {
         let bounds = rows::Bounds { rows_at_once: 300, passes_max: 2 };
-        let depth = rows::Depth { percent: 100, rows_told: 10, values: false, row_bytes_max: 1 << 20, bounds };
+        let depth = rows::Depth { percent: 100, rows_told: 10, values: false, since: None, row_bytes_max: 1 << 20, bounds };
         let asked = Asked { tables: &[], depth: Depth::Rows(depth) };
         let report = verify_both(&configuration(&sandbox), asked, &Cancel::new(), &Watchdog::new()).expect("a comparison");
         let table = report.tables.into_iter().find(|table| table.table == "word").expect("the table");
@@ -371,4 +371,46 @@ fn beyond_the_passes_rows_in_quarantine_are_not_missing() {
     sandbox.warehouse().batch_execute("DELETE FROM word WHERE k = 'k123'").expect("deleted");
     let (status, _, missing, _) = look();
     assert_eq!((status, missing), ("different", 1));
+}
+
+/// Rows of late are compared, and the buckets in which they differ are told whole.
+#[test]
+fn rows_of_late_can_be_compared_alone() {
+    let sandbox = Sandbox::new("content_since");
+    sandbox.source_sql(&[
+        "CREATE TABLE wall (id INT PRIMARY KEY, v INT, at DATETIME)",
+        "INSERT INTO wall VALUES (1, 1, '2020-01-01'), (2, 1, '2020-01-01'), (3, 1, NOW()), (4, 1, NOW()), (5, 1, NULL)",
+        // Twelve hours before the moment that is asked for: the source's zone may be as far from UTC.
+        "INSERT INTO wall VALUES (6, 1, UTC_TIMESTAMP() - INTERVAL 36 HOUR)",
+        "CREATE TABLE instant (k VARCHAR(9) PRIMARY KEY, v INT, at TIMESTAMP(3) NULL)",
+        "INSERT INTO instant SELECT CONCAT('k', id), v, at FROM wall",
+        "CREATE TABLE other (id INT PRIMARY KEY, v INT)",
+        "INSERT INTO other VALUES (1, 1)",
+    ]);
+    let by = "{ primary_incremental_column: at }";
+    sandbox.config("tables.yml", &format!("tables:\n  wall: {by}\n  instant: {by}\n"));
+    sandbox.sync(&[]);
+    let sql = |sql: &str| sandbox.warehouse().batch_execute(sql).expect("the warehouse can be changed");
+    let late = verify(&sandbox, &["--since", "24h"]);
+    late.expect(0);
+    assert_eq!((&late.table("wall")["since_by"], &late.table("other")["since_by"]), (&json!(["at"]), &Value::Null));
+    assert_eq!(late.table("wall")["content"]["rows_compared"], json!(3), "zones are allowed for");
+    assert_eq!(late.table("instant")["content"]["rows_compared"], json!(2));
+    assert!(late.report()["since"].is_string());
+    let text = told(&sandbox, &["--since", "24h"]);
+    text.expect(0).says("instant (by at), wall (by at)").says("compared whole: other");
+
+    sql("UPDATE wall SET v = 2 WHERE id = 1; UPDATE instant SET v = 2 WHERE k = 'k1'");
+    verify(&sandbox, &["--since", "1d"]).expect(0);
+    verify(&sandbox, &["--since", "2019-12-31"]).expect(1);
+    sql("UPDATE wall SET v = 2 WHERE id = 3; UPDATE instant SET at = '2020-01-01' WHERE k = 'k4'");
+    sql("INSERT INTO instant VALUES ('k9', 1, now()); UPDATE other SET v = 2");
+    let seen = verify(&sandbox, &["--since", "1d"]);
+    seen.expect(1);
+    assert_eq!((found(&seen, "wall"), found(&seen, "instant"), found(&seen, "other")), ((0, 0, 2), (0, 1, 2), (0, 0, 1)));
+    for args in [["--sample", "10"], ["--depth", "counts"]] {
+        let mut asked = sandbox.command();
+        asked.args(["verify", "--since", "1d"]).args(args);
+        Running::start(asked).wait(RUN_MAX).expect(2);
+    }
 }
