@@ -101,7 +101,7 @@ pub fn verify(config: &Config, asked: Asked<'_>, cancel: &Cancel, watchdog: &Wat
         },
         parallel: config.settings.parallel,
         tables: all,
-        warnings: config.warnings.iter().cloned().chain(known.warning(config)).collect(),
+        warnings: config.warnings.iter().cloned().chain(unread(known.quarantine, config)).collect(),
         error: lost.as_ref().map(ErrorReport::from),
         ..VerifyReport::default()
     };
@@ -133,6 +133,17 @@ impl OwnTables {
             true => Without::Right,
         }
     }
+}
+
+/// What to grant where the quarantine may not be read.
+pub(super) fn unread(quarantine: Without, config: &Config) -> Option<String> {
+    let role = quote_postgres(&config.warehouse.user);
+    (quarantine == Without::Right).then(|| {
+        format!(
+            "rows in quarantine cannot be counted; GRANT USAGE ON SCHEMA etl_sync, etl_quarantine TO {role}; GRANT SELECT ON \
+             etl_sync.job, etl_sync.etl_table_state, etl_quarantine.rejected_row TO {role}"
+        )
+    })
 }
 
 /// What our own tables say, as far as this role may read them.
@@ -169,16 +180,6 @@ impl Known {
     /// Tables that were synced and are not among these.
     fn not_in(&self, names: &[&str]) -> Vec<String> {
         self.last_success.keys().filter(|name| !names.contains(&name.as_str())).cloned().collect()
-    }
-
-    fn warning(&self, config: &Config) -> Option<String> {
-        let role = quote_postgres(&config.warehouse.user);
-        (self.quarantine == Without::Right).then(|| {
-            format!(
-                "rows in quarantine cannot be counted; GRANT USAGE ON SCHEMA etl_sync, etl_quarantine TO {role}; GRANT SELECT ON \
-                 etl_sync.job, etl_sync.etl_table_state, etl_quarantine.rejected_row TO {role}"
-            )
-        })
     }
 }
 

@@ -2,7 +2,7 @@
 //! nothing.
 
 use super::row_key::RowKey;
-use super::verify::OwnTables;
+use super::verify::{OwnTables, unread};
 use super::{planning, telling};
 use crate::catalog::{Column, deleted_at, loaded_at};
 use crate::config::{Config, Deletes};
@@ -95,7 +95,7 @@ pub fn why(config: &Config, asked: Asked<'_>, watchdog: &Watchdog) -> Result<Why
         let rows = warehouse.rows(&sql, &[], "reading when the row was written")?;
         report.loaded_at = rows.first().and_then(|row| row.get(0));
     }
-    known(&mut warehouse, &config.warehouse_schema, &table, &mut report)?;
+    known(&mut warehouse, config, &table, &mut report)?;
     Ok(report.judged((there.is_some(), here.is_some(), existing.is_some())))
 }
 
@@ -129,9 +129,10 @@ impl One {
 }
 
 /// What our own tables say, as far as this role may read them.
-fn known(warehouse: &mut PostgresConn, job: &str, table: &TablePlan, report: &mut WhyReport) -> Result<()> {
+fn known(warehouse: &mut PostgresConn, config: &Config, table: &TablePlan, report: &mut WhyReport) -> Result<()> {
     let doing = "looking for what is known of the row";
-    let own = OwnTables::read(warehouse)?;
+    let (own, job) = (OwnTables::read(warehouse)?, config.warehouse_schema.as_str());
+    report.warnings.extend(unread(own.quarantine(), config));
     if own.may_read("etl_sync.table_attempt") {
         let table = &report.table;
         if let Some(at) = &report.loaded_at {

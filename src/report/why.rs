@@ -37,6 +37,8 @@ pub struct WhyReport {
     pub last_proved: Option<String>,
     /// The row's places in quarantine.
     pub quarantine: Vec<Kept>,
+    /// What a person should know: what could not be asked.
+    pub warnings: Vec<String>,
 }
 
 /// One column.
@@ -121,6 +123,7 @@ pub fn text(report: &WhyReport) -> String {
         let column = kept.column.as_ref().map_or_else(String::new, |column| format!(", column {column}"));
         lines.push(format!("in quarantine since run {}: {}{column}", kept.run_id, kept.reason));
     }
+    lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     let known = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {value}"));
     lines.extend(known("written at", &report.loaded_at));
     lines.extend(known("written by run", &report.written_by));

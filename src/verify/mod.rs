@@ -157,3 +157,37 @@ fn together(one: Option<Result<(Look, Verdict)>>, other: Option<Result<(Look, Ve
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::catalog::ddl::tests::table;
+    use crate::name::TableName;
+    use crate::plan::TablePlan;
+    use crate::plan::ledger::Partition;
+    use std::sync::Arc;
+
+    /// A statement over a MyISAM table holds its lock until it has read everything.
+    #[test]
+    fn tables_whose_reads_lock_them_are_looked_at_in_smaller_parts() {
+        let parts = |transactional| {
+            let mut source = table(&["id", "v"]);
+            source.transactional = transactional;
+            let bounds = rows::Bounds::default();
+            let depth = rows::Depth { percent: 100, rows_told: 0, values: false, since: None, row_bytes_max: 1, bounds };
+            let question = Question {
+                table: TablePlan::whole(source, TableName::new("raw", "t"), None),
+                exists: true,
+                unlike: None,
+                depth: look::Depth::Rows(depth),
+                ledger: None,
+                partition: Some(Arc::new(Partition::Ranges((1..17).collect()))),
+                since: None,
+            };
+            units(0, &question).into_iter().map(|unit| unit.buckets.unwrap().len()).collect::<Vec<_>>()
+        };
+        assert_eq!(parts(true), [8, 8, 1]);
+        assert_eq!(parts(false), [2, 2, 2, 2, 2, 2, 2, 2, 1]);
+    }
+}

@@ -332,7 +332,7 @@ impl Pair<'_> {
         }
         let sums = (self.of_source(Some(&differing))?.0, self.of_target(Some(&differing))?);
         let still = ledger::differing(&sums.0, &sums.1);
-        Ok((differing.into_iter().filter(|bucket| still.contains(bucket)).collect(), sums))
+        Ok((differing.into_iter().filter(|bucket| still.binary_search(bucket).is_ok()).collect(), sums))
     }
 
     fn of_source(&mut self, sample: Option<&[usize]>) -> Result<(Vec<Sum>, Scanned)> {

@@ -301,7 +301,8 @@ fn select_is_right_enough() {
             .env("ETL_SYNC_WAREHOUSE_URL", &warehouse);
         Running::start(asked).wait(RUN_MAX)
     };
-    assert_eq!(ask("why t 1").expect(0).report()["status"], "same");
+    let why = ask("why t 1");
+    assert_eq!(why.expect(0).says("GRANT USAGE ON SCHEMA etl_sync, etl_quarantine").report()["status"], "same");
     // Without a look into the quarantine a row that is not there proves nothing.
     let deep = ask("verify --depth rows");
     assert_eq!(statuses(deep.expect(3)), json!({"t": "unproven", "u": "equal"}));
