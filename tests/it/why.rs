@@ -41,6 +41,11 @@ fn why_tells_a_row_column_by_column() {
     assert_eq!(object.report()["status"], json!("same"));
     let zero = why(&["odd", "-3", "--values"]).report();
     assert_eq!((&zero["status"], &zero["columns"][1]["source"]), (&json!("same"), &Value::Null), "a zero date becomes NULL");
+    sandbox
+        .warehouse()
+        .batch_execute("ALTER TABLE odd DROP CONSTRAINT odd_pkey; INSERT INTO odd SELECT * FROM odd")
+        .expect("a key can be dropped");
+    why(&["odd", "-3"]).expect(1).says("2 rows of the warehouse have this key");
     why(&["pair", "7"]).expect(2).says("a row is told by its key: a, b");
     why(&["t", "five"]).expect(2);
     why(&["keyless", "1"]).expect(2).says("has no key");
