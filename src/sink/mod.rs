@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// A refresh of at most so many bytes is compared with the target before anything is staged. Both are in memory, per worker.
-pub const COMPARED_BYTES_MAX: usize = 1 << 20;
+pub const COMPARED_BYTES_MAX: usize = 1 << 19;
 
 /// Everything a sink needs to know of one table's load; shared by the workers that fill it.
 #[derive(Debug)]

@@ -100,8 +100,11 @@ fn what_a_hand_did_to_the_warehouse_is_mended_by_the_next_run() {
         found.says(&format!("rows of {table} were changed in the warehouse"));
     }
     sandbox.assert_equal(&[]);
-    sandbox.warehouse().batch_execute("TRUNCATE claim; TRUNCATE plain").expect("truncated");
-    sandbox.sync(&[]);
+    let hand = "TRUNCATE claim; TRUNCATE plain; UPDATE word SET name = NULL";
+    sandbox.warehouse().batch_execute(hand).expect("truncated, and a column without values");
+    let found = sandbox.sync(&[]);
+    assert_eq!(changes(&found, "word"), (0, 10_000, 0));
+    assert_eq!(changes(&found, "plain"), (40_000, 0, 0));
     sandbox.assert_equal(&[]);
     sandbox.assert_clean();
 }
