@@ -449,10 +449,11 @@ fn drained_bytes(config: &Config) -> u64 {
     config.settings.chunk_bytes_without_transactions.min(DRAINED_BYTES_TOTAL / workers).max(1 << 20)
 }
 
-/// What a drained chunk may keep in memory before it goes to a temporary file: half of it, because memory is doubled as it grows.
+/// What a drained chunk may keep in memory before it goes to a temporary file: a quarter of it, because memory is doubled as it grows
+/// and copied meanwhile.
 #[must_use]
 pub fn spool_bytes(config: &Config) -> usize {
-    usize::try_from(drained_bytes(config) / 2).unwrap_or(usize::MAX)
+    usize::try_from(drained_bytes(config) / 4).unwrap_or(usize::MAX)
 }
 
 /// Reduces the columns to those wanted; a key that loses a column is no key any more.
