@@ -120,6 +120,7 @@ pub fn told(facts: &Planned, result: &TableResult) -> TableReport {
             target: heal.target,
             rows: heal.rows,
             via: heal.via.clone(),
+            drift: heal.drift,
             cause: heal.cause.word(),
             missed: heal.missed,
             seconds: seconds(heal.elapsed),

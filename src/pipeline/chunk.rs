@@ -86,8 +86,6 @@ pub fn copy_whole(services: &Services<'_>, table: &TableWork<'_>, worker: &mut W
 /// What a merge of a part of a table is proved by.
 #[derive(Clone, Copy)]
 pub enum Counting<'a> {
-    /// By a look at the whole table that follows.
-    Never,
     /// By the source's counts before the read.
     Once,
     /// By those after it, too, so that rows in flight of a source without snapshots are no drift.
@@ -111,7 +109,7 @@ pub fn merge(
     let ranges = if let Slice::Past { ranges, .. } = slice { ranges.clone() } else { Vec::new() };
     let again = if let Counting::Again(again) = counting { Some(again) } else { None };
     attempt(services, table, worker, |job, worker| {
-        let counts = services.limits.verify != Verify::Off && matches!(counting, Counting::Once | Counting::Twice);
+        let counts = services.limits.verify != Verify::Off && again.is_none();
         if again.is_some() {
             // Only these rows are added up while they are copied.
             job.format = Format::Binary;

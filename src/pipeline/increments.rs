@@ -1,5 +1,6 @@
-//! A table that is loaded by its increments: merge what is past the watermark, count both sides, mend what differs. Where both
-//! sides are compared whole by content afterwards, nothing is counted.
+//! A table that is loaded by its increments: merge what is past the watermark, count both sides, mend what differs. Also where both
+//! sides are compared by content afterwards: what counts find is mended in the transaction of the increments, so that no reader sees
+//! rows that came without those that went.
 //!
 //! The counts do not ask the watermark: whatever it missed, and whatever is gone from the source, shows in them. What
 //! differs is read again in the same run and the same snapshot: key ranges first, the whole table once at most.
@@ -23,8 +24,7 @@ pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<
     let mut slice = Slice::Past { condition: condition.to_owned(), ranges: Vec::new() };
     let (mut first, mut mending): (Option<Drift>, Instant) = (None, Instant::now());
     // Most nights nobody writes while a table is read: then one count of the source is enough, and dear enough.
-    let is_looked_at = table.looks.as_ref().is_some_and(|looks| looks.is_whole(table.plan()));
-    let mut counting = if is_looked_at { Counting::Never } else { Counting::Once };
+    let mut counting = Counting::Once;
     let mut past = 0;
     while let Slice::Past { ranges, .. } = &slice {
         let mended = ranges.len();
@@ -39,11 +39,6 @@ pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<
                     table.healed(tell(name, &drift, outcome, (via, mending.elapsed())));
                 }
                 return Ok((outcome, past));
-            }
-            // A table with rows in quarantine is not looked at.
-            Merge::Drift(_) if matches!(counting, Counting::Never) => {
-                counting = Counting::Once;
-                continue;
             }
             Merge::Drift(_) if table.plan().drains() && census.is_some() && matches!(counting, Counting::Once) => {
                 counting = Counting::Twice;

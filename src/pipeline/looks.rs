@@ -412,7 +412,11 @@ fn tell(table: &TableWork<'_>, looks: &Looks, (outcome, missed): (&Outcome, u64)
     let plan = table.plan();
     let is_repair = plan.audit.as_ref().is_some_and(|audit| audit.is_repair);
     let cause = looks.cause(plan);
-    let drift = outcome.changed().saturating_sub(looks.before().changed());
+    let drift = match plan.drains() && looks.are_after_increments() && cause == Cause::Source {
+        // Without a snapshot, rows may have come since the increments were read: only a miss and a delete are more than that.
+        true => missed + outcome.deleted.saturating_sub(looks.before().deleted),
+        false => outcome.changed().saturating_sub(looks.before().changed()),
+    };
     if drift == 0 || !looks.are_after_increments() && !is_repair && cause != Cause::Warehouse {
         return;
     }

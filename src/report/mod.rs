@@ -183,6 +183,8 @@ pub struct Healed {
     pub rows: u64,
     /// By what: key ranges, buckets or a full load.
     pub via: String,
+    /// Of `rows`, the ones beyond the increments; where only counts differed, the least.
+    pub drift: u64,
     /// What showed it: `counts` of both sides, or their content, where the `source` has other rows than at the last success, or where
     /// it has the same and so the `warehouse` was changed.
     pub cause: &'static str,
