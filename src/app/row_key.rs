@@ -102,13 +102,14 @@ fn at_source(part: &Part<'_>) -> String {
         ("float", _) if let Ok(value) = shown.parse::<f32>() => format!("{:e}", f64::from(value)),
         ("double", _) if let Ok(value) = shown.parse::<f64>() => format!("{value:e}"),
         ("tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "decimal" | "year", _) if is_number => shown,
-        (_, ColumnType::TimestampTz { .. }) => converted(shown.strip_suffix("+00").unwrap_or(&shown)),
-        _ => converted(&shown),
+        (_, ColumnType::TimestampTz { .. }) => literal(shown.strip_suffix("+00").unwrap_or(&shown)),
+        _ => literal(&shown),
     }
 }
 
-fn converted(text: &str) -> String {
-    format!("CONVERT(x'{}' USING utf8mb4)", hexadecimal(text.as_bytes()))
+fn literal(text: &str) -> String {
+    // A literal, so that the column's collation decides.
+    format!("_utf8mb4 x'{}'", hexadecimal(text.as_bytes()))
 }
 
 /// Casts have no length: one would cut a longer value until another row has it.
