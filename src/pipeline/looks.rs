@@ -179,7 +179,7 @@ impl Looks {
     }
 
     /// Every bucket is compared with the target.
-    pub fn is_whole(&self, plan: &TablePlan) -> bool {
+    fn is_whole(&self, plan: &TablePlan) -> bool {
         self.compared().count() == plan.partition.len()
     }
 
