@@ -131,7 +131,7 @@ pub struct Column {
     pub rule: &'static str,
     /// What happens to values that `ty` cannot hold.
     pub policies: Policies,
-    /// Left out by the source's own `SELECT *`.
+    /// Left out by the source where columns are not named.
     pub invisible: bool,
     /// Computed by the source; its value is copied like any other.
     pub generated: bool,

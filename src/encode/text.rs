@@ -57,7 +57,7 @@ pub(super) fn check_jsonb(text: &[u8]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The code unit of the next `\uXXXX`, and what stands behind it.
+/// The code unit of the next `\u` with its four digits, and what stands behind it.
 fn next_escape(mut text: &[u8]) -> Option<(u32, &[u8])> {
     loop {
         let at = text.iter().position(|&byte| byte == b'\\')?;

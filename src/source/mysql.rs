@@ -222,7 +222,7 @@ struct Query {
     measured: bool,
 }
 
-/// The statement of a slice. Columns are always named: `SELECT *` leaves invisible ones out.
+/// The statement of a slice. Columns are always named: a star leaves invisible ones out.
 fn select(table: &TablePlan, slice: &Slice, part: Option<Part>) -> Query {
     let source = &table.source;
     let guard = part.as_ref().and_then(|part| part.guard.as_ref());
