@@ -1,6 +1,7 @@
 //! Connections to both servers: connect, pin the session, read it back. Every connection of the program comes from here.
 
 pub mod classify; // server error codes → kinds; the only place that knows them
+mod login; // the log-in at source and replica
 pub mod mysql; // source and replica
 pub mod postgres; // warehouse
 pub mod sessions; // who is connected to the source, and what they wait for

@@ -1,20 +1,16 @@
 //! Connections to MySQL and MariaDB: options, the pinned session, and what kind of server it is.
 
 use super::classify;
+use super::login::log_in;
 use crate::config::{Address, Endpoint, TlsMode};
 use crate::error::{Error, Kind, Result};
 use mysql::prelude::Queryable;
 use mysql::{Conn, OptsBuilder, Params, SslOpts, Value};
 use secrecy::ExposeSecret;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// Longest packet we take from a server: one row, or one statement. Bounds what a single row can cost in memory.
 const PACKET_BYTES_MAX: usize = 1 << 28;
-
-/// A log-in that made the driver panic.
-const GAVE_UP: &str = "the driver gave up during the log-in: the server sent something that is no MySQL, or the account \
-                       authenticates in a way that this program does not know";
 
 /// What a server says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,12 +51,7 @@ impl MysqlConn {
         super::tls::install_provider();
         let what = endpoint.to_string();
         let doing = || format!("connecting to {what}");
-        let options = options(endpoint)?;
-        // The driver takes a server's packets apart without looking at their length, and panics at log-ins it was not
-        // built for: who answers here may be anybody.
-        let conn = catch_unwind(AssertUnwindSafe(|| Conn::new(options)));
-        let conn = conn.map_err(|_panic| Error::new(Kind::Refused, format!("{}: {GAVE_UP}", doing())))?;
-        let mut conn = conn.map_err(|e| at_connect(classify::mysql(&e, doing())))?;
+        let mut conn = log_in(endpoint, &options(endpoint)?)?;
         let server = server_info(&mut conn).map_err(|e| classify::mysql(&e, doing()))?;
         pin(&mut conn, &server, endpoint.deadlines.statement).map_err(|e| classify::mysql(&e, doing()))?;
         let mut pinned = Self { conn, server, abandoned: false, what };
@@ -169,15 +160,6 @@ fn integer(value: &Value) -> Option<i128> {
         Value::UInt(v) => Some(i128::from(*v)),
         Value::Bytes(digits) => std::str::from_utf8(digits).ok()?.parse().ok(),
         _ => None,
-    }
-}
-
-/// A broken handshake is a server that is not there, not a lost snapshot; one that broke over TLS is a refusal.
-fn at_connect(error: Error) -> Error {
-    let error = super::tls::refusal(error);
-    match error.kind() {
-        Kind::SnapshotLost | Kind::Timeout => error.as_kind(Kind::Unreachable),
-        _ => error,
     }
 }
 

@@ -6,11 +6,16 @@ use crate::notes;
 use crate::program::{Outcome, Running};
 use crate::sandbox::{PASSWORD, RUN_MAX, Sandbox};
 use crate::stranger::{Greeting, Stranger};
+use etl_sync::config::{self, Environment, Overrides};
+use etl_sync::conn::mysql::MysqlConn;
 use mysql::prelude::Queryable;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// Without one nonce that ends with 0 among them: once in 50 times.
+const LOGINS: u32 = 1_000;
 
 const SOURCE: &str = "ETL_SYNC_SOURCE_URL";
 const WAREHOUSE: &str = "ETL_SYNC_WAREHOUSE_URL";
@@ -225,6 +230,17 @@ fn passwords_of_mariadb(all: &Accounts, source: &str, warehouse: &str) {
         let wrong = source.replace(PASSWORD, "an0ther-one");
         let outcome = all.run(&wrong, warehouse);
         assert!(!outcome.expect(77).says("Access denied").to_string().contains("an0ther-one"), "{outcome}");
+    }
+    every_nonce_is_answered(source, warehouse);
+}
+
+/// The nonce of ed25519 is any 32 bytes, also one with a 0 at its end: one log-in in 256.
+fn every_nonce_is_answered(source: &str, warehouse: &str) {
+    let urls = Overrides { source_url: Some(source.into()), warehouse_url: Some(warehouse.into()), ..Overrides::default() };
+    let cwd = tempfile::tempdir().unwrap();
+    let config = config::load(&urls, &Environment { cwd: cwd.path().into(), cores: 2, ..Environment::default() }).unwrap();
+    for at in 0..LOGINS {
+        MysqlConn::connect(&config.source).unwrap_or_else(|error| panic!("log-in {at}: {error}"));
     }
 }
 
