@@ -23,7 +23,7 @@ esac
 
 WORK=$(mktemp -d)
 # Tests wait for servers, locks and clocks more than they compute.
-export RUST_TEST_THREADS=${RUST_TEST_THREADS:-6}
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-8}
 export ETL_SYNC_TEST_NOTES=$WORK/notes
 export ETL_SYNC_TEST_SEED=${ETL_SYNC_TEST_SEED:-$RANDOM}
 export ETL_SYNC_SOURCE_SERVER=mariadb ETL_SYNC_WAREHOUSE_SERVER=15
@@ -37,7 +37,7 @@ say() { printf '\n== %s\n' "$*"; }
 
 clean_up() {
   local dir
-  for dir in "$PRIVATE" "$TARGET"/tmp/{tls,pair-*}; do
+  for dir in "$PRIVATE" "$TARGET"/tmp/{tls,log,zones,apart,pair-*}; do
     [[ ! -e $dir ]] || ETL_SYNC_SERVERS_DIR=$dir scripts/servers.sh down >/dev/null 2>&1
   done
   ((STARTED == 0)) || scripts/servers.sh down >/dev/null 2>&1

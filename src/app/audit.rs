@@ -12,10 +12,10 @@ use crate::encode::digest::ledger_fingerprint;
 use crate::error::Result;
 use crate::plan::ledger::{BUCKET_BYTES, Ledger, Partition};
 use crate::plan::strategy::{Splitter, splitter};
-use crate::plan::traces::Traces;
-use crate::plan::{Action, TablePlan};
-use crate::sink::COMPARED_BYTES_MAX;
+use crate::plan::traces::Writers;
+use crate::plan::{Action, Known, TablePlan};
 use crate::sink::postgres::read_back;
+use crate::sink::{COMPARED_BYTES_MAX, Proof};
 use crate::source::counts;
 use crate::track::attempts::AUDITS_WEIGHED;
 use crate::track::state::TableState;
@@ -26,6 +26,9 @@ use std::sync::Arc;
 /// A table without transactions that is no ranges of an integer key is read by one statement, whose lock keeps its writers
 /// waiting: beyond so many bytes it is copied in chunks instead.
 const LOCKED_BYTES_MAX: u64 = 8 << 20;
+
+/// One in so many loads of a table beyond that brings all of its rows.
+const COPIES_ONE_IN: u32 = 7;
 
 /// What a run compares by content.
 #[derive(Debug, Clone, Copy)]
@@ -69,28 +72,25 @@ pub fn decide(
     let ends = if is_large { counts::ends(conn, &plan.source)? } else { None };
     plan.partition = Arc::new(Partition::of(&plan.source, ends, &plan.chunks, bytes));
     let Some((existing, state)) = existing.zip(state) else { return Ok(()) };
-    let is_untouched = is_untouched(plan, state);
-    remember(plan, (existing, state), is_untouched, ends);
-    let fits =
-        !plan.drift.needs_all_rows() && read_back::unlike(plan, existing).is_none() && increments::is_keyed(plan, existing);
-    // Rows in quarantine are those of the last load, and every load looks for its own.
-    if plan.action != Action::Refresh || since.full || !fits || state.rejected > 0 {
+    remember(plan, (existing, state), ends);
+    if since.full || !is_comparable(plan, existing, state) {
         return Ok(());
     }
-    let Wanted { audit, is_repair, .. } = wanted;
-    let audit = if rule.extraction == Some(Extraction::Ledger) { Audit::All } else { audit };
+    let is_repair = wanted.is_repair;
+    let audit = wanted_of(wanted, rule);
     let is_part = plan.reads_increments();
     let is_tiny = usize::try_from(bytes).is_ok_and(|bytes| bytes <= COMPARED_BYTES_MAX);
     let parts = match (is_part, audit) {
         _ if is_repair => Some(1),
         (_, Audit::Off) => None,
-        _ if plan.drains() && !matches!(*plan.partition, Partition::Ranges(_)) && bytes > LOCKED_BYTES_MAX => None,
-        // Somebody wrote to the target: where, nobody knows.
-        _ if !is_untouched => Some(1),
+        _ if is_locked_too_long(plan) => None,
+        // Somebody wrote to the target: where, nobody knows. So it is where its storage is another one.
+        _ if plan.writers == Writers::Somebody || !traces::is_as_left(state, existing) => Some(1),
         // Little tables are compared with their rows in hand.
         (false, _) if is_tiny => None,
         (_, audit) => audit.parts(bytes),
     };
+    plan.has_turns |= parts.is_some();
     let buckets = parts.map(|parts| part(&plan.partition, parts, state.loads));
     // Of a table without increments, the source is looked at in every run.
     let buckets = if is_part { buckets.and_then(|buckets| buckets) } else { buckets.map(|buckets| buckets.unwrap_or(0..0)) };
@@ -116,34 +116,76 @@ pub fn by_target(plan: &mut TablePlan, left: Option<(&TargetTable, &TableState)>
         is_repair: false,
         reads_source: false,
     });
-    plan.known = Some(stored.sums);
+    plan.known = Some(Known { sums: stored.sums, is_in_target: false });
     if let Some(increments) = &mut plan.increments {
         increments.since = None;
     }
     true
 }
 
-/// Nobody but the last run has written to the target since, as far as PostgreSQL has counted that; true where nobody counts.
-fn is_untouched(plan: &TablePlan, state: &TableState) -> bool {
-    let is_as_left = |now: &Traces| traces::last(state).is_some_and(|then| then.warehouse == now.warehouse);
-    plan.traces.as_ref().is_none_or(is_as_left)
-}
-
-/// Takes over what the buckets held at the last success, where the target is the table that was left then.
-fn remember(
-    plan: &mut TablePlan,
-    (existing, state): (&TargetTable, &TableState),
-    is_untouched: bool,
-    ends: Option<(i128, i128)>,
-) {
+/// Takes over what the buckets held at the last success.
+fn remember(plan: &mut TablePlan, (existing, state): (&TargetTable, &TableState), ends: Option<(i128, i128)>) {
+    plan.writers = plan.traces.as_ref().map_or(Writers::Unknown, |now| now.writers(traces::last(state).as_ref()));
     let fingerprint = ledger_fingerprint(plan);
-    let is_as_left = is_untouched && traces::is_as_left(state, existing);
     let stored = state.ledger.as_deref().and_then(|text| serde_json::from_str::<Ledger>(text).ok());
     let Some(stored) = stored.filter(|stored| stored.fingerprint == fingerprint) else { return };
+    // Where a look locks the table, rows that nobody has told the sizes of must not lie in one bucket.
+    let rows_known: u64 = stored.sums.iter().map(|sum| sum.map_or(0, |sum| sum.rows)).sum();
+    if plan.drains() && plan.source.rows_estimated / 2 > rows_known {
+        return;
+    }
     // Buckets stay as they are for as long as they are not too large: then their sums go on.
     let stored = stored.resized(ends);
     plan.partition = Arc::new(stored.partition.clone());
-    plan.known = stored.sums_of(&fingerprint, &plan.partition).filter(|_| is_as_left).map(<[_]>::to_vec);
+    let is_in_target = plan.writers != Writers::Somebody && traces::is_as_left(state, existing);
+    plan.known = stored.sums_of(&fingerprint, &plan.partition).map(|sums| Known { sums: sums.to_vec(), is_in_target });
+}
+
+/// Both sides of a table can be compared by content, bucket by bucket.
+fn is_comparable(plan: &TablePlan, existing: &TargetTable, state: &TableState) -> bool {
+    let fits =
+        !plan.drift.needs_all_rows() && read_back::unlike(plan, existing).is_none() && increments::is_keyed(plan, existing);
+    // Rows in quarantine are those of the last load, and every load looks for its own.
+    plan.action == Action::Refresh && fits && state.rejected == 0
+}
+
+/// By one statement, whose lock keeps the writers of a table without transactions waiting for too long.
+fn is_locked_too_long(plan: &TablePlan) -> bool {
+    plan.drains() && splitter(&plan.source) != Splitter::Integer && plan.source.bytes_estimated > LOCKED_BYTES_MAX
+}
+
+/// What is asked for of this table.
+fn wanted_of(wanted: Wanted<'_>, rule: &TableRule) -> Audit {
+    if rule.extraction == Some(Extraction::Ledger) { Audit::All } else { wanted.audit }
+}
+
+/// Of a table in which nothing moved, something was never compared since it moved last.
+pub fn is_owed(plan: &TablePlan, left: Option<(&TargetTable, &TableState)>, wanted: Wanted<'_>, rule: &TableRule) -> bool {
+    let Some((existing, state)) = left else { return false };
+    let Some(parts) = wanted_of(wanted, rule).parts(plan.source.bytes_estimated) else { return false };
+    let is_proved = [Proof::CONTENT, Proof::SENT, Proof::EVIDENCE].contains(&state.proof.as_str());
+    let seen = plan.traces.as_ref().map_or(0, |traces| traces.parts);
+    !is_proved && seen < parts && is_comparable(plan, existing, state)
+}
+
+/// A table whose content can only be compared by a copy of all of it is copied when its turn comes, or when somebody has written to
+/// the target; why. None for others.
+pub fn copies_to_compare(
+    plan: &mut TablePlan,
+    left: Option<(&TargetTable, &TableState)>,
+    wanted: Wanted<'_>,
+    rule: &TableRule,
+) -> Option<String> {
+    let (existing, state) = left?;
+    let parts = wanted_of(wanted, rule).parts(plan.source.bytes_estimated)?;
+    if !plan.reads_increments() || !is_locked_too_long(plan) || !is_comparable(plan, existing, state) {
+        return None;
+    }
+    plan.has_turns = true;
+    let turns = if rule.extraction == Some(Extraction::Ledger) { 1 } else { parts.max(COPIES_ONE_IN) };
+    let writers = plan.traces.as_ref().map_or(Writers::Unknown, |now| now.writers(traces::last(state).as_ref()));
+    let is_due = part(&Partition::Whole, turns, state.loads).is_some() || writers == Writers::Somebody;
+    is_due.then(|| "it is copied to be compared, because a look at both sides would keep its writers waiting".to_owned())
 }
 
 /// The buckets whose turn it is after so many loads; none when buckets are no ranges and it is not their turn.

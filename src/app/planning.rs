@@ -4,8 +4,7 @@ use super::audit;
 use super::increments::{self, Since, Stored};
 use super::traces::{self, Look, Stands};
 use super::typing;
-use crate::catalog::deleted_at;
-use crate::catalog::drift::{self, Change, Drift};
+use crate::catalog::drift;
 use crate::catalog::loaded_at::LoadedAt;
 use crate::catalog::{self, KeyKind, SourceCatalog, SourceTable, TargetTable};
 use crate::config::{Category, ColumnSelection, Config, Deletes, Priority, Problems, Strategy, TableRule};
@@ -22,7 +21,7 @@ use crate::sink::postgres::leftovers;
 use crate::source::boundaries;
 use crate::track::replica::CopyState;
 use crate::track::schema::{LOAD_STATUS, TRANSFORM_STATUS};
-use crate::track::state::{self, TableState};
+use crate::track::state::{self, Left, TableState};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Drained chunks of all workers together; each still gets at most the configured size.
@@ -219,8 +218,8 @@ pub fn plan(conn: &mut MysqlConn, inputs: Inputs<'_>) -> Result<Plan> {
                 plan.tables.push(*table);
                 plan.unusable.extend(unusable);
             }
-            Ok(Decided::Keep(table, rows)) => plan.kept.push((*table, rows)),
-            Ok(Decided::LeaveOut(table, rows)) => plan.unmoved.push((*table, rows)),
+            Ok(Decided::Keep(table, left)) => plan.kept.push((*table, left)),
+            Ok(Decided::LeaveOut(table, left)) => plan.unmoved.push((*table, left)),
             Err(error) if matches!(error.kind(), Kind::SnapshotLost | Kind::Unreachable | Kind::Timeout) => return Err(error),
             Err(error) => plan.refused.push((name, error)),
         }
@@ -310,9 +309,9 @@ enum Decided {
     /// It is copied; some of its incremental columns may be of no use, and why.
     Copy(Box<TablePlan>, Option<String>),
     /// It is done, with so many rows.
-    Keep(Box<TablePlan>, u64),
+    Keep(Box<TablePlan>, Left),
     /// Nothing moved since it was counted, with so many rows.
-    LeaveOut(Box<TablePlan>, u64),
+    LeaveOut(Box<TablePlan>, Left),
 }
 
 fn one(
@@ -327,7 +326,7 @@ fn one(
     let is_ours = |existing: &TargetTable| last.state.is_some_and(|state| state.target_oid == i64::from(existing.oid));
     let mut drift = existing.map(|existing| drift::decide(&table, existing, is_ours(existing))).transpose()?.unwrap_or_default();
     if rule.deletes == Deletes::Mark {
-        mark_deletes(&table, existing, &mut drift)?;
+        drift::mark_deletes(&table, existing, &mut drift)?;
     }
     let action = match existing {
         None => Action::FirstLoad,
@@ -348,16 +347,9 @@ fn one(
         priority: rule.priority.unwrap_or(Priority::Medium),
         ..TablePlan::whole(table, target, filter)
     };
-    // Done counts only for the same columns in the same table with the same storage.
-    let same = |state: &&TableState| {
-        state.fingerprint == plan.fingerprint()
-            && !plan.drift.needs_all_rows()
-            && existing.is_some_and(|target| traces::is_as_left(state, target))
-    };
-    let rows = last.state.map_or(0, |state| u64::try_from(state.rows).unwrap_or(0));
     let done = last.state.filter(|state| last.resumes == Some(state.sync_id.as_str()));
-    if done.is_some_and(|state| same(&state)) {
-        return Ok(Decided::Keep(Box::new(plan), rows));
+    if let Some(state) = done.filter(|state| is_same(&plan, existing, state)) {
+        return Ok(Decided::Keep(Box::new(plan), state.left()));
     }
     let stored = existing.zip(last.state).map(|(existing, state)| Stored::in_warehouse(&plan, existing, state));
     let unusable = match last.copy {
@@ -368,16 +360,21 @@ fn one(
         None => increments::apply(conn, &mut plan, &rule, stored, last.since)?,
     };
     let stands = last.look.map_or(Stands::Nothing, |look| look.stands(&mut plan, existing, last.state, last.since));
-    if stands == Stands::Both {
-        return Ok(Decided::LeaveOut(Box::new(plan), rows));
+    let before = existing.zip(last.state);
+    if let Some((_, state)) = before.filter(|_| stands == Stands::Both) {
+        if !audit::is_owed(&plan, before, last.audit, &rule) {
+            return Ok(Decided::LeaveOut(Box::new(plan), state.left()));
+        }
+        plan.reason.push_str("; counted: not all of it was compared by content since it moved");
     }
-    if let Some(why) = last.audit.forgoes_watermark(&plan) {
+    let whole = last.audit.forgoes_watermark(&plan).or_else(|| audit::copies_to_compare(&mut plan, before, last.audit, &rule));
+    if let Some(why) = whole {
         plan.reason = format!("{}; all rows: {why}", plan.reason);
         if let Some(increments) = &mut plan.increments {
             (increments.since, increments.voided) = (None, Some(why));
         }
     }
-    if stands != Stands::Source || !audit::by_target(&mut plan, existing.zip(last.state), last.audit) {
+    if stands != Stands::Source || !audit::by_target(&mut plan, before, last.audit) {
         cut(conn, &mut plan, goal)?;
         audit::decide(conn, &mut plan, (existing, last.state), (last.audit, &rule), last.since)?;
     }
@@ -385,18 +382,11 @@ fn one(
     Ok(Decided::Copy(Box::new(plan), unusable))
 }
 
-/// The target of a table that marks deletes gets the column for it.
-fn mark_deletes(table: &SourceTable, existing: Option<&TargetTable>, drift: &mut Drift) -> Result<()> {
-    if deleted_at::is_missing(table, existing)? {
-        drift.changes.push(Change::Added { column: deleted_at::NAME.into(), ty: deleted_at::FORMAT_TYPE.into() });
-    }
-    if drift.exchanges() {
-        let text =
-            format!("table {}: its target would have to be made anew, and rows marked as deleted would be lost", table.name);
-        return Err(Error::new(Kind::Changed, format!("{text}: {}", drift.lines().join("; ")))
-            .hint("change the column in the warehouse, or rename the old table away: the next run then loads it anew"));
-    }
-    Ok(())
+/// Done counts only for the same columns in the same table with the same storage.
+fn is_same(plan: &TablePlan, existing: Option<&TargetTable>, state: &TableState) -> bool {
+    state.fingerprint == plan.fingerprint()
+        && !plan.drift.needs_all_rows()
+        && existing.is_some_and(|target| traces::is_as_left(state, target))
 }
 
 /// Cuts a table into the chunks of its strategy; increments are one.

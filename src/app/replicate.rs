@@ -22,6 +22,7 @@ use crate::source::clock;
 use crate::source::throttle::Throttle;
 use crate::track::copies::CopyStatus;
 use crate::track::replica::{self, Claim, CopyState, ReplicaLock};
+use crate::track::state::Left;
 use crate::track::writer::Writer;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,7 +91,7 @@ impl Run<'_> {
             log::info!("going on with the interrupted sync {sync} of the replica: {} tables are done", plan.kept.len());
             report.resumes = Some(sync.to_owned());
         }
-        report.tables.extend(plan.kept.iter().map(|(table, rows)| results::kept(&endpoint.database, table.name(), *rows)));
+        report.tables.extend(plan.kept.iter().map(|(table, left)| results::kept(&endpoint.database, table.name(), left)));
         report.tables.extend(plan.refused.iter().map(|(name, error)| results::refused(&endpoint.database, name, error)));
         let services = Services {
             source: &config.source,
@@ -135,7 +136,7 @@ fn plan_copies(
                 plan.tables.push(*table);
                 plan.unusable.extend(unusable);
             }
-            Ok(Decided::Keep(table, rows)) => plan.kept.push((*table, rows)),
+            Ok(Decided::Keep(table, rows)) => plan.kept.push((*table, Left::counted(rows))),
             Err(error) if matches!(error.kind(), Kind::SnapshotLost | Kind::Unreachable | Kind::Timeout) => return Err(error),
             Err(error) => plan.refused.push((name, error)),
         }

@@ -6,8 +6,10 @@ use crate::error::Error;
 use crate::name::TableName;
 use crate::pipeline::table::{End, TableResult};
 use crate::plan::TablePlan;
+use crate::plan::traces::SourceTrace;
 use crate::report::{Certificate, ErrorReport, Healed, IncrementalValues, Renamed, TableReport, ValueCount};
-use crate::sink::{Outcome, Proven};
+use crate::sink::{Outcome, Proof, Proven};
+use crate::track::state::Left;
 use std::time::Duration;
 
 fn blank(schema: &str, table: &str, status: &str) -> TableReport {
@@ -46,17 +48,57 @@ pub fn refused(schema: &str, table: &str, error: &Error) -> TableReport {
     TableReport { error: Some(ErrorReport::from(error)), ..blank(schema, table, "refused") }
 }
 
-/// A table that an interrupted run has finished.
+/// A table that an interrupted run has finished, as that run has proved it.
 #[must_use]
-pub fn kept(schema: &str, table: &str, rows: u64) -> TableReport {
-    TableReport { rows, proof: "counts".into(), ..blank(schema, table, "kept") }
+pub fn kept(schema: &str, table: &str, left: &Left) -> TableReport {
+    let certificate = certified(left, left.proof.clone());
+    let proof = if left.proof == Proof::NONE { Proof::NONE } else { Proof::COUNTS };
+    TableReport {
+        rows: left.rows,
+        rejected: left.rejected,
+        proof: proof.into(),
+        certificate: Some(certificate),
+        ..blank(schema, table, "kept")
+    }
 }
 
 /// A table that is not read, because nothing moved.
 #[must_use]
-pub fn unmoved(schema: &str, table: &TablePlan, rows: u64) -> TableReport {
-    let reason = "nothing moved on either side since it was counted last".into();
-    TableReport { rows, reason, proof: "evidence".into(), ..blank(schema, table.name(), "unmoved") }
+pub fn unmoved(schema: &str, table: &TablePlan, left: &Left) -> TableReport {
+    let position = match table.traces.as_ref().and_then(|traces| traces.source.as_ref()) {
+        Some(SourceTrace::Log { position, .. }) => Some(position.clone()),
+        _ => None,
+    };
+    // Nothing of it was compared by this run.
+    let certificate = Certificate { position, rows_compared: 0, ..certified(left, Proof::EVIDENCE.into()) };
+    TableReport {
+        rows: left.rows,
+        reason: why_unmoved(table),
+        proof: Proof::EVIDENCE.into(),
+        certificate: Some(certificate),
+        ..blank(schema, table.name(), "unmoved")
+    }
+}
+
+/// On what evidence a table is not read.
+#[must_use]
+pub fn why_unmoved(table: &TablePlan) -> String {
+    let evidence = table.traces.as_ref().and_then(|traces| traces.source.as_ref()).map(SourceTrace::evidence);
+    let evidence = evidence.map(|evidence| format!(": {evidence}")).unwrap_or_default();
+    format!("nothing moved on either side since it was counted last{evidence}")
+}
+
+/// What an earlier load has proved.
+fn certified(left: &Left, checked: String) -> Certificate {
+    Certificate {
+        checked,
+        snapshot: String::new(),
+        position: None,
+        rows: left.rows,
+        rows_compared: left.rows_compared,
+        digest: left.digest.clone(),
+        drift: 0,
+    }
 }
 
 impl Planned {
@@ -135,11 +177,11 @@ pub fn told(facts: &Planned, result: &TableResult) -> TableReport {
 fn certificate(facts: &Planned, outcome: &Outcome, result: &TableResult) -> Certificate {
     let proven = outcome.proven.unwrap_or(Proven::of(facts.proof, None));
     Certificate {
-        checked: proven.proof,
+        checked: proven.proof.into(),
         rows: outcome.rows,
         rows_compared: proven.rows_compared,
         digest: proven.digest.map(|digest| format!("{digest:032x}")),
-        snapshot: result.snapshot,
+        snapshot: result.snapshot.into(),
         position: result.position.clone(),
         drift: result.heal.as_ref().map_or(0, |heal| heal.drift),
     }

@@ -291,8 +291,8 @@ impl<'a> Run<'a> {
             report.resumes = Some(last.run_id.clone());
         }
         let schema = &self.config.warehouse_schema;
-        report.tables.extend(plan.kept.iter().map(|(table, rows)| results::kept(schema, table.name(), *rows)));
-        report.tables.extend(plan.unmoved.iter().map(|(table, rows)| results::unmoved(schema, table, *rows)));
+        report.tables.extend(plan.kept.iter().map(|(table, left)| results::kept(schema, table.name(), left)));
+        report.tables.extend(plan.unmoved.iter().map(|(table, left)| results::unmoved(schema, table, left)));
         report.tables.extend(plan.refused.iter().map(|(name, error)| results::refused(schema, name, error)));
     }
 
@@ -327,7 +327,7 @@ impl<'a> Run<'a> {
             table.drift.lines().iter().for_each(|line| log::info!("table {}: {line}", table.name()));
         }
         for (table, _) in &plan.unmoved {
-            log::debug!("table {}: nothing moved since it was counted last", table.name());
+            log::debug!("table {}: {}", table.name(), results::why_unmoved(table));
             tracker.send(Event::Unmoved { table: table.name().to_owned() });
         }
     }

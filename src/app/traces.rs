@@ -62,43 +62,47 @@ impl Look {
         state: Option<&TableState>,
         since: Since<'_>,
     ) -> Stands {
-        let now = self.of(plan);
-        let skips = self.skips && !since.full && existing.is_some() && state.is_some();
-        let checked = match now {
+        let checked = match self.of(plan) {
             Err(why) => Err((why.to_owned(), Stands::Nothing)),
-            Ok(now) => {
-                let checked = if skips { check(plan, existing.zip(state), since.source_identity, &now) } else { Ok(()) };
-                plan.traces = Some(now);
+            Ok((now, why_not)) => {
+                let checked = match why_not {
+                    Some(why) => Err((why.to_owned(), Stands::Nothing)),
+                    None => check(plan, existing.zip(state), since.source_identity, &now),
+                };
+                let parts = if checked.is_ok() { state.and_then(last).map_or(0, |last| last.parts) } else { 0 };
+                plan.traces = Some(Traces { parts, ..now });
                 checked
             }
         };
+        if !self.skips || since.full || existing.is_none() || state.is_none() {
+            return Stands::Nothing;
+        }
         match checked {
-            Ok(()) if skips => Stands::Both,
-            Ok(()) => Stands::Nothing,
+            Ok(()) => Stands::Both,
             Err((why, stands)) => {
-                if skips {
-                    plan.reason = format!("{}; counted: {why}", plan.reason);
-                }
-                if skips { stands } else { Stands::Nothing }
+                plan.reason = format!("{}; counted: {why}", plan.reason);
+                stands
             }
         }
     }
 
-    fn of(&self, plan: &TablePlan) -> Result<Traces, &'static str> {
-        // Time goes by without anybody writing.
-        if plan.filter.is_some() {
-            return Err("its filter may look at the clock");
-        }
-        if plan.source.columns.iter().any(|column| column.generated) {
-            return Err("generated columns may look at the clock");
-        }
+    /// The traces of a table, and why its source shows nothing.
+    fn of(&self, plan: &TablePlan) -> Result<(Traces, Option<&'static str>), &'static str> {
         let Some(warehouse) = &self.warehouse else { return Err("PostgreSQL does not count writes reliably here") };
-        Ok(Traces {
-            shape: shape(plan),
-            started: self.source.started,
-            source: self.source.of(&plan.source)?,
-            warehouse: warehouse.of(&plan.target.table),
-        })
+        // Time goes by without anybody writing.
+        let source = if plan.filter.is_some() {
+            Err("its filter may look at the clock")
+        } else if plan.source.columns.iter().any(|column| column.generated) {
+            Err("generated columns may look at the clock")
+        } else {
+            self.source.of(&plan.source)
+        };
+        let (source, why_not) = match source {
+            Ok(source) => (Some(source), None),
+            Err(why) => (None, Some(why)),
+        };
+        let warehouse = warehouse.of(&plan.target.table);
+        Ok((Traces { shape: shape(plan), started: self.source.started, source, warehouse, parts: 0 }, why_not))
     }
 }
 

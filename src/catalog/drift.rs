@@ -248,6 +248,23 @@ fn blocked(doing: &str, by: &BTreeSet<&str>) -> Result<()> {
         .hint("drop what is in the way (keep its definition), run again, and make it again"))
 }
 
+/// The target of a table that marks deletes gets the column for it.
+///
+/// # Errors
+/// As [`deleted_at::is_missing`]; [`Kind::Changed`] when the target would have to be made anew.
+pub fn mark_deletes(table: &SourceTable, existing: Option<&TargetTable>, drift: &mut Drift) -> Result<()> {
+    if deleted_at::is_missing(table, existing)? {
+        drift.changes.push(Change::Added { column: deleted_at::NAME.into(), ty: deleted_at::FORMAT_TYPE.into() });
+    }
+    if drift.exchanges() {
+        let text =
+            format!("table {}: its target would have to be made anew, and rows marked as deleted would be lost", table.name);
+        return Err(Error::new(Kind::Changed, format!("{text}: {}", drift.lines().join("; ")))
+            .hint("change the column in the warehouse, or rename the old table away: the next run then loads it anew"));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

@@ -139,7 +139,7 @@ pub fn merge(
             Merge::Done(outcome) => {
                 Copied { rows: read.saturating_sub(outcome.rejected), rejected: outcome.rejected, was_in: false }
             }
-            Merge::Drift(_) => {
+            Merge::Drift(..) => {
                 job.tally = Tally::default();
                 job.oddities = Oddities::default();
                 Copied::default()

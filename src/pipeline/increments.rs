@@ -9,8 +9,9 @@ use super::Services;
 use super::chunk::{self, Counting, Worker};
 use super::table::{Cause, Heal, TableWork};
 use crate::error::Result;
-use crate::plan::Slice;
 use crate::plan::census::Drift;
+use crate::plan::traces::Writers;
+use crate::plan::{Increments, Slice, TablePlan};
 use crate::sink::{Merge, Outcome};
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<'_>, condition: &str) -> Result<(Outcome, u64)> {
     let name = table.plan().name();
     let mut slice = Slice::Past { condition: condition.to_owned(), ranges: Vec::new() };
-    let (mut first, mut mending): (Option<Drift>, Instant) = (None, Instant::now());
+    let (mut first, mut mending): (Option<(Drift, Outcome)>, Instant) = (None, Instant::now());
     // Most nights nobody writes while a table is read: then one count of the source is enough, and dear enough.
     let mut counting = Counting::Once;
     let mut past = 0;
@@ -34,18 +35,19 @@ pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<
         }
         let drift = match merged {
             Merge::Done(outcome) => {
-                if let Some(drift) = first {
+                if let Some(first) = first {
                     let via = format!("{mended} key ranges");
-                    table.healed(tell(name, &drift, outcome, (via, mending.elapsed())));
+                    table.healed(tell(table.plan(), &first, outcome, (via, mending.elapsed())));
                 }
                 return Ok((outcome, past));
             }
-            Merge::Drift(_) if table.plan().drains() && census.is_some() && matches!(counting, Counting::Once) => {
+            Merge::Drift(..) if table.plan().drains() && census.is_some() && matches!(counting, Counting::Once) => {
                 counting = Counting::Twice;
                 continue;
             }
-            Merge::Drift(drift) => drift,
+            Merge::Drift(drift, outcome) => (drift, outcome),
         };
+        let (drift, would) = drift;
         slice = census.map_or_else(Slice::everything, |census| census.wider(&slice, &drift));
         let way = match &slice {
             Slice::Past { ranges, .. } => format!("{} key ranges", ranges.len()),
@@ -53,12 +55,12 @@ pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<
         };
         announce(name, (drift.source, drift.target), read, &way);
         if first.is_none() {
-            (first, mending) = (Some(drift), Instant::now());
+            (first, mending) = (Some((drift, would)), Instant::now());
         }
     }
     let outcome = chunk::copy_whole(services, table, worker)?;
-    if let Some(drift) = first {
-        table.healed(tell(name, &drift, outcome, ("a full load".into(), mending.elapsed())));
+    if let Some(first) = first {
+        table.healed(tell(table.plan(), &first, outcome, ("a full load".into(), mending.elapsed())));
     }
     Ok((outcome, past))
 }
@@ -74,11 +76,20 @@ pub(super) fn fixed(name: &str, rows: u64, via: &str) {
     log::info!("HYBRID FIX: Successfully loaded {rows} rows for {name} via {via}");
 }
 
-fn tell(name: &str, drift: &Drift, outcome: Outcome, (via, elapsed): (String, Duration)) -> Heal {
-    let rows = outcome.changed();
+fn tell(plan: &TablePlan, (drift, would): &(Drift, Outcome), outcome: Outcome, (via, elapsed): (String, Duration)) -> Heal {
+    let (name, rows) = (plan.name(), outcome.changed());
+    // Rows that a hand has deleted would be missed, too; and without a snapshot, rows that came later.
+    let is_certain = plan.writers == Writers::Nobody && !plan.drains();
+    let brought = |outcome: &Outcome| outcome.inserted + outcome.updated;
+    let missed = is_certain.then(|| brought(&outcome).saturating_sub(brought(would)));
+    if let Some(missed) = missed.filter(|missed| *missed > 0) {
+        let columns = plan.increments.as_ref().map(Increments::names).unwrap_or_default();
+        log::warn!("{columns} missed {missed} changes of {name}");
+    }
     let apart = |source: u64, target: u64| source.abs_diff(target);
     let differing: u64 = drift.differing.iter().map(|one| apart(one.source, one.target)).sum();
     fixed(name, rows, &via);
-    let drift_rows = differing.max(apart(drift.source, drift.target));
-    Heal { source: drift.source, target: drift.target, rows, drift: drift_rows, via, cause: Cause::Counts, missed: None, elapsed }
+    let least = differing.max(apart(drift.source, drift.target));
+    let drift_rows = if plan.drains() { least } else { rows.saturating_sub(would.changed()).max(least) };
+    Heal { source: drift.source, target: drift.target, rows, drift: drift_rows, via, cause: Cause::Counts, missed, elapsed }
 }

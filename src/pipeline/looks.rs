@@ -13,9 +13,10 @@ use crate::encode::digest::{Digester, Layout};
 use crate::error::{Error, Kind, Result, Retry};
 use crate::key::KeyRange;
 use crate::plan::ledger::{self, Sum};
+use crate::plan::traces::Writers;
 use crate::plan::watermark::Watermark;
 use crate::plan::{Slice, TablePlan};
-use crate::sink::{Again, Merge, Outcome, Proven, Sink};
+use crate::sink::{Again, Merge, Outcome, Proof, Proven, Sink};
 use crate::source::scan;
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -90,7 +91,8 @@ impl Looks {
         let audit = plan.audit.as_ref()?;
         let each = if plan.drains() { BUCKETS_PER_LOOK_LOCKED } else { BUCKETS_PER_LOOK };
         let all = plan.partition.len();
-        let is_known = |bucket: usize| plan.known.as_ref().is_some_and(|known| matches!(known.get(bucket), Some(Some(_))));
+        let in_target = plan.known.as_ref().filter(|known| known.is_in_target || !audit.reads_source);
+        let is_known = |bucket: usize| in_target.is_some_and(|known| known.of(bucket).is_some());
         // A look is at one side or at both, whole.
         let (both, source): (Vec<usize>, Vec<usize>) =
             (0..all).partition(|bucket| audit.buckets.contains(bucket) || audit.is_whole_source && !is_known(*bucket));
@@ -101,10 +103,8 @@ impl Looks {
             None => vec![Group { buckets: buckets.to_vec(), source, target }],
         };
         let groups: Vec<Group> = cut(&both, (audit.reads_source, true)).into_iter().chain(cut(&source, (true, false))).collect();
-        let known = |bucket: usize, is_read: bool| {
-            let known = plan.known.as_ref().filter(|_| !is_read).and_then(|known| *known.get(bucket)?);
-            known.unwrap_or_default()
-        };
+        let known =
+            |bucket: usize, is_read: bool| in_target.filter(|_| !is_read).and_then(|known| known.of(bucket)).unwrap_or_default();
         let side = |is_read: fn(&Group) -> bool| {
             let mut sums = vec![Sum::default(); all];
             for group in &groups {
@@ -157,8 +157,8 @@ impl Looks {
         let state = self.state();
         // Increments may have changed any bucket.
         let is_as_before = state.merged.is_none_or(|(merged, _)| merged.changed() == 0);
-        if let Some(known) = plan.known.as_ref().filter(|_| is_as_before) {
-            sums.clone_from(known);
+        if let Some(known) = plan.known.as_ref().filter(|known| is_as_before && known.is_in_target) {
+            sums.clone_from(&known.sums);
         }
         for bucket in self.groups.iter().flat_map(|group| &group.buckets) {
             sums[*bucket] = state.source.get(*bucket).copied();
@@ -181,6 +181,16 @@ impl Looks {
     /// Every bucket is compared with the target.
     fn is_whole(&self, plan: &TablePlan) -> bool {
         self.compared().count() == plan.partition.len()
+    }
+
+    /// What both sides are proved by when they are the same, and that every bucket of the source was looked at.
+    fn proof(&self, plan: &TablePlan) -> (&'static str, bool) {
+        let word = match self.is_whole(plan) {
+            true if plan.reads_source() => Proof::CONTENT,
+            true => Proof::EVIDENCE,
+            false => Proof::SAMPLE,
+        };
+        (word, self.groups.iter().map(|group| group.buckets.len()).sum::<usize>() == plan.partition.len())
     }
 
     /// Rows that the target is to have when nothing differs; none where every bucket of it was read, or it was counted before.
@@ -215,15 +225,18 @@ impl Looks {
         (ledger::total(&state.source).rows, ledger::total(&state.target).rows)
     }
 
-    /// What shows in the buckets that differ: where the source has what it had at the last success, the warehouse was changed.
-    fn cause(&self, plan: &TablePlan) -> Cause {
+    /// What shows in the buckets that differ, and whether it is certain: where the source has what it had at the last success,
+    /// the warehouse was changed. Where nobody knows what it had, somebody who may have written to the target is as good a reason.
+    fn cause(&self, plan: &TablePlan) -> (Cause, bool) {
         let differing = self.differing();
         let state = self.state();
-        let is_as_then = |bucket: &usize| {
-            let known = plan.known.as_ref().and_then(|known| *known.get(*bucket)?);
-            known.zip(state.source.get(*bucket)).is_some_and(|(known, now)| known.is_same(*now))
-        };
-        if !differing.is_empty() && differing.iter().all(is_as_then) { Cause::Warehouse } else { Cause::Source }
+        let known = |bucket: usize| plan.known.as_ref().and_then(|known| known.of(bucket));
+        let is_as_then =
+            |bucket: &usize| known(*bucket).zip(state.source.get(*bucket)).is_some_and(|(known, now)| known.is_same(*now));
+        if !differing.is_empty() && differing.iter().all(is_as_then) {
+            return (Cause::Warehouse, true);
+        }
+        (Cause::Source, plan.writers == Writers::Nobody || differing.iter().all(|bucket| known(*bucket).is_some()))
     }
 
     fn differing(&self) -> Vec<usize> {
@@ -349,7 +362,7 @@ fn look_once(table: &TableWork<'_>, looks: &Looks, group: usize, worker: &mut Wo
 /// As [`chunk::finish`].
 pub(super) fn confirm(services: &Services<'_>, table: &TableWork<'_>, looks: &Looks, sink: &mut dyn Sink) -> Result<Outcome> {
     let sums = looks.sums(table.plan());
-    let proven = Proven::by_content(&sums, looks.rows_compared(&[]), looks.is_whole(table.plan()));
+    let proven = Proven::by_content(&sums, looks.rows_compared(&[]), looks.proof(table.plan()));
     let outcome = Outcome { rows: proven.rows.unwrap_or(looks.before().rows), ..looks.before() };
     chunk::confirm(services, table, sink, &outcome, (&proven, &sums))
 }
@@ -374,7 +387,7 @@ pub(super) fn mend(
     let again = Again {
         sums: looks.sums(plan),
         rows_compared: looks.rows_compared(&differing),
-        is_whole: looks.is_whole(plan),
+        proof: looks.proof(plan),
         expected: is_still.then(|| looks.state().source.clone()),
         buckets: differing,
         before,
@@ -411,7 +424,7 @@ fn loaded(table: &TableWork<'_>, looks: &Looks, outcome: &Outcome) {
 fn tell(table: &TableWork<'_>, looks: &Looks, (outcome, missed): (&Outcome, u64), (via, elapsed): (String, Duration)) {
     let plan = table.plan();
     let is_repair = plan.audit.as_ref().is_some_and(|audit| audit.is_repair);
-    let cause = looks.cause(plan);
+    let (cause, is_certain) = looks.cause(plan);
     let drift = match plan.drains() && looks.are_after_increments() && cause == Cause::Source {
         // Without a snapshot, rows may have come since the increments were read: only a miss and a delete are more than that.
         true => missed + outcome.deleted.saturating_sub(looks.before().deleted),
@@ -422,20 +435,27 @@ fn tell(table: &TableWork<'_>, looks: &Looks, (outcome, missed): (&Outcome, u64)
     }
     let (name, (source, target)) = (plan.name(), looks.rows());
     let missed = if cause == Cause::Warehouse { 0 } else { missed };
+    let missed = Some(missed).filter(|_| is_certain);
     match plan.increments.as_ref().filter(|_| looks.are_after_increments()) {
         _ if cause == Cause::Warehouse => {
             log::warn!("{drift} rows of {name} were changed in the warehouse, not at the source: mended via {via}");
         }
-        Some(increments) if missed > 0 => {
+        Some(increments) if missed.is_some_and(|missed| missed > 0) => {
+            let (columns, missed) = (increments.names(), missed.unwrap_or(0));
+            log::warn!("{columns} missed {missed} changes of {name}: mended via {via}");
+        }
+        Some(increments) if missed.is_none() => {
             let columns = increments.names();
-            log::warn!("{columns} missed {missed} changes of {name}, or the warehouse was changed by hand: mended via {via}");
+            log::warn!(
+                "{drift} rows of {name} were not as at the source, missed by {columns} or changed by hand: mended via {via}"
+            );
         }
         _ => log::info!("{drift} rows of {name} were not as at the source: mended via {via}"),
     }
     if looks.are_after_increments() && source != target {
         increments::fixed(name, outcome.changed(), &via);
     }
-    table.healed(Heal { source, target, rows: outcome.changed(), drift, via, cause, missed: Some(missed), elapsed });
+    table.healed(Heal { source, target, rows: outcome.changed(), drift, via, cause, missed, elapsed });
 }
 
 /// Without a snapshot, rows that were written after the increments were read are no miss: those at or past the safe point.

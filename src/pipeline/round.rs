@@ -8,7 +8,7 @@ use super::looks::{self, Decision, Looks, Stage};
 use super::queue::{Job, Queue};
 use super::table::{End, TableResult, TableWork};
 use crate::catalog::TargetTable;
-use crate::config::{Strategy, Verify};
+use crate::config::Verify;
 use crate::conn::mysql::MysqlConn;
 use crate::error::{Error, Kind, Result, Retry};
 use crate::plan::traces::{SourceTrace, Traces};
@@ -66,7 +66,9 @@ pub fn run(services: &Services<'_>, plan: Plan, targets: &BTreeMap<String, Targe
                     warnings.push(warning);
                 }
             }
-            weaken(&mut waiting, group.kind);
+            if group.kind == SnapshotKind::PerTable {
+                waiting.iter_mut().for_each(TablePlan::weaken);
+            }
             one_round(services, round, &waiting, targets, group)
         });
         match done {
@@ -98,7 +100,10 @@ fn open_group(services: &Services<'_>, waiting: &[TablePlan]) -> Result<Group> {
         workers: services.limits.workers,
         lock_wait: services.limits.snapshot_lock_wait,
         row_bytes_max: services.limits.row_bytes_max,
-        position: waiting.iter().filter_map(|table| table.traces.as_ref()).any(|t| matches!(t.source, SourceTrace::Log { .. })),
+        position: waiting
+            .iter()
+            .filter_map(|table| table.traces.as_ref())
+            .any(|t| matches!(t.source, Some(SourceTrace::Log { .. }))),
         watermarks: waiting
             .iter()
             .any(|table| table.increments.is_some())
@@ -118,20 +123,6 @@ fn open_group(services: &Services<'_>, waiting: &[TablePlan]) -> Result<Group> {
 
 const fn is_away(kind: Kind) -> bool {
     matches!(kind, Kind::Unreachable | Kind::SnapshotLost | Kind::Timeout)
-}
-
-/// Without a shared snapshot a transactional table is read whole through one connection.
-fn weaken(tables: &mut [TablePlan], kind: SnapshotKind) {
-    if kind != SnapshotKind::PerTable {
-        return;
-    }
-    for table in tables.iter_mut().filter(|t| t.source.transactional) {
-        // What one worker reads is not what another one looks at.
-        table.audit = None;
-        if !table.is_single() {
-            table.make_single(Strategy::Streaming, "no snapshot shared by several connections: one stream".into());
-        }
-    }
 }
 
 /// Runs one group to its end. Returns the results and the names of the tables that want another round.
@@ -196,7 +187,10 @@ fn work<'a>(
         round,
         staging: services.staging(table, round, index),
         snapshot: snapshot.word(),
-        position: gtid.cloned().or_else(|| position.map(str::to_owned)).filter(|_| snapshot == SnapshotKind::Shared),
+        position: gtid
+            .cloned()
+            .or_else(|| position.map(str::to_owned))
+            .filter(|_| snapshot == SnapshotKind::Shared && table.reads_source()),
         source_identity: services.source_identity,
         fingerprint: services.fingerprint(table),
         clock,
@@ -217,7 +211,11 @@ fn work<'a>(
 /// log was written when the snapshot opened, where there is one.
 fn traces(services: &Services<'_>, table: &TablePlan, seen: Option<Option<&str>>) -> Option<Traces> {
     let traces = table.traces.clone().filter(|_| !table.reads_increments() || services.limits.verify != Verify::Off)?;
-    seen.map_or(Some(traces.clone()), |position| traces.at(position))
+    // Of a source that is not read, what was seen before the snapshot is all that is known.
+    Some(match seen.filter(|_| table.reads_source()) {
+        Some(position) => traces.at(position),
+        None => traces,
+    })
 }
 
 /// Columns that an earlier load made nullable for zero dates: NULL may arrive in them without asking again.
@@ -398,7 +396,7 @@ impl Shared<'_> {
         let Some(looks) = &table.looks else { return Vec::new() };
         let name = table.plan().name();
         let panicked = |_| Err(Error::new(Kind::Internal, format!("table {name}: the step to its next stage panicked")));
-        match catch_unwind(AssertUnwindSafe(|| stage_after(table, looks, sink))).unwrap_or_else(panicked) {
+        match catch_unwind(AssertUnwindSafe(|| stage_after(self.services, table, looks, sink))).unwrap_or_else(panicked) {
             Ok(Some(next)) => {
                 looks.enter(next);
                 jobs_of(index, table)
@@ -438,12 +436,14 @@ impl Shared<'_> {
 }
 
 /// The stage that follows when all jobs of this one are done; none when the table can end.
-fn stage_after(table: &TableWork<'_>, looks: &Looks, sink: &mut dyn Sink) -> Result<Option<Stage>> {
+fn stage_after(services: &Services<'_>, table: &TableWork<'_>, looks: &Looks, sink: &mut dyn Sink) -> Result<Option<Stage>> {
+    let again = |error: &Error, _| error.kind().policy().retry == Retry::Chunk;
+    let retries = services.limits.retries;
     let next = match looks.stage() {
         Stage::Merge => Stage::Look,
         Stage::Load => return Ok(None),
         Stage::Mend => Stage::Load,
-        Stage::Look => match looks::decide(table, looks, sink)? {
+        Stage::Look => match retries.run(services.cancel, || looks::decide(table, looks, sink), again)? {
             Decision::Same => return Ok(None),
             Decision::Mend => Stage::Mend,
             Decision::Load => Stage::Load,
@@ -452,7 +452,7 @@ fn stage_after(table: &TableWork<'_>, looks: &Looks, sink: &mut dyn Sink) -> Res
     if next == Stage::Load {
         table.begin_again();
         if !table.plan().is_single() {
-            sink.prepare(&table.load)?;
+            retries.run(services.cancel, || sink.prepare(&table.load), again)?;
         }
     }
     Ok(Some(next))
@@ -470,9 +470,10 @@ fn collect(services: &Services<'_>, round: u32, works: Vec<TableWork<'_>>) -> (V
     let (mut done, mut left) = (Vec::new(), Vec::new());
     for work in works {
         // A run that was stopped leaves its chunks to the next one.
-        let unfinished = work.peek() != Some(true) && !work.plan().is_single();
+        let is_loaded = work.peek() == Some(true);
+        let unfinished = !is_loaded && !work.plan().is_single();
         let left_behind = (unfinished || work.load.is_left()) && !services.cancel.is_stopping();
-        if left_behind && let Err(error) = sink.discard(&work.load) {
+        if left_behind && let Err(error) = sink.discard(&work.load, is_loaded) {
             log::debug!("{error}; the next run drops it");
         }
         let attempt = work.attempt();

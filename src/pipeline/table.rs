@@ -87,6 +87,23 @@ pub struct Heal {
     pub elapsed: Duration,
 }
 
+impl Heal {
+    /// With what was mended before in the same run; `rows` are those of both already.
+    #[must_use]
+    fn after(self, before: Self) -> Self {
+        let missed = before.missed.map_or(self.missed, |missed| Some(missed.saturating_add(self.missed.unwrap_or(0))));
+        Self {
+            source: before.source,
+            target: before.target,
+            drift: before.drift.saturating_add(self.drift),
+            via: format!("{}, {}", before.via, self.via),
+            missed,
+            elapsed: before.elapsed + self.elapsed,
+            ..self
+        }
+    }
+}
+
 /// How a table ended in this round.
 #[derive(Debug)]
 pub enum End {
@@ -271,9 +288,13 @@ impl<'a> TableWork<'a> {
         self.oddities.lock().unwrap_or_else(PoisonError::into_inner).add(oddities);
     }
 
-    /// Both sides differed, and were mended.
+    /// Both sides differed, and were mended: by counts first, then by content.
     pub fn healed(&self, heal: Heal) {
-        *self.heal.lock().unwrap_or_else(PoisonError::into_inner) = Some(heal);
+        let mut all = self.heal.lock().unwrap_or_else(PoisonError::into_inner);
+        *all = Some(match all.take() {
+            Some(before) => heal.after(before),
+            None => heal,
+        });
     }
 
     /// Rows that may still be rejected.
@@ -340,7 +361,7 @@ impl<'a> TableWork<'a> {
                 checked: outcome.proven.map(|proven| proven.proof),
                 rows_compared: outcome.proven.map(|proven| proven.rows_compared),
                 digest: outcome.proven.and_then(|proven| proven.digest).map(|digest| format!("{digest:032x}")),
-                missed: audited.then(|| heal.as_ref().and_then(|heal| heal.missed).unwrap_or(0)),
+                missed: heal.as_ref().map_or_else(|| audited.then_some(0), |heal| heal.missed),
                 ..blank
             },
         })

@@ -20,6 +20,7 @@ use crate::config::{Deletes, Priority, Strategy};
 use crate::error::Error;
 use crate::key::KeyRange;
 use crate::name::{TableName, quote_postgres};
+use crate::track::state::Left;
 use crate::value::Fault;
 use ledger::{Partition, Sum};
 use reuse::Reuse;
@@ -27,7 +28,7 @@ use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::Arc;
 use strategy::{Staging, Traits};
-use traces::Traces;
+use traces::{Traces, Writers};
 use watermark::{Clock, Incremental, Lookback, Watermark};
 
 /// Tables named in the line about incremental columns that cannot be used; a plan's reasons name all.
@@ -39,9 +40,9 @@ pub struct Plan {
     /// Tables to copy, by priority, then biggest first.
     pub tables: Vec<TablePlan>,
     /// Tables that an interrupted run has finished, with their rows.
-    pub kept: Vec<(TablePlan, u64)>,
+    pub kept: Vec<(TablePlan, Left)>,
     /// Tables that are not read, on evidence that nothing moved since they were counted, with their rows.
-    pub unmoved: Vec<(TablePlan, u64)>,
+    pub unmoved: Vec<(TablePlan, Left)>,
     /// Tables that were asked for and cannot be copied, and why.
     pub refused: Vec<(String, Error)>,
     /// Tables that were loaded before and that the source does not have any more; they stay as they are.
@@ -114,10 +115,31 @@ pub struct TablePlan {
     pub partition: Arc<Partition>,
     /// What both sides are compared by; none where rows are copied without a look, or nothing is looked at afterwards.
     pub audit: Option<Audit>,
-    /// What each bucket held at the last success; none where that is not known any more.
-    pub known: Option<Vec<Option<Sum>>>,
+    /// What the last success has left in its buckets; none where the ledger is of another form.
+    pub known: Option<Known>,
+    /// Who has written to the target since.
+    pub writers: Writers,
+    /// It has its turns of being compared by content, and this load is one of them.
+    pub has_turns: bool,
     /// Staging of an interrupted run that some of its chunks are in; none where all of them are copied.
     pub reuse: Option<Reuse>,
+}
+
+/// What the last success has left in each bucket; none for those that increments have changed and nobody looked at since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// What the source held then.
+    pub sums: Vec<Option<Sum>>,
+    /// The target still holds it, as far as anybody knows.
+    pub is_in_target: bool,
+}
+
+impl Known {
+    /// What the source held.
+    #[must_use]
+    pub fn of(&self, bucket: usize) -> Option<Sum> {
+        *self.sums.get(bucket)?
+    }
 }
 
 /// What of a table is compared by content: instead of a copy of all rows, or after its increments.
@@ -214,6 +236,8 @@ impl TablePlan {
             partition: Arc::new(Partition::Whole),
             audit: None,
             known: None,
+            writers: Writers::Unknown,
+            has_turns: false,
             reuse: None,
         }
     }
@@ -290,15 +314,39 @@ impl TablePlan {
         !self.traits().is_split()
     }
 
-    /// What is known is not relied on in another round: increments may be in, and what stood may have moved.
+    /// What is known is not relied on in another round: increments may be in, and what stood may have moved. Staging of another
+    /// run was taken over in the first one, or is gone.
     pub fn again(&mut self) {
-        let stood = self.audit.as_ref().is_some_and(|audit| !audit.reads_source);
-        if stood || self.reads_increments() {
-            self.known = None;
+        let stood = !self.reads_source();
+        let merged = self.reads_increments();
+        if let Some(known) = self.known.as_mut().filter(|_| stood || merged) {
+            known.is_in_target = false;
         }
         if let Some(audit) = &mut self.audit {
             audit.reads_source = true;
         }
+        self.reuse = None;
+    }
+
+    /// Without a snapshot that several connections share, a transactional table is read whole through one of them.
+    pub fn weaken(&mut self) {
+        if !self.source.transactional {
+            return;
+        }
+        // What one worker reads is not what another one looks at. Its turn comes again.
+        if self.audit.take().is_some() {
+            self.reason.push_str("; not compared by content: no snapshot shared by several connections");
+        }
+        self.has_turns = false;
+        if !self.is_single() {
+            self.make_single(Strategy::Streaming, "no snapshot shared by several connections: one stream".into());
+        }
+    }
+
+    /// Otherwise the source stands on evidence, and only the target is looked at.
+    #[must_use]
+    pub fn reads_source(&self) -> bool {
+        self.audit.as_ref().is_none_or(|audit| audit.reads_source)
     }
 
     /// All rows in one chunk from now on.

@@ -38,10 +38,13 @@ pub struct Traces {
     pub shape: String,
     /// When the source server was started, seconds since 1970 by its own clock.
     pub started: i64,
-    /// What the source shows of it.
-    pub source: SourceTrace,
+    /// What the source shows of it; none where nothing tells every write.
+    pub source: Option<SourceTrace>,
     /// What the warehouse shows of it.
     pub warehouse: WarehouseTrace,
+    /// Loads in a row, since anything moved, that have compared another part of it by content.
+    #[serde(default)]
+    pub parts: u32,
 }
 
 /// What the source shows of a table.
@@ -126,13 +129,52 @@ impl Traces {
         self
     }
 
-    /// These traces with the log's position as of the snapshot; none when a table needs one and there is none.
+    /// These traces with the log's position as of the snapshot; without one, a log shows nothing.
     #[must_use]
-    pub fn at(mut self, seen: Option<&str>) -> Option<Self> {
-        if let SourceTrace::Log { position, .. } = &mut self.source {
-            seen?.clone_into(position);
+    pub fn at(mut self, seen: Option<&str>) -> Self {
+        if let Some(SourceTrace::Log { position, .. }) = &mut self.source {
+            match seen {
+                Some(seen) => seen.clone_into(position),
+                None => self.source = None,
+            }
         }
-        Some(self)
+        self
+    }
+
+    /// Who has written to the target since the last success left these traces.
+    #[must_use]
+    pub fn writers(&self, last: Option<&Self>) -> Writers {
+        match last {
+            Some(last) if last.warehouse == self.warehouse => Writers::Nobody,
+            Some(last) if last.warehouse.epoch == self.warehouse.epoch => Writers::Somebody,
+            _ => Writers::Unknown,
+        }
+    }
+}
+
+/// Who has written to a target beside the runs, as PostgreSQL has counted it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writers {
+    /// Nobody.
+    Nobody,
+    /// Somebody, or a run that was rolled back.
+    Somebody,
+    /// Its counters do not reach back to the last success.
+    Unknown,
+}
+
+impl SourceTrace {
+    /// What did not move, for people.
+    #[must_use]
+    pub fn evidence(&self) -> String {
+        match self {
+            Self::File { written, .. } => {
+                let time =
+                    chrono::DateTime::from_timestamp(*written, 0).map(|time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string());
+                format!("its file was last written {}", time.unwrap_or_else(|| written.to_string()))
+            }
+            Self::Log { position, .. } => format!("the source's log stands at {position}"),
+        }
     }
 }
 
@@ -149,7 +191,8 @@ pub fn unmoved(last: Option<&Traces>, now: &Traces, same_storage: bool) -> Resul
     if last.started.abs_diff(now.started) > START_SLACK_S {
         return Err(Moved::SourceRestarted);
     }
-    if !still(&last.source, &now.source) {
+    let Some((then, seen)) = last.source.as_ref().zip(now.source.as_ref()) else { return Err(Moved::Unknown) };
+    if !still(then, seen) {
         return Err(Moved::Source);
     }
     if !same_storage {
@@ -190,7 +233,7 @@ mod tests {
 
     fn traces(source: SourceTrace) -> Traces {
         let warehouse = WarehouseTrace { epoch: "e".into(), inserted: 100, updated: 10, deleted: 1 };
-        Traces { shape: "s".into(), started: 1_000_000, source, warehouse }
+        Traces { shape: "s".into(), started: 1_000_000, source: Some(source), warehouse, parts: 0 }
     }
 
     fn myisam() -> Traces {
@@ -222,32 +265,32 @@ mod tests {
             [&|t| t.warehouse.inserted += 1, &|t| t.warehouse.updated += 1, &|t| t.warehouse.deleted += 1];
         let source: [Change<'_>; 6] = [
             &|t| {
-                if let SourceTrace::File { written, .. } = &mut t.source {
+                if let Some(SourceTrace::File { written, .. }) = &mut t.source {
                     *written += 1
                 }
             },
             &|t| {
-                if let SourceTrace::File { rows, .. } = &mut t.source {
+                if let Some(SourceTrace::File { rows, .. }) = &mut t.source {
                     *rows += 1
                 }
             },
             &|t| {
-                if let SourceTrace::File { bytes, .. } = &mut t.source {
+                if let Some(SourceTrace::File { bytes, .. }) = &mut t.source {
                     *bytes += 1
                 }
             },
             &|t| {
-                if let SourceTrace::File { counter, .. } = &mut t.source {
+                if let Some(SourceTrace::File { counter, .. }) = &mut t.source {
                     *counter = None
                 }
             },
             &|t| {
-                if let SourceTrace::Log { position, .. } = &mut t.source {
+                if let Some(SourceTrace::Log { position, .. }) = &mut t.source {
                     position.push('0')
                 }
             },
             &|t| {
-                if let SourceTrace::Log { written, .. } = &mut t.source {
+                if let Some(SourceTrace::Log { written, .. }) = &mut t.source {
                     *written = Some(1_999_001)
                 }
             },
@@ -272,6 +315,10 @@ mod tests {
         assert_eq!(unmoved(Some(&myisam()), &myisam(), false), Err(Moved::Storage));
         assert_eq!(unmoved(None, &myisam(), true), Err(Moved::Unknown));
         assert_eq!(unmoved(Some(&myisam()), &log(), true), Err(Moved::Source), "another engine");
+        let blind = Traces { source: None, ..myisam() };
+        for (then, now) in [(&blind, &myisam()), (&myisam(), &blind), (&blind, &blind)] {
+            assert_eq!(unmoved(Some(then), now, true), Err(Moved::Unknown), "a source that shows nothing is no evidence");
+        }
     }
 
     /// The time of an InnoDB table is lost when the server forgets it: that alone is neither evidence nor the lack of it.
@@ -284,6 +331,18 @@ mod tests {
     }
 
     #[test]
+    fn who_wrote_to_the_target_is_known_within_one_epoch_only() {
+        let then = Traces { source: None, ..myisam() };
+        let mut now = then.clone();
+        assert_eq!(now.writers(Some(&then)), Writers::Nobody);
+        assert_eq!(now.writers(None), Writers::Unknown);
+        now.warehouse.updated += 1;
+        assert_eq!(now.writers(Some(&then)), Writers::Somebody);
+        now.warehouse.epoch.push('x');
+        assert_eq!(now.writers(Some(&then)), Writers::Unknown);
+    }
+
+    #[test]
     fn a_file_must_have_been_left_alone_for_a_while() {
         let at = |written| file(1_000, written, 1, 1, None).is_some();
         assert!(at(Some(1_000 - SETTLED_S - 1)));
@@ -292,12 +351,12 @@ mod tests {
 
     #[test]
     fn a_log_counts_only_as_of_the_snapshot() {
-        assert_eq!(log().at(None), None);
+        assert_eq!(log().at(None).source, None);
         assert_eq!(
-            log().at(Some("bin.000008:4")).unwrap().source,
-            SourceTrace::Log { position: "bin.000008:4".into(), written: Some(1_999_000) }
+            log().at(Some("bin.000008:4")).source,
+            Some(SourceTrace::Log { position: "bin.000008:4".into(), written: Some(1_999_000) })
         );
-        assert_eq!(myisam().at(None), Some(myisam()), "a file needs no snapshot");
+        assert_eq!(myisam().at(None), myisam(), "a file needs no snapshot");
     }
 
     /// What other sessions and rolled back tries add can never be hidden by what the run adds itself.

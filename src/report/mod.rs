@@ -198,11 +198,11 @@ pub struct Healed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Certificate {
     /// `content` (all rows of both sides were compared), `sample` (a part of them, all were counted), `sent` (a new table holds
-    /// as many rows as were sent, and they have this digest), `counts` (of both sides), `evidence` (nothing moved since they were
-    /// counted), `none`.
-    pub checked: &'static str,
-    /// Of what the source's side is: `shared`, `per_table`, `statement`.
-    pub snapshot: &'static str,
+    /// as many rows as were sent, and they have this digest), `counts` (of both sides), `evidence` (the source did not move, and
+    /// neither did the target, or all of its rows were compared with what the source held), `none`.
+    pub checked: String,
+    /// Of what the source's side is: `shared`, `per_table`, `statement`; empty when this run did not read the table.
+    pub snapshot: String,
     /// Where the source stood in its log then, as GTID or file and position; none where it cannot be known.
     pub position: Option<String>,
     /// Rows of the warehouse.
@@ -388,7 +388,7 @@ impl RunReport {
                 _ => totals.failed += 1,
             }
             totals.counted += u64::from(table.proof == "counts");
-            match table.certificate.as_ref().map(|certificate| certificate.checked) {
+            match table.certificate.as_ref().map(|certificate| certificate.checked.as_str()) {
                 Some("content") => totals.by_content += 1,
                 Some("sample") => totals.by_sample += 1,
                 Some("none") => totals.unproved += 1,

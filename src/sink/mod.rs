@@ -74,8 +74,12 @@ impl Load<'_> {
     /// From where the next run may read after this load; none for a table that keeps no watermark.
     #[must_use]
     pub fn watermark(&self) -> Option<Watermark> {
-        let (increments, clock) = self.plan.increments.as_ref().zip(self.clock.as_ref())?;
-        increments.next(clock, self.plan.source.counter)
+        let increments = self.plan.increments.as_ref()?;
+        if !self.plan.reads_source() {
+            // Nobody looked at the source after the evidence.
+            return increments.last.clone();
+        }
+        increments.next(self.clock.as_ref()?, self.plan.source.counter)
     }
 
     /// The columns that are nullable by now.
@@ -124,22 +128,17 @@ impl Again {
                 compared += sum.rows;
             }
         }
-        (Proven::by_content(&sums, compared, self.is_whole), sums)
+        (Proven::by_content(&sums, compared, self.proof), sums)
     }
 }
 
 impl Proven {
-    /// By content, of all rows or of a part of them.
+    /// By content. Where only a part was compared, what all rows add up to is not known: some of it was added up by another run.
     #[must_use]
-    pub fn by_content(sums: &[Option<Sum>], rows_compared: u64, is_whole: bool) -> Self {
+    pub fn by_content(sums: &[Option<Sum>], rows_compared: u64, (proof, is_all): (&'static str, bool)) -> Self {
         let all: Option<Vec<Sum>> = sums.iter().copied().collect();
-        let total = all.map(|sums| ledger::total(&sums));
-        Self {
-            proof: if is_whole { Proof::CONTENT } else { Proof::SAMPLE },
-            digest: total.map(|total| total.digest),
-            rows: total.map(|total| total.rows),
-            rows_compared,
-        }
+        let total = all.filter(|_| is_all).map(|sums| ledger::total(&sums));
+        Self { proof, digest: total.map(|total| total.digest), rows: total.map(|total| total.rows), rows_compared }
     }
 
     /// By a word, and by what all rows add up to.
@@ -158,6 +157,8 @@ impl Proof {
     pub const CONTENT: &'static str = "content";
     /// Rows of both sides were counted, and a part of them compared by content.
     pub const SAMPLE: &'static str = "sample";
+    /// The source stands on evidence, and all rows of the target were compared with what it held.
+    pub const EVIDENCE: &'static str = "evidence";
     /// Nothing.
     pub const NONE: &'static str = "none";
 
@@ -202,8 +203,8 @@ pub struct Again {
     pub sums: Vec<Option<Sum>>,
     /// Rows that were compared with the target, in the other buckets.
     pub rows_compared: u64,
-    /// Every bucket was compared with the target.
-    pub is_whole: bool,
+    /// The word of [`Proof`] for it, and that all buckets of the source were looked at.
+    pub proof: (&'static str, bool),
     /// What the source has in every bucket, in the snapshot that is read again; none without a snapshot.
     pub expected: Option<Vec<Sum>>,
     /// What was done to the target before in this run.
@@ -217,8 +218,8 @@ pub struct Again {
 pub enum Merge {
     /// They are in, and the counts of the whole table agree.
     Done(Outcome),
-    /// The table differs from the source beyond them; nothing was changed.
-    Drift(Drift),
+    /// The table differs from the source beyond them; nothing was changed. What they would have done.
+    Drift(Drift, Outcome),
 }
 
 /// What the finish did to the target.
@@ -379,9 +380,9 @@ pub trait Sink: Send {
     /// The classified server error.
     fn make_nullable(&mut self, load: &Load<'_>, column: usize) -> Result<()>;
 
-    /// Drops what a load left: staging and its ledger rows.
+    /// Drops what a load left: staging and its ledger rows, and of a table that is not loaded the rows it has refused.
     ///
     /// # Errors
     /// The classified server error.
-    fn discard(&mut self, load: &Load<'_>) -> Result<()>;
+    fn discard(&mut self, load: &Load<'_>, is_loaded: bool) -> Result<()>;
 }

@@ -82,7 +82,7 @@ pub fn append(conn: &mut PostgresConn, run: &RunIdentity, attempts: &[Attempt]) 
 /// The classified server error.
 pub fn prune(conn: &mut PostgresConn, job: &str) -> Result<()> {
     let doing = "shortening the history of attempts";
-    conn.execute(include_str!("attempt_prune.sql"), &[&job, &KEPT_PER_TABLE, &KEPT_DAYS], doing)?;
+    conn.execute(include_str!("attempt_prune.sql"), &[&job, &KEPT_PER_TABLE, &KEPT_DAYS, &AUDITS_WEIGHED], doing)?;
     Ok(())
 }
 

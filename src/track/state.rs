@@ -31,8 +31,52 @@ pub struct TableState {
     pub traces: Option<String>,
     /// What the buckets held, as JSON of `plan::ledger::Ledger`.
     pub ledger: Option<String>,
-    /// Times that the table was loaded: each compares another part of a large one.
+    /// Times that a load was to compare the table by content: each compares another part of a large one.
     pub loads: i64,
+    /// How it was proved.
+    pub proof: String,
+    /// What all rows added up to, hexadecimal.
+    pub digest: Option<String>,
+    /// Rows that were compared by content.
+    pub rows_compared: i64,
+}
+
+impl Left {
+    /// Of a table that both sides were counted of.
+    #[must_use]
+    pub fn counted(rows: u64) -> Self {
+        Self { rows, rejected: 0, proof: "counts".into(), digest: None, rows_compared: 0 }
+    }
+}
+
+impl TableState {
+    /// What is told of the table where it is not loaded again.
+    #[must_use]
+    pub fn left(&self) -> Left {
+        let number = |count: i64| u64::try_from(count).unwrap_or(0);
+        Left {
+            rows: number(self.rows),
+            rejected: number(self.rejected),
+            proof: self.proof.clone(),
+            digest: self.digest.clone(),
+            rows_compared: number(self.rows_compared),
+        }
+    }
+}
+
+/// What an earlier load left of a table that this run does not load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// Rows of the target.
+    pub rows: u64,
+    /// Source rows that are in the quarantine.
+    pub rejected: u64,
+    /// How it was proved: one of the words of the certificate.
+    pub proof: String,
+    /// What all rows add up to, hexadecimal.
+    pub digest: Option<String>,
+    /// Rows that were compared by content.
+    pub rows_compared: u64,
 }
 
 /// A success about to be written.
@@ -68,6 +112,8 @@ pub struct NewState<'a> {
     pub ledger: Ledger,
     /// The table is done with it. Otherwise it is still to be compared, and a run that goes on does not take it for done.
     pub is_end: bool,
+    /// It was the table's turn to be compared by content, or to wait for it.
+    pub has_turns: bool,
 }
 
 /// What becomes of a table's ledger.
@@ -117,16 +163,30 @@ pub fn upsert(run: &RunIdentity, state: &NewState<'_>) -> String {
         digest = state.digest.map_or("NULL".to_owned(), |digest| format!("'\\x{digest:032x}'")),
         rows_compared = state.rows_compared,
         ledger = if let Ledger::Write(text) = &state.ledger { literal_postgres(text) } else { "NULL".into() },
-        loads = i32::from(state.is_end),
+        loads = i32::from(state.is_end && state.has_turns),
         kept = if state.ledger == Ledger::Keep { "etl_table_state.ledger" } else { "excluded.ledger" },
     )
 }
 
-/// One row when this run has finished the table already: the answer to a COMMIT whose answer was lost. `beyond_counts`: a merge
-/// that was proved by counts is not the end of it.
+/// How far this run has brought a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached {
+    /// Its increments are in; it is still to be compared.
+    Increments,
+    /// It was compared.
+    Compared,
+    /// Its end, for a table that is not compared.
+    End,
+}
+
+/// One row when this run has brought the table so far already: the answer to a COMMIT whose answer was lost.
 #[must_use]
-pub fn finished(run: &RunIdentity, table: &str, beyond_counts: bool) -> String {
-    let more = if beyond_counts { " AND proof NOT IN ('counts', 'none')" } else { "" };
+pub fn finished(run: &RunIdentity, table: &str, reached: Reached) -> String {
+    let more = match reached {
+        Reached::Increments => "",
+        Reached::Compared => " AND proof NOT IN ('counts', 'none')",
+        Reached::End => " AND sync_id <> ''",
+    };
     format!(
         "SELECT rows, rejected FROM etl_sync.etl_table_state WHERE job = {} AND table_name = {} AND run_id = {}{more}",
         literal_postgres(&run.job),
@@ -143,7 +203,8 @@ pub fn of_job(conn: &mut PostgresConn, job: &str) -> Result<BTreeMap<String, Tab
     // By jsonb, because a plan may read what an older version made: then there is no such column.
     let sql = "SELECT table_name, run_id, sync_id, rows, fingerprint, target_oid, target_relfilenode, rejected, source_identity, \
                watermark::text, to_jsonb(s) ->> 'traces', to_jsonb(s) ->> 'ledger', \
-               coalesce((to_jsonb(s) ->> 'loads')::bigint, 0) FROM etl_sync.etl_table_state s WHERE job = $1";
+               coalesce((to_jsonb(s) ->> 'loads')::bigint, 0), coalesce(to_jsonb(s) ->> 'proof', 'counts'), \
+               ltrim(to_jsonb(s) ->> 'digest', '\\x'), coalesce((to_jsonb(s) ->> 'rows_compared')::bigint, 0) FROM etl_sync.etl_table_state s WHERE job = $1";
     let rows = conn.rows(sql, &[&job], "reading the state of the tables")?;
     Ok(rows.iter().map(|row| (row.get(0), table_state(row))).collect())
 }
@@ -162,6 +223,9 @@ fn table_state(row: &postgres::Row) -> TableState {
         traces: row.get(10),
         ledger: row.get(11),
         loads: row.get(12),
+        proof: row.get(13),
+        digest: row.get(14),
+        rows_compared: row.get(15),
     }
 }
 

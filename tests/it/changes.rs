@@ -1,7 +1,7 @@
 //! Tables that are dropped, altered, renamed or swapped while a run reads them: never a short or shifted table. Either
 //! all rows of one moment are there, or the table failed and its old rows stand.
 
-use crate::hosts::wait_for;
+use crate::hosts::{apart, wait_for};
 use crate::program::Outcome;
 use crate::sandbox::{RUN_MAX, Sandbox};
 use mysql::prelude::Queryable;
@@ -23,7 +23,7 @@ fn wait_for_rows(sandbox: &Sandbox) {
 
 /// Syncs a table, changes all its rows, and runs `ddl` in the middle of the next run.
 fn in_the_middle(word: &str, ddl: &[&str]) -> (Sandbox, Outcome) {
-    let sandbox = Sandbox::new(word);
+    let sandbox = Sandbox::on(apart(), word);
     sandbox.source_sql(&[
         "CREATE TABLE t (id INT PRIMARY KEY, v INT NOT NULL)",
         &format!("INSERT INTO t SELECT seq, 1 FROM seq_1_to_{ROWS}"),
@@ -103,7 +103,7 @@ fn a_swapped_table_is_never_short() {
 /// short. Only what holds the table in place from the snapshot on prevents it.
 #[test]
 fn a_table_swapped_before_its_turn_is_never_short() {
-    let sandbox = Sandbox::new("swapturn");
+    let sandbox = Sandbox::on(apart(), "swapturn");
     sandbox.source_sql(&[
         "CREATE TABLE first (id INT PRIMARY KEY, v CHAR(200) NOT NULL)",
         "INSERT INTO first SELECT seq, seq FROM seq_1_to_1300",
@@ -133,7 +133,7 @@ fn a_table_swapped_before_its_turn_is_never_short() {
 /// Two tables are wanted by others at a time. When the first is let go, the second must not slip away with it.
 #[test]
 fn letting_go_of_one_table_keeps_the_others() {
-    let sandbox = Sandbox::new("letgo");
+    let sandbox = Sandbox::on(apart(), "letgo");
     sandbox.source_sql(&[
         "CREATE TABLE first (id INT PRIMARY KEY, v INT NOT NULL)",
         "INSERT INTO first SELECT seq, seq FROM seq_1_to_2000",
@@ -166,7 +166,7 @@ fn letting_go_of_one_table_keeps_the_others() {
 /// The run has read the catalog and waits for its lock: what changes now is no part of its plan.
 #[test]
 fn a_table_altered_between_plan_and_snapshot_is_not_cut() {
-    let sandbox = Sandbox::new("altplan");
+    let sandbox = Sandbox::on(apart(), "altplan");
     sandbox.source_sql(&["CREATE TABLE t (id INT PRIMARY KEY, d DECIMAL(8,2) NOT NULL)", "INSERT INTO t VALUES (1, 1.50)"]);
     sandbox.sync(&[]);
     let mut warehouse = sandbox.warehouse();
@@ -202,8 +202,8 @@ fn a_truncated_table_is_whole_or_fails() {
 /// Other databases of the server have tables of the same name: who waits for one of those does not wait for us.
 #[test]
 fn somebody_who_waits_in_another_database_is_none_of_ours() {
-    let ours = Sandbox::new("waitours");
-    let theirs = Sandbox::new("waittheirs");
+    let ours = Sandbox::on(apart(), "waitours");
+    let theirs = Sandbox::on(apart(), "waittheirs");
     for sandbox in [&ours, &theirs] {
         sandbox.source_sql(&[
             "CREATE TABLE t (id INT PRIMARY KEY)",

@@ -94,7 +94,7 @@ fn a_source_that_stands_is_not_read() {
             let reason = told.table(table)["reason"].to_string();
             assert!(reason.contains("the target was written to, the source was not: only the target is read"), "{reason}");
             assert_eq!(told.table(table)["rows_read"], rows_read, "{told}");
-            assert_eq!(told.table(table)["certificate"]["checked"], "content", "{told}");
+            assert_eq!(told.table(table)["certificate"]["checked"], "evidence", "{told}");
             assert_eq!(told.table(table)["healed"]["cause"] == "warehouse", rows_read > 0, "{told}");
         }
         sandbox.assert_equal(&[]);

@@ -65,6 +65,17 @@ pub fn private() -> Private {
     private
 }
 
+/// A set of their own for tests whose DDL waits for a lock: nobody else on its server gets the read lock meanwhile. They stay up
+/// for each other; `scripts/test.sh` ends them.
+pub fn apart() -> Hosts {
+    static STARTED: OnceLock<Own> = OnceLock::new();
+    let options = [
+        ("ETL_SYNC_MARIADB_OPTS", "--innodb-flush-log-at-trx-commit=2 --innodb-doublewrite=0"),
+        ("ETL_SYNC_PG_OPTS", "-c fsync=off"),
+    ];
+    STARTED.get_or_init(|| Own::start("apart", &options)).hosts.clone()
+}
+
 /// Short, or the sockets' paths do not fit; one per build, so that two working copies stay apart.
 fn private_dir() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("servers")

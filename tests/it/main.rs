@@ -48,6 +48,7 @@ mod throttle; // a busy source goes first
 mod tidy; // the rules of the source tree
 mod tls; // certificates, plain servers, and every kind of password
 mod tracking; // records of the status tables, and that they decide nothing
+mod turns; // tables compared part by part, and what takes a column's trust away
 mod types; // every value case, by value and through COPY
 mod unchanged; // what a night without changes costs the warehouse
 mod verify; // `verify` and `audit` find what was changed by hand, and nothing else

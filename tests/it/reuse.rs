@@ -4,6 +4,7 @@
 use crate::hosts::wait_for;
 use crate::program::{Outcome, Running};
 use crate::sandbox::Sandbox;
+use mysql::prelude::Queryable;
 
 /// Chunks of 50 rows; the last ones are read slowly.
 const RULES: &str = "tables:\n  t: { chunk_rows: 50, filter: \"id < 1800 OR SLEEP(0.02) = 0\" }\n";
@@ -134,4 +135,44 @@ fn staging_that_is_not_needed_is_dropped() {
     interrupted(&sandbox, &["--full"], kill);
     let (kept, outcome) = settles(&sandbox, &[]);
     assert_eq!((kept, outcome.written()), (0, (0, 0, 0)), "{outcome}");
+}
+
+/// A table that is loaded in another round after it had taken over staging, and one that the killed run had finished: what is in
+/// quarantine stays there, and is told.
+#[test]
+fn rows_in_quarantine_outlive_a_lost_source() {
+    let sandbox = world("reuseq", "InnoDB");
+    sandbox.config("pipeline.yml", "policies: { zero_dates: reject }\n");
+    sandbox.config("tables.yml", &format!("{RULES}  small: {{ processing_priority: high }}\n"));
+    sandbox.source_sql(&[
+        "CREATE TABLE small (id INT PRIMARY KEY, d DATE)",
+        "SET sql_mode = ''",
+        "INSERT INTO small VALUES (1, '0000-00-00'), (2, '2024-01-01')",
+        "UPDATE t SET d = '0000-00-00' WHERE id = 600",
+    ]);
+    interrupted(&sandbox, &[], kill);
+    assert!(
+        sandbox.holds("SELECT count(*) = 1 FROM etl_sync.etl_table_state WHERE table_name = 'small'"),
+        "the small one is done"
+    );
+    let mut last = None;
+    interrupted(&sandbox, &[], |running| {
+        let mut source = sandbox.source();
+        let sessions = "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+        for session in source.query::<u64, _>(sessions).unwrap() {
+            source.query_drop(format!("KILL {session}")).unwrap();
+        }
+        last = Some(running.wait(crate::sandbox::RUN_MAX));
+    });
+    let outcome = last.unwrap();
+    outcome.expect(3);
+    assert_eq!((outcome.status("small"), outcome.status("t")), ("kept".into(), "loaded".into()), "{outcome}");
+    assert_eq!(outcome.table("t")["rounds"], 2, "{outcome}");
+    for table in ["small", "t"] {
+        assert_eq!(outcome.table(table)["rejected"], 1, "{table}\n{outcome}");
+        let held = format!("SELECT count(*) FROM etl_quarantine.rejected_row WHERE table_name = '{table}'");
+        assert_eq!(sandbox.count(&held), 1, "{table}\n{outcome}");
+    }
+    sandbox.command_json("verify", &["--depth", "rows"]).expect(0);
+    sandbox.assert_clean();
 }

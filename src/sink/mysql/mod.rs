@@ -270,7 +270,7 @@ impl Sink for MysqlSink {
             let buckets = census.and_then(|census| census.buckets);
             let (outcome, target) = merged(conn, load, (&part.ranges, written), buckets, &doing)?;
             match census.and_then(|census| census.drift(&target)) {
-                Some(drift) => conn.execute("ROLLBACK", &doing).map(|()| Merge::Drift(drift)),
+                Some(drift) => conn.execute("ROLLBACK", &doing).map(|()| Merge::Drift(drift, outcome)),
                 None => keep(conn, load, outcome, &doing).map(Merge::Done),
             }
         })
@@ -293,7 +293,7 @@ impl Sink for MysqlSink {
         Err(Error::new(Kind::Internal, format!("{}: a policy has no place in a replica", doing(load, "filling"))))
     }
 
-    fn discard(&mut self, load: &Load<'_>) -> Result<()> {
+    fn discard(&mut self, load: &Load<'_>, _is_loaded: bool) -> Result<()> {
         let doing = doing(load, "dropping the staging of");
         self.with(|conn| conn.execute(&format!("DROP TABLE IF EXISTS {}", load.staging.mysql()), &doing))
     }

@@ -43,7 +43,7 @@ pub fn install(
     };
     let rejected = copied.rejected;
     let known = part.again.as_ref().zip(rows.sums()).and_then(|(again, sums)| again.proven(sums).0.rows);
-    if let Some((again, rows)) = part.again.as_ref().zip(known).filter(|(again, _)| again.is_whole) {
+    if let Some((again, rows)) = part.again.as_ref().zip(known).filter(|(again, _)| again.proof.1) {
         // Every bucket was compared, so its rows need not be counted once more.
         return Ok((Outcome { rows, rejected, missed, ..outcome }.after(&again.before), None));
     }

@@ -29,10 +29,12 @@ use crate::plan::Action;
 use crate::plan::ledger::{self, Sum};
 use crate::plan::reuse;
 use crate::plan::strategy::Staging;
+use crate::plan::traces::Traces;
+use crate::track::RunIdentity;
 use crate::track::chunk_ledger::{self, Held, Place};
 use crate::track::lock::application_name;
 use crate::track::quarantine::{self, Reject};
-use crate::track::{RunIdentity, state};
+use crate::track::state::{self, Reached};
 use postgres::SimpleQueryMessage;
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
@@ -273,14 +275,15 @@ impl Sink for PostgresSink {
                 }
                 None => {
                     let counted = if part.census.is_some() { Proof::COUNTS } else { Proof::NONE };
-                    let is_as_before = outcome.inserted + outcome.updated + outcome.deleted == 0 && load.plan.known.is_some();
+                    let is_known = load.plan.known.as_ref().is_some_and(|known| known.is_in_target);
+                    let is_as_before = outcome.changed() == 0 && is_known;
                     let unknown = || written(load, &vec![None; load.plan.partition.len()]);
                     (Proven::of(counted, None), if is_as_before { state::Ledger::Keep } else { unknown()? })
                 }
             };
             match drift {
                 None => commit(conn, load, outcome, Ok(proven), "SELECT 1", &doing).map(Merge::Done),
-                Some(drift) => conn.batch("ROLLBACK", &doing).map(|()| Merge::Drift(drift)),
+                Some(drift) => conn.batch("ROLLBACK", &doing).map(|()| Merge::Drift(drift, outcome)),
             }
         })
     }
@@ -330,13 +333,10 @@ impl Sink for PostgresSink {
         Ok(())
     }
 
-    fn discard(&mut self, load: &Load<'_>) -> Result<()> {
-        let sql = format!(
-            "{}; {}; {}",
-            leftovers::drop_left(load),
-            drop_staging(load),
-            quarantine::clear_own(load.run, load.plan.name())
-        );
+    fn discard(&mut self, load: &Load<'_>, is_loaded: bool) -> Result<()> {
+        // Rows of a table that is loaded stay where its state says that they are.
+        let rejects = if is_loaded { "SELECT 1".into() } else { quarantine::clear_own(load.run, load.plan.name()) };
+        let sql = format!("{}; {}; {rejects}", leftovers::drop_left(load), drop_staging(load));
         self.in_transaction(load, &sql, &doing(load, "dropping the staging of"))
     }
 }
@@ -382,7 +382,12 @@ fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &Proo
 
 /// Whether this run has finished the table: a table that is looked at afterwards is not when its increments are in.
 fn finished(load: &Load<'_>, is_end: bool) -> String {
-    state::finished(load.run, load.plan.name(), is_end && load.plan.audit.is_some())
+    let reached = match (load.plan.audit.is_some(), is_end) {
+        (false, _) => Reached::End,
+        (true, true) => Reached::Compared,
+        (true, false) => Reached::Increments,
+    };
+    state::finished(load.run, load.plan.name(), reached)
 }
 
 /// How a table is proved whose rows were all copied, and what its buckets hold: a merge has compared them with what was
@@ -430,6 +435,8 @@ fn commit(
     let is_end = load.plan.audit.is_none() || ![Proof::COUNTS, Proof::NONE].contains(&proven.proof);
     let traces =
         load.traces.clone().filter(|_| is_end).map(|traces| traces.after(deleted, outcome.updated + marked, outcome.inserted));
+    let part = u32::from(proven.proof == Proof::SAMPLE);
+    let traces = traces.map(|traces| Traces { parts: traces.parts.saturating_add(part), ..traces });
     let traces = traces.map(|traces| serde_json::to_string(&traces));
     let traces = traces.transpose().doing(Kind::Internal, || format!("{doing}: writing the evidence"))?;
     let new = state::NewState {
@@ -448,6 +455,7 @@ fn commit(
         rows_compared: proven.rows_compared,
         ledger,
         is_end,
+        has_turns: load.plan.has_turns,
     };
     let mut sql = format!("{}; {more}; ", state::upsert(load.run, &new));
     sql.push_str(&quarantine::clear_older(load.run, load.round, load.plan.name()));
