@@ -3,6 +3,7 @@
 use super::audit::Wanted;
 use super::increments::{self, Since};
 use super::planning::{self, Inputs};
+use super::sync::SyncOptions;
 use super::{replicate, results, space, telling, traces};
 use crate::catalog;
 use crate::config::{Audit, Config, Verify};
@@ -24,18 +25,15 @@ const BYTES_PER_SECOND: u64 = 60_000_000;
 /// What a table costs beside its bytes.
 const TABLE_MILLISECONDS: u64 = 2;
 
-/// The plan of a run with these tables (all when empty); `full` and `verify` as in a run.
+/// The plan of a run with these options.
 ///
 /// # Errors
 /// [`crate::error::Kind::Config`] for names that do not exist; the classified error of a server.
-pub fn preview(
-    config: &Config,
-    tables: &[String],
-    (full, verify): (bool, Option<Verify>),
-    watchdog: &Watchdog,
-) -> Result<PlanReport> {
+pub fn preview(config: &Config, options: &SyncOptions, watchdog: &Watchdog) -> Result<PlanReport> {
+    let SyncOptions { tables, category, full, verify, audit, .. } = options;
+    let (category, full) = (*category, *full);
     if let Some(replica) = &config.replica {
-        let plan = replicate::preview(config, replica, tables, full)?;
+        let plan = replicate::preview(config, replica, (tables, category), full)?;
         let disk = space::of_replica(&plan, config.settings.parallel);
         let mut report = report(config, &plan, None, disk);
         (report.warehouse, report.schema) = (replica.to_string(), replica.database.clone());
@@ -60,14 +58,14 @@ pub fn preview(
         catalog,
         targets: &targets,
         tables,
-        category: None,
+        category,
         states: &states,
         resumes: last.as_ref().map(|last| last.sync_id.as_str()),
         since: Since { now, ahead, zone, source_identity: &identity, full },
         copies: None,
         look: look.as_ref(),
         audit: Wanted {
-            audit: if verify == Verify::Off { Audit::Off } else { config.settings.audit },
+            audit: if verify == Verify::Off { Audit::Off } else { audit.unwrap_or(config.settings.audit) },
             is_repair: false,
             distrusted: &distrusted,
         },
@@ -98,7 +96,8 @@ fn report(config: &Config, plan: &Plan, last: Option<Interrupted>, disk: Disk) -
         refused: telling::refused(&plan.refused),
         rows_estimated: plan.tables.iter().map(|t| t.source.rows_estimated).sum(),
         bytes_estimated: plan.tables.iter().map(|t| t.source.bytes_estimated).sum(),
-        seconds_predicted: plan.tables.iter().map(|t| seconds(t.source.bytes_estimated)).sum(),
+        // The sum of nothing would be -0.0.
+        seconds_predicted: plan.tables.iter().map(|t| seconds(t.source.bytes_estimated)).fold(0.0, std::ops::Add::add),
         disk,
         warnings: [config.warnings.clone(), plan.unusable_columns().into_iter().collect()]
             .concat()
@@ -148,6 +147,7 @@ fn planned(order: usize, table: &TablePlan) -> PlannedTable {
         rows_estimated: table.source.rows_estimated,
         bytes_estimated: table.source.bytes_estimated,
         chunks: table.chunks.len(),
+        compared: table.audit.as_ref().map(|audit| if audit.buckets.len() == table.partition.len() { "all" } else { "part" }),
         seconds_predicted: seconds(table.source.bytes_estimated),
         columns: telling::special(&table.source),
         renamed: table.renamed().into_iter().map(Renamed::from).collect(),
@@ -166,6 +166,7 @@ fn done(config: &Config, table: &str, (action, reason): (&'static str, &str)) ->
         rows_estimated: 0,
         bytes_estimated: 0,
         chunks: 0,
+        compared: None,
         seconds_predicted: 0.0,
         columns: Vec::new(),
         renamed: Vec::new(),

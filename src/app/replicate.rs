@@ -149,7 +149,12 @@ fn plan_copies(
 ///
 /// # Errors
 /// As the hop itself.
-pub(super) fn preview(config: &Config, endpoint: &Endpoint, asked: &[String], full: bool) -> Result<Plan> {
+pub(super) fn preview(
+    config: &Config,
+    endpoint: &Endpoint,
+    (asked, category): (&[String], Option<Category>),
+    full: bool,
+) -> Result<Plan> {
     let mut source = MysqlConn::connect(&config.source)?;
     let source_identity = format!("{}/{}", source.server.identity, config.source.database);
     let catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
@@ -164,7 +169,7 @@ pub(super) fn preview(config: &Config, endpoint: &Endpoint, asked: &[String], fu
     };
     let there = There { copies, columns: columns(&mut replica)?, foreign: foreign(&mut replica)?, resumes: None };
     let since = Since { now, ahead, zone, source_identity: &source_identity, full };
-    plan_copies(config, &mut source, (catalog, asked, None), (&endpoint.database, &there), since)
+    plan_copies(config, &mut source, (catalog, asked, category), (&endpoint.database, &there), since)
 }
 
 /// One table that is gone from the source must not keep all others from being replicated, so one that the replica has may be

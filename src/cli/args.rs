@@ -5,7 +5,7 @@
 use super::since::Since;
 use super::until::Until;
 use crate::config::{Audit, Category, Verify};
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
 
@@ -170,7 +170,7 @@ pub struct RunArgs {
     /// What every hop knows.
     #[command(flatten)]
     pub work: WorkArgs,
-    /// Show the plan and stop; the same as `plan`
+    /// Show the plan and stop, as `plan` does
     #[arg(long, help_heading = "Work")]
     pub dry_run: bool,
 }
@@ -209,12 +209,18 @@ pub struct PlanArgs {
     /// Only these tables or views, by exact name [default: all configured]
     #[arg(long, value_name = "TABLE", num_args = 1.., value_delimiter = ',', help_heading = "Work")]
     pub tables: Vec<String>,
+    /// Only tables of this size class, as in `run`
+    #[arg(long, value_name = "CLASS", help_heading = "Work")]
+    pub category: Option<Category>,
     /// Plan for loading every table, also those that an interrupted run has finished
     #[arg(long, help_heading = "Work")]
     pub full: bool,
     /// As in `run`
     #[arg(long, value_name = "HOW", help_heading = "Work")]
     pub verify: Option<Verify>,
+    /// As in `run`
+    #[arg(long, value_name = "SHARE", help_heading = "Work")]
+    pub audit: Option<Audit>,
 }
 
 /// Arguments of `discover`.
@@ -341,39 +347,6 @@ pub struct RepairArgs {
     pub until: Option<Until>,
 }
 
-impl VerifyArgs {
-    /// The first option that means nothing at this depth, and the depth it is for.
-    fn misplaced(&self) -> Option<(&'static str, &'static str)> {
-        let asked = [
-            ("--side", self.side.is_some(), Depth::Ledger, "ledger"),
-            ("--sample", self.sample.is_some(), Depth::Rows, "rows"),
-            ("--since", self.since.is_some(), Depth::Rows, "rows"),
-            ("--rows", self.rows.is_some(), Depth::Rows, "rows"),
-            ("--values", self.values, Depth::Rows, "rows"),
-        ];
-        asked
-            .into_iter()
-            .find(|(_, is_there, depth, _)| *is_there && self.depth != *depth)
-            .map(|(name, _, _, depth)| (name, depth))
-    }
-}
-
-impl Cli {
-    /// Refuses options that would be ignored.
-    ///
-    /// # Errors
-    /// Which option wants which other one.
-    pub fn checked(self) -> Result<Self, clap::Error> {
-        if let Some(Command::Verify(args)) = &self.command
-            && let Some((option, depth)) = args.misplaced()
-        {
-            let text = format!("{option} needs --depth {depth}");
-            return Err(Self::command().error(clap::error::ErrorKind::ArgumentConflict, text));
-        }
-        Ok(self)
-    }
-}
-
 /// Which side a look at the ledger is about.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Side {
@@ -427,6 +400,7 @@ fn parallel(text: &str) -> Result<usize, String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_sound() {
@@ -442,29 +416,6 @@ mod tests {
         assert_eq!(cli.global.parallel, Some(2));
         assert!(cli.global.json);
         assert!(matches!(cli.command, Some(Command::Run(run)) if run.work.tables == ["a", "b", "c"]));
-    }
-
-    #[test]
-    fn options_of_another_depth_are_refused() {
-        let parsed =
-            |args: &str| Cli::try_parse_from(args.split(' ')).and_then(Cli::checked).map(drop).map_err(|e| e.to_string());
-        for (args, depth) in [
-            ("--rows 5", "rows"),
-            ("--values", "rows"),
-            ("--since 7d", "rows"),
-            ("--depth ledger --since 2026-11-01", "rows"),
-            ("--sample 10", "rows"),
-            ("--depth ledger --sample 10", "rows"),
-            ("--side source", "ledger"),
-            ("--depth rows --side both", "ledger"),
-        ] {
-            let error = parsed(&format!("etl-sync verify {args}")).unwrap_err();
-            assert!(error.contains(&format!("needs --depth {depth}")), "{args}: {error}");
-        }
-        for args in ["", " --depth rows --rows 0 --sample 1 --values", " --depth ledger --side source", " --tables t"] {
-            assert_eq!(parsed(&format!("etl-sync verify{args}")), Ok(()), "{args}");
-        }
-        assert!(parsed("etl-sync verify --depth rows --rows 10001").is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod args; // names, help texts, ranges
 mod check_data; // what is around `check --data`
+mod checked; // options that would be ignored
 mod discover; // what is around `discover`
 mod logging; // logs on standard error
 mod output; // the only place that prints
@@ -18,7 +19,7 @@ mod usage; // a wrong command line or configuration
 mod verify; // what is around `verify` and `audit`
 
 use crate::app;
-use crate::app::sync::Hops;
+use crate::app::sync::{Hops, SyncOptions};
 use crate::config::Config;
 use crate::conn::watchdog::Watchdog;
 use crate::error::{Doing, Error, Kind, Result};
@@ -50,12 +51,13 @@ pub fn main() -> ExitCode {
     let code = match cli.command.unwrap_or_else(|| Command::Run(RunArgs::default())) {
         Command::Run(run) if run.dry_run => {
             let RunArgs { work, .. } = run;
-            plan(&global, &PlanArgs { tables: work.tables, full: work.full, verify: work.verify }, output)
+            let WorkArgs { tables, category, full, verify, audit, .. } = work;
+            plan(&global, PlanArgs { tables, category, full, verify, audit }, output)
         }
         Command::Run(run) => sync(&global, Hops::All, (&run.work, false), output, &bars),
         Command::Replicate(run) => sync(&global, Hops::Replicate, (&run, false), output, &bars),
         Command::Load(run) => sync(&global, Hops::Load, (&run, false), output, &bars),
-        Command::Plan(args) => plan(&global, &args, output),
+        Command::Plan(args) => plan(&global, args, output),
         Command::Discover(args) => discover::discover(&global, args, output),
         Command::Ddl(args) => with_config(&global, output, |config, _| {
             let report = app::ddl::ddl(config, &args.tables)?;
@@ -121,9 +123,11 @@ fn sync(global: &Global, hops: Hops, args: (&WorkArgs, bool), output: Output, ba
     }
 }
 
-fn plan(global: &Global, args: &PlanArgs, output: Output) -> u8 {
+fn plan(global: &Global, args: PlanArgs, output: Output) -> u8 {
+    let PlanArgs { tables, category, full, verify, audit } = args;
+    let options = SyncOptions { tables, category, full, verify, audit, ..SyncOptions::default() };
     with_config(global, output, |config, watchdog| {
-        let report = app::preview::preview(config, &args.tables, (args.full, args.verify), watchdog)?;
+        let report = app::preview::preview(config, &options, watchdog)?;
         output.document(&report, || report::plan::text(&report));
         Ok(report.exit_code)
     })

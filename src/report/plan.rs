@@ -70,6 +70,8 @@ pub struct PlannedTable {
     pub bytes_estimated: u64,
     /// Chunks.
     pub chunks: usize,
+    /// `all` or `part`: how much of both sides is compared by content, apart from what is loaded; none when nothing is.
+    pub compared: Option<&'static str>,
     /// By the stated model.
     pub seconds_predicted: f64,
     /// Columns whose type or policies the configuration has changed.
@@ -198,6 +200,7 @@ fn table(tables: &[&PlannedTable]) -> String {
     out.load_style(presets::NOTHING);
     out.set_header(["#", "table", "action", "rows", "size", "chunks", "seconds", "strategy", "why"]);
     for t in tables.iter().take(TABLES_SHOWN) {
+        let compared = t.compared.map_or_else(String::new, |much| format!("; {much} of it compared by content"));
         out.add_row([
             t.order.to_string(),
             t.table.clone(),
@@ -207,7 +210,7 @@ fn table(tables: &[&PlannedTable]) -> String {
             t.chunks.to_string(),
             format!("{:.2}", t.seconds_predicted),
             t.strategy.clone(),
-            t.reason.clone(),
+            format!("{}{compared}", t.reason),
         ]);
     }
     for column in [0, 3, 4, 5, 6] {

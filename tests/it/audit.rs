@@ -123,6 +123,12 @@ fn an_audit_that_is_off_sees_nothing() {
     clinic(&sandbox);
     sandbox.sync(&[]);
     sandbox.source_sql(&["UPDATE claim SET name = 'edited' WHERE id = 5"]);
+    let shown = |audit: &str| {
+        let plan = |class| sandbox.command_json("run", &["--dry-run", "--audit", audit, "--category", class]);
+        assert_eq!(plan("large").report()["tables"], json!([]));
+        plan("tiny").table("claim")["compared"].clone()
+    };
+    assert_eq!(["off", "1/3", "all"].map(shown), [json!(null), json!("part"), json!("all")]);
     let off = sandbox.sync(&["--audit", "off"]);
     assert!(off.table("claim")["healed"].is_null() && off.table("claim")["certificate"]["checked"] == json!("counts"));
     sandbox.judge(&[]).expect_err("the change is not seen");
