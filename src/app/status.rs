@@ -107,6 +107,9 @@ fn attempts(conn: &mut PostgresConn, schema: &str, table: &str) -> Result<Vec<Pa
         watermark_before: row.get(12),
         watermark_after: row.get(13),
         voided: row.get(14),
+        checked: row.get(15),
+        missed: row.get(16),
+        drift: row.get(17),
     };
     Ok(rows.iter().map(one).collect())
 }

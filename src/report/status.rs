@@ -58,6 +58,12 @@ pub struct PastAttempt {
     pub watermark_after: Option<String>,
     /// Why the watermark before was not read from.
     pub voided: Option<String>,
+    /// How both sides were compared, in the certificate's words; none without a success, and before this was kept.
+    pub checked: Option<String>,
+    /// Rows that its increments had missed; none when nobody looked.
+    pub missed: Option<i64>,
+    /// Rows that differed although nothing showed it, and were mended.
+    pub drift: Option<i64>,
 }
 
 /// The last run.
@@ -144,7 +150,21 @@ fn count(rows: Option<i64>) -> String {
 fn history(attempts: &[PastAttempt]) -> String {
     let mut out = Table::new();
     out.load_style(presets::NOTHING);
-    out.set_header(["ended", "outcome", "rows", "read", "inserted", "updated", "deleted", "seconds", "watermark", "remarks"]);
+    out.set_header([
+        "ended",
+        "outcome",
+        "rows",
+        "read",
+        "inserted",
+        "updated",
+        "deleted",
+        "missed",
+        "drift",
+        "seconds",
+        "checked",
+        "watermark",
+        "remarks",
+    ]);
     for a in attempts {
         let counts = [a.rows_read, a.inserted, a.updated, a.deleted].map(|rows| count(Some(rows)));
         let [read, inserted, updated, deleted] = counts;
@@ -160,12 +180,15 @@ fn history(attempts: &[PastAttempt]) -> String {
             inserted,
             updated,
             deleted,
+            count(a.missed),
+            count(a.drift),
             format!("{:.2}", a.seconds),
+            a.checked.clone().unwrap_or_default(),
             a.watermark_after.clone().unwrap_or_default(),
             remarks.join("; "),
         ]);
     }
-    for column in 2..8 {
+    for column in 2..10 {
         if let Some(column) = out.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }

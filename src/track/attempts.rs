@@ -60,6 +60,8 @@ pub struct Attempt {
     pub digest: Option<String>,
     /// Rows that the increments had missed; none when nobody looked.
     pub missed: Option<u64>,
+    /// Rows that differed although nothing showed it, and were mended; none without a success.
+    pub drift: Option<u64>,
     /// The incremental columns, where it was loaded by them.
     pub columns: Option<String>,
 }

@@ -130,12 +130,13 @@ CREATE TABLE IF NOT EXISTS etl_sync.table_attempt (
     rows_compared    bigint,
     digest           text,
     missed           bigint,
-    columns          text
+    columns          text,
+    drift            bigint
 );
 ALTER TABLE etl_sync.table_attempt
     ADD COLUMN IF NOT EXISTS snapshot text, ADD COLUMN IF NOT EXISTS position text, ADD COLUMN IF NOT EXISTS checked text,
     ADD COLUMN IF NOT EXISTS rows_compared bigint, ADD COLUMN IF NOT EXISTS digest text, ADD COLUMN IF NOT EXISTS missed bigint,
-    ADD COLUMN IF NOT EXISTS columns text;
+    ADD COLUMN IF NOT EXISTS columns text, ADD COLUMN IF NOT EXISTS drift bigint;
 CREATE INDEX IF NOT EXISTS table_attempt_table ON etl_sync.table_attempt (job, table_name, id);
 COMMENT ON TABLE etl_sync.table_attempt IS 'etl-sync: history of attempts, the last ones of each table; misses of an incremental column make it distrusted';
 

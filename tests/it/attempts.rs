@@ -49,6 +49,7 @@ fn every_attempt_is_kept_with_its_watermarks() {
     assert_eq!(told("outcome"), ["loaded", "loaded", "loaded", "refused", "failed"]);
     assert_eq!(told("rows"), [50.into(), 51.into(), 51.into(), Value::Null, Value::Null]);
     assert_eq!(told("inserted"), [50, 1, 0, 0, 0]);
+    assert_eq!(told("checked"), ["sent".into(), "content".into(), "content".into(), Value::Null, Value::Null]);
     assert_eq!(all[1]["error_kind"], "changed");
     assert!(all[0]["error_kind"].is_string(), "{:?}", all[0]);
     let [before, after] = ["watermark_before", "watermark_after"].map(told);
@@ -116,6 +117,20 @@ fn a_table_that_is_mended_every_night_raises_an_alarm() {
     night(4, Some("in each of its last 4 loads"));
     sandbox.sync(&[]);
     night(5, None);
-    assert_eq!(attempts(&sandbox)[0]["healed_via"], "a full load");
+    let last = attempts(&sandbox);
+    assert_eq!([&last[0]["drift"], &last[1]["drift"]], [1, 0]);
+    // Behind the watermark, and the count stays.
+    sandbox.source_sql(&["UPDATE t SET v = 7, updated = updated WHERE id < 4", "DELETE FROM t WHERE id = 40"]);
+    sandbox.source_sql(&["INSERT INTO t (id, v, updated) VALUES (-1, 1, '2024-01-01')"]);
+    sandbox.sync(&[]);
+    let last = attempts(&sandbox);
+    assert_eq!([&last[0]["checked"], &last[0]["missed"], &last[0]["drift"]], [&Value::from("content"), &4.into(), &5.into()]);
+    status(&sandbox, &[]).says("missed").says("drift").says("content");
+    // As an older version left it.
+    sandbox.warehouse().batch_execute("ALTER TABLE etl_sync.table_attempt DROP COLUMN drift").unwrap();
+    assert_eq!(attempts(&sandbox)[0]["drift"], Value::Null);
+    assert_eq!(sandbox.sync(&[]).report()["totals"]["events_lost"], 0);
+    assert_eq!(attempts(&sandbox)[0]["drift"], 0);
+    assert_eq!(last[0]["healed_via"], "a full load");
     status(&sandbox, &[]).says("mended via a full load");
 }
