@@ -1,4 +1,5 @@
-//! How often and how patiently something is tried again. Only the chunk job and the wait for a lost server use it.
+//! How often and how patiently something is tried again. Only chunk jobs, looks at both sides and the wait for a lost
+//! server use it.
 
 use crate::cancel::Cancel;
 use crate::error::Result;

@@ -1,4 +1,4 @@
-//! One chunk from the source into COPY, with its retries: the only place that tries again.
+//! One chunk from the source into COPY, with its tries; beside it only a look at both sides (`looks`) tries again.
 //!
 //! What the next try does differently follows from what went wrong: another NULL token, a column that allows NULL, rows
 //! kept apart so that a refused one can be found.

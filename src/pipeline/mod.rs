@@ -1,8 +1,8 @@
 //! Moves the rows of a plan: rounds of one snapshot group each, a pool of workers, chunk jobs, finishes.
 
-pub mod chunk; // one chunk from the source into COPY; the only place that retries
+pub mod chunk; // one chunk from the source into COPY, and its tries
 pub mod increments; // a table by what is past its watermark; what differs is mended
-mod looks; // a table by the digests of both sides
+mod looks; // a table by the digests of both sides; tries again, too
 pub mod oddities; // values that cannot be the time of a change
 pub mod queue; // the jobs of a round
 pub mod round; // one snapshot group: workers, guard, what is left for the next round
