@@ -289,7 +289,7 @@ pub struct VerifyArgs {
     /// time such as 2026-11-01, or a length back from now such as 36h or 7d (--depth rows)
     #[arg(long, value_name = "WHEN", value_parser = super::since::parse, conflicts_with = "sample", help_heading = "Work")]
     pub since: Option<Since>,
-    /// Tell so many rows per table one by one, by key, at most 10,000 (--depth rows) [default: 100]
+    /// Tell so many rows per table one by one, by key, at most 10,000 (--depth rows) [default: 100, as text 20]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=10_000), help_heading = "Work")]
     pub rows: Option<u16>,
     /// Tell the values of columns that differ, too (--depth rows)

@@ -15,7 +15,8 @@ const ROWS_TOLD: u16 = 100;
 
 /// Compares both sides and returns the exit code.
 pub fn verify(global: &Global, args: &VerifyArgs, output: Output) -> u8 {
-    compare(global, &args.tables, args, output, |report| output.document(report, || report::verify::text(report)))
+    let rows = args.rows.map(usize::from);
+    compare(global, &args.tables, args, output, |report| output.document(report, || report::verify::text(report, rows)))
 }
 
 /// What `repair` would mend.

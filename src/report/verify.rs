@@ -10,7 +10,7 @@ use serde::Serialize;
 /// Ranges of one table shown as text.
 const RANGES_SHOWN: usize = 8;
 
-/// Rows of one table shown as text.
+/// Rows of one table shown as text unless somebody asked for a number of them.
 const ROWS_SHOWN: usize = 20;
 
 /// Tables shown as text.
@@ -251,9 +251,10 @@ impl VerifyReport {
     }
 }
 
-/// The answer as text.
+/// The answer as text, with so many rows that differ of each table when somebody asked for a number.
 #[must_use]
-pub fn text(report: &VerifyReport) -> String {
+pub fn text(report: &VerifyReport, rows: Option<usize>) -> String {
+    let rows_shown = rows.unwrap_or(ROWS_SHOWN);
     let mut lines = Vec::new();
     let told: Vec<&TableVerified> = report.tables.iter().filter(|t| t.status != "equal").collect();
     if !told.is_empty() {
@@ -261,7 +262,7 @@ pub fn text(report: &VerifyReport) -> String {
     }
     for one in told.iter().take(TABLES_SHOWN) {
         ranges(one, &mut lines);
-        differences(one, &mut lines);
+        differences(one, rows_shown, &mut lines);
         lines.extend(one.ledger.as_ref().map(|ledger| format!("{}: {}", one.table, changed(ledger))));
         lines.extend(one.error.iter().map(|error| format!("{}: {}\n  → {}", one.table, error.message, error.hint)));
     }
@@ -347,7 +348,7 @@ fn changed(ledger: &LedgerReport) -> String {
     )
 }
 
-fn differences(table: &TableVerified, lines: &mut Vec<String>) {
+fn differences(table: &TableVerified, rows_shown: usize, lines: &mut Vec<String>) {
     let Some(content) = &table.content else { return };
     if let Some(aside) = table.quarantined_rows.filter(|aside| {
         let found = content.kept_out_rows + content.unproven_rows;
@@ -375,15 +376,17 @@ fn differences(table: &TableVerified, lines: &mut Vec<String>) {
         number(content.surplus_rows),
         number(content.changed_rows)
     ));
-    for one in content.differences.iter().take(ROWS_SHOWN) {
+    for one in content.differences.iter().take(rows_shown) {
         let key = one.key.as_ref().map_or_else(|| "a row without a key".into(), ToString::to_string);
         let columns: Vec<String> = one.columns.iter().map(column).collect();
         let columns = if columns.is_empty() { String::new() } else { format!(": {}", columns.join(", ")) };
         lines.push(format!("  {} {key}{columns}", one.kind));
     }
-    let shown = u64::try_from(content.differences.len().min(ROWS_SHOWN)).unwrap_or(u64::MAX);
+    let told = content.differences.len();
+    let shown = u64::try_from(told.min(rows_shown)).unwrap_or(u64::MAX);
     if rows > shown {
-        lines.push(format!("  and {} more", number(rows - shown)));
+        let more = if told > rows_shown { " (--json lists more of them)" } else { "" };
+        lines.push(format!("  and {} more{more}", number(rows - shown)));
     }
 }
 
@@ -441,6 +444,23 @@ mod tests {
         assert_eq!(code(&["unproven", "different"]), ("different", 1));
         assert_eq!(code(&["missing"]), ("different", 1));
         assert_eq!(code(&["source_gone"]), ("different", 1));
+    }
+
+    #[test]
+    fn as_many_rows_are_shown_as_were_asked_for() {
+        let one = DifferenceReport { kind: "changed", key: None, columns: Vec::new() };
+        let content = ContentReport { changed_rows: 150, differences: vec![one; 100], ..ContentReport::default() };
+        let table = TableVerified { status: "different", content: Some(content), ..TableVerified::default() };
+        let report = VerifyReport { tables: vec![table], ..VerifyReport::default() };
+        for (asked, shown, more) in [
+            (None, 20, "  and 130 more (--json lists more of them)\n"),
+            (Some(100), 100, "  and 50 more\n"),
+            (Some(0), 0, "150 more"),
+        ] {
+            let text = text(&report, asked);
+            assert_eq!(text.matches("a row without a key").count(), shown, "{text}");
+            assert!(text.contains(more), "{text}");
+        }
     }
 
     #[test]
