@@ -1,7 +1,7 @@
 //! The summary of a run as text: a table of what is worth a line, and the totals.
 
 use super::columns::renamed_line;
-use super::{DefinitionReport, IncrementalValues, RunReport, TableReport, ValueCount};
+use super::{DefinitionReport, Healed, IncrementalValues, RunReport, TableReport, ValueCount};
 use crate::value::Fault;
 use comfy_table::{CellAlignment, Table, presets};
 use std::fmt::Write;
@@ -52,12 +52,7 @@ pub fn summary(report: &RunReport) -> String {
             push(&mut out, &format!("{}: {kept} of {all} chunks kept that an interrupted run had copied", table.table));
         }
         if let Some(healed) = &table.healed {
-            let (source, target, rows) = (number(healed.source), number(healed.target), number(healed.rows));
-            let line = format!(
-                "{}: the source had {source} rows, the target {target}; {rows} rows mended via {}",
-                table.table, healed.via
-            );
-            push(&mut out, &line);
+            push(&mut out, &healed_line(table, healed));
         }
         if table.rejected > 0 {
             let rows = number(table.rejected);
@@ -89,6 +84,29 @@ fn definitions(out: &mut String, all: &[DefinitionReport]) {
     if hidden > 0 {
         push(out, &format!("  and {hidden} more (--json lists all)"));
     }
+}
+
+/// What differed beyond the increments, how it showed, and what was done.
+fn healed_line(table: &TableReport, healed: &Healed) -> String {
+    let compared_all = table.certificate.as_ref().is_some_and(|certificate| certificate.checked == "content");
+    let (least, why, place) = match healed.cause {
+        "counts" => ("at least ", "by the counts of both sides", ""),
+        cause => {
+            let why = if cause == "warehouse" { "changed in the warehouse" } else { "the source has other rows than before" };
+            ("", why, if compared_all { "" } else { " in the buckets compared" })
+        }
+    };
+    let beyond = if healed.rows > healed.drift { " beyond the increments" } else { "" };
+    let missed = healed.missed.filter(|missed| *missed > 0);
+    let missed = missed.map_or_else(String::new, |missed| format!(", {} of them missed", number(missed)));
+    format!(
+        "{}: {least}{} rows differed{beyond}{missed} ({why}); the source had {} rows{place}, the target {}; mended via {}",
+        table.table,
+        number(healed.drift),
+        number(healed.source),
+        number(healed.target),
+        healed.via
+    )
 }
 
 fn value_line(table: &str, value: &ValueCount) -> String {
@@ -163,7 +181,7 @@ fn totals(report: &RunReport) -> String {
         (t.healed, "tables mended"),
         (t.rejected, "rejected"),
         (t.by_content, "tables compared by content"),
-        (t.by_sample, "in part"),
+        (t.by_sample, if t.by_content > 0 { "in part" } else { "tables compared by content in part" }),
         (t.unproved, "tables not proved"),
         (t.kept, "tables kept from the interrupted run"),
         (t.failed, "tables failed"),
