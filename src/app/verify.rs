@@ -123,6 +123,11 @@ impl OwnTables {
         self.0.get(name) == Some(&true)
     }
 
+    /// It is there, and this role may not read it.
+    pub(super) fn is_closed(&self, name: &str) -> bool {
+        self.0.get(name) == Some(&false)
+    }
+
     /// What stands in the way of the quarantine: the other two tables tell which of its rows are of a finished load.
     pub(super) fn quarantine(&self) -> Without {
         const QUARANTINE: &str = "etl_quarantine.rejected_row";

@@ -26,6 +26,9 @@ use serde_json::Value;
 /// Rows in quarantine that are read at once.
 const REJECTS_AT_ONCE: u32 = 10_000;
 
+/// The history that tells which run wrote a row.
+const ATTEMPTS: &str = "etl_sync.table_attempt";
+
 /// Where a row stands.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
@@ -133,16 +136,27 @@ fn known(warehouse: &mut PostgresConn, config: &Config, table: &TablePlan, repor
     let doing = "looking for what is known of the row";
     let (own, job) = (OwnTables::read(warehouse)?, config.warehouse_schema.as_str());
     report.warnings.extend(unread(own.quarantine(), config));
-    if own.may_read("etl_sync.table_attempt") {
-        let table = &report.table;
-        if let Some(at) = &report.loaded_at {
-            let sql = "SELECT run_id FROM etl_sync.table_attempt WHERE job = $1 AND table_name = $2 AND outcome = 'loaded' \
-                       AND ended_at >= $3::text::timestamptz ORDER BY id LIMIT 1";
-            report.written_by = warehouse.rows(sql, &[&job, table, at], doing)?.first().map(|row| row.get(0));
+    if own.is_closed(ATTEMPTS) {
+        let role = quote_postgres(&config.warehouse.user);
+        report.warnings.push(format!(
+            "which run wrote the row, and when it was proved, cannot be told; GRANT USAGE ON SCHEMA etl_sync TO {role}; GRANT SELECT \
+             ON {ATTEMPTS} TO {role}"
+        ));
+    }
+    if own.may_read(ATTEMPTS) {
+        let (table, at) = (&report.table, &report.loaded_at);
+        if let Some(at) = at {
+            let sql = "SELECT run_id, outcome FROM etl_sync.table_attempt WHERE job = $1 AND table_name = $2 \
+                       AND outcome IN ('loaded', 'failed') AND ended_at >= $3::text::timestamptz ORDER BY id LIMIT 1";
+            let first = warehouse.rows(sql, &[&job, table, at], doing)?;
+            // A run that failed may have written before, and one that was killed has left no attempt: then nobody knows.
+            let is_writer = |row: &&postgres::Row| row.get::<_, &str>(1) == "loaded" && has_begun(row.get(0), at);
+            report.written_by = first.first().filter(is_writer).map(|row| row.get(0));
         }
         let sql = "SELECT to_char(max(ended_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM etl_sync.table_attempt a \
-                   WHERE job = $1 AND table_name = $2 AND outcome = 'loaded' AND to_jsonb(a) ->> 'checked' = 'content'";
-        report.last_proved = warehouse.rows(sql, &[&job, table], doing)?.first().and_then(|row| row.get(0));
+                   WHERE job = $1 AND table_name = $2 AND outcome = 'loaded' AND to_jsonb(a) ->> 'checked' = 'content' \
+                   AND ($3::text IS NULL OR ended_at >= $3::text::timestamptz)";
+        report.last_proved = warehouse.rows(sql, &[&job, table, at], doing)?.first().and_then(|row| row.get(0));
     }
     if own.quarantine() == Without::Nothing
         && let Some(key) = &report.key
@@ -150,6 +164,14 @@ fn known(warehouse: &mut PostgresConn, config: &Config, table: &TablePlan, repor
         report.quarantine = quarantined(warehouse, job, table, &spelled::key(&table.source, key))?;
     }
     Ok(())
+}
+
+/// A run had begun at a moment: its id holds when it was made. Clocks that disagree make it unknown rather than wrong.
+fn has_begun(run_id: &str, at: &str) -> bool {
+    let began = uuid::Uuid::parse_str(run_id).ok().and_then(|id| id.get_timestamp()).map(|stamp| stamp.to_unix());
+    let at = chrono::DateTime::parse_from_rfc3339(at).ok().map(|at| (at.timestamp(), at.timestamp_subsec_nanos()));
+    let began = began.and_then(|(seconds, nanos)| Some((i64::try_from(seconds).ok()?, nanos)));
+    began.zip(at).is_some_and(|(began, at)| began <= at)
 }
 
 /// The row's places in quarantine. Keys are compared here, because the quarantine has them as the source spells them.

@@ -31,9 +31,10 @@ pub struct WhyReport {
     pub columns: Vec<ColumnWhy>,
     /// When this version of the row was written, RFC 3339, UTC; none where the table does not say.
     pub loaded_at: Option<String>,
-    /// The run that wrote it, as far as the history of attempts reaches.
+    /// The run that wrote it, as far as the history of attempts reaches; none when that run failed or was killed afterwards.
     pub written_by: Option<String>,
-    /// End of the last load in which all rows of the table were compared by content, RFC 3339, UTC.
+    /// End of the last load in which all rows of the table were compared by content, RFC 3339, UTC; none when this version of the
+    /// row came later.
     pub last_proved: Option<String>,
     /// The row's places in quarantine.
     pub quarantine: Vec<Kept>,
@@ -126,7 +127,9 @@ pub fn text(report: &WhyReport) -> String {
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     let known = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {value}"));
     lines.extend(known("written at", &report.loaded_at));
-    lines.extend(known("written by run", &report.written_by));
+    if report.loaded_at.is_some() {
+        lines.push(format!("written by run {}", report.written_by.as_deref().unwrap_or("unknown")));
+    }
     lines.extend(known("all rows of the table last compared by content at", &report.last_proved));
     let key = report.key.as_ref().map_or_else(String::new, |key| format!(" {key}"));
     lines.push(format!("{}{key}: {}", report.table, report.status));

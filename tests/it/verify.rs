@@ -303,6 +303,7 @@ fn select_is_right_enough() {
     };
     let why = ask("why t 1");
     assert_eq!(why.expect(0).says("GRANT USAGE ON SCHEMA etl_sync, etl_quarantine").report()["status"], "same");
+    why.says("GRANT SELECT ON etl_sync.table_attempt TO");
     // Without a look into the quarantine a row that is not there proves nothing.
     let deep = ask("verify --depth rows");
     assert_eq!(statuses(deep.expect(3)), json!({"t": "unproven", "u": "equal"}));
@@ -315,6 +316,11 @@ fn select_is_right_enough() {
     );
     assert_eq!(ask("verify").expect(0).table("t")["quarantined_rows"], 1);
     ask("audit").expect(0);
+    let why = ask("why t 1").report();
+    assert_eq!((why["warnings"].as_array().map(Vec::len), why["written_by"].is_null()), (Some(1), true), "{why:#}");
+    grant("GRANT SELECT ON etl_sync.table_attempt TO {role}");
+    let why = ask("why t 1").report();
+    assert_eq!((why["warnings"].as_array().map(Vec::len), why["written_by"].is_null()), (Some(0), false), "{why:#}");
     // A table that may not be read is not proven; the others are compared.
     grant("REVOKE SELECT ON raw.t FROM {role}");
     assert_eq!(ask("verify").expect(3).table("t")["error"]["kind"], "refused");

@@ -24,6 +24,11 @@ fn why_tells_a_row_column_by_column() {
     let report = same.report();
     assert_eq!((&report["status"], &report["key"], &report["written_by"]), (&json!("same"), &json!({"id": 5}), &run));
     assert!(report["loaded_at"].is_string() && report["columns"][1].get("source").is_none(), "no values unless asked for");
+    assert_eq!(report["last_proved"], Value::Null, "rows of a new table are sent, and not compared");
+    sandbox.sync(&[]);
+    let report = why(&["t", "5"]).report();
+    let (loaded, proved) = (report["loaded_at"].as_str().expect("a time"), report["last_proved"].as_str().expect("a time"));
+    assert!(loaded[..19] <= proved[..19] && report["written_by"] == run, "{report:#}");
     sandbox
         .warehouse()
         .batch_execute("UPDATE t SET name = 'by hand' WHERE id = 5; DELETE FROM word WHERE k = 'k7'")
@@ -50,6 +55,32 @@ fn why_tells_a_row_column_by_column() {
     why(&["t", "five"]).expect(2);
     why(&["keyless", "1"]).expect(2).says("has no key");
     why(&["nowhere", "1"]).expect(2);
+}
+
+/// No run is named that did not write the row, and no proof that is older than it.
+#[test]
+fn why_says_nothing_that_nobody_knows() {
+    let sandbox = Sandbox::new("why_unknown");
+    tables(&sandbox);
+    let run = sandbox.sync(&[]).report()["run_id"].clone();
+    sandbox.sync(&[]);
+    let why = || sandbox.command_json("why", &["t", "5"]).report();
+    assert_eq!((why()["written_by"].clone(), why()["last_proved"].is_string()), (run.clone(), true));
+    let history = |sql: &str| {
+        let changed = sandbox.warehouse().execute(sql, &[]).expect("our tables can be changed");
+        assert!(changed > 0, "{sql}");
+    };
+    let of_first = format!("WHERE table_name = 't' AND run_id = {}", run.to_string().replace('"', "'"));
+    history(&format!("UPDATE etl_sync.table_attempt SET outcome = 'failed' {of_first}"));
+    assert_eq!(why()["written_by"], Value::Null, "the run that wrote it failed afterwards");
+    let mut text = sandbox.command();
+    text.args(["why", "t", "5"]);
+    Running::start(text).wait(RUN_MAX).expect(0).says("written by run unknown");
+    history(&format!("DELETE FROM etl_sync.table_attempt {of_first}"));
+    assert_eq!(why()["written_by"], Value::Null, "the run that wrote it was killed, the next one began later");
+    assert!(why()["last_proved"].is_string());
+    history("UPDATE etl_sync.table_attempt SET ended_at = ended_at - interval '1 day'");
+    assert_eq!(why()["last_proved"], Value::Null, "the row is younger");
 }
 
 /// Tables by kind of key, each with a row that a value other than its own would be mistaken for.
