@@ -3,7 +3,7 @@
 //! A table that is refreshed whole is compared before anything is copied: on most nights little of it has changed. One that
 //! is loaded by its increments is compared afterwards, all of it or another part in each run.
 
-use super::increments::{self, Since};
+use super::increments::Since;
 use super::traces;
 use crate::catalog::TargetTable;
 use crate::config::{Audit, Extraction, Strategy, TableRule};
@@ -72,7 +72,7 @@ pub fn decide(
     let ends = if is_large { counts::ends(conn, &plan.source)? } else { None };
     plan.partition = Arc::new(Partition::of(&plan.source, ends, &plan.chunks, bytes));
     let Some((existing, state)) = existing.zip(state) else { return Ok(()) };
-    remember(plan, (existing, state), ends);
+    let before = remember(plan, (existing, state), ends);
     if since.full || !is_comparable(plan, existing, state) {
         return Ok(());
     }
@@ -91,7 +91,7 @@ pub fn decide(
         (_, audit) => audit.parts(bytes),
     };
     plan.has_turns |= parts.is_some();
-    let buckets = parts.map(|parts| part(&plan.partition, parts, state.loads));
+    let buckets = parts.map(|parts| part(&plan.partition, before.as_ref(), parts, state.loads));
     // Of a table without increments, the source is looked at in every run.
     let buckets = if is_part { buckets.and_then(|buckets| buckets) } else { buckets.map(|buckets| buckets.unwrap_or(0..0)) };
     plan.audit = buckets.map(|buckets| crate::plan::Audit { buckets, is_whole_source: !is_part, is_repair, reads_source: true });
@@ -107,7 +107,7 @@ pub fn by_target(plan: &mut TablePlan, left: Option<(&TargetTable, &TableState)>
         let known = stored.sums_of(&fingerprint, &stored.partition);
         known.is_some_and(|sums| sums.iter().all(Option::is_some)) && read_back::unlike(plan, existing).is_none()
     };
-    let Some(stored) = stored.filter(|stored| fits(stored) && increments::is_keyed(plan, existing)) else { return false };
+    let Some(stored) = stored.filter(|stored| fits(stored) && existing.keeps_key(&plan.source)) else { return false };
     plan.make_single(Strategy::Standard, format!("{}, the source was not: only the target is read", plan.reason));
     plan.partition = Arc::new(stored.partition);
     plan.audit = Some(crate::plan::Audit {
@@ -123,28 +123,28 @@ pub fn by_target(plan: &mut TablePlan, left: Option<(&TargetTable, &TableState)>
     true
 }
 
-/// Takes over what the buckets held at the last success.
-fn remember(plan: &mut TablePlan, (existing, state): (&TargetTable, &TableState), ends: Option<(i128, i128)>) {
+/// Takes over what the buckets held at the last success, and gives how the keys were divided then.
+fn remember(
+    plan: &mut TablePlan,
+    (existing, state): (&TargetTable, &TableState),
+    ends: Option<(i128, i128)>,
+) -> Option<Partition> {
     plan.writers = plan.traces.as_ref().map_or(Writers::Unknown, |now| now.writers(traces::last(state).as_ref()));
     let fingerprint = ledger_fingerprint(plan);
     let stored = state.ledger.as_deref().and_then(|text| serde_json::from_str::<Ledger>(text).ok());
-    let Some(stored) = stored.filter(|stored| stored.fingerprint == fingerprint) else { return };
-    // Where a look locks the table, rows that nobody has told the sizes of must not lie in one bucket.
-    let rows_known: u64 = stored.sums.iter().map(|sum| sum.map_or(0, |sum| sum.rows)).sum();
-    if plan.drains() && plan.source.rows_estimated / 2 > rows_known {
-        return;
-    }
+    let stored = stored.filter(|stored| stored.fingerprint == fingerprint)?;
     // Buckets stay as they are for as long as they are not too large: then their sums go on.
-    let stored = stored.resized(ends);
+    let before = stored.partition.clone();
+    let stored = stored.resized(ends, plan.source.bytes_estimated, plan.drains());
     plan.partition = Arc::new(stored.partition.clone());
     let is_in_target = plan.writers != Writers::Somebody && traces::is_as_left(state, existing);
     plan.known = stored.sums_of(&fingerprint, &plan.partition).map(|sums| Known { sums: sums.to_vec(), is_in_target });
+    Some(before)
 }
 
 /// Both sides of a table can be compared by content, bucket by bucket.
 fn is_comparable(plan: &TablePlan, existing: &TargetTable, state: &TableState) -> bool {
-    let fits =
-        !plan.drift.needs_all_rows() && read_back::unlike(plan, existing).is_none() && increments::is_keyed(plan, existing);
+    let fits = !plan.drift.needs_all_rows() && read_back::unlike(plan, existing).is_none() && existing.keeps_key(&plan.source);
     // Rows in quarantine are those of the last load, and every load looks for its own.
     plan.action == Action::Refresh && fits && state.rejected == 0
 }
@@ -184,12 +184,13 @@ pub fn copies_to_compare(
     plan.has_turns = true;
     let turns = if rule.extraction == Some(Extraction::Ledger) { 1 } else { parts.max(COPIES_ONE_IN) };
     let writers = plan.traces.as_ref().map_or(Writers::Unknown, |now| now.writers(traces::last(state).as_ref()));
-    let is_due = part(&Partition::Whole, turns, state.loads).is_some() || writers == Writers::Somebody;
+    let is_due = part(&Partition::Whole, None, turns, state.loads).is_some() || writers == Writers::Somebody;
     is_due.then(|| "it is copied to be compared, because a look at both sides would keep its writers waiting".to_owned())
 }
 
-/// The buckets whose turn it is after so many loads; none when buckets are no ranges and it is not their turn.
-fn part(partition: &Partition, parts: u32, loads: i64) -> Option<Range<usize>> {
+/// The buckets whose turn it is after so many loads; none when buckets are no ranges and it is not their turn. `before` is how the keys
+/// were divided at the last turn: where it ended, this one begins, or keys between the two had to wait for another round of turns.
+fn part(partition: &Partition, before: Option<&Partition>, parts: u32, loads: i64) -> Option<Range<usize>> {
     let (all, parts) = (partition.len(), usize::try_from(parts).unwrap_or(1).max(1));
     let turn = usize::try_from(loads.rem_euclid(i64::try_from(parts).unwrap_or(1))).unwrap_or(0);
     if parts == 1 {
@@ -199,7 +200,9 @@ fn part(partition: &Partition, parts: u32, loads: i64) -> Option<Range<usize>> {
         // All of it is read for any part of it.
         return (turn == 0).then_some(0..all);
     }
-    Some(turn * all / parts..(turn + 1) * all / parts)
+    let start = turn * all / parts;
+    let end_then = before.and_then(|before| before.ends((turn * before.len() / parts).checked_sub(1)?)?.1);
+    Some(end_then.map_or(start, |key| start.min(partition.of_integer(key)))..(turn + 1) * all / parts)
 }
 
 #[cfg(test)]
@@ -210,18 +213,36 @@ mod tests {
     fn the_parts_of_seven_loads_are_the_table() {
         for buckets in [7, 8, 20, 100] {
             let partition = Partition::Ranges((1..buckets).collect());
-            let mut seen: Vec<usize> = (100..107).flat_map(|load| part(&partition, 7, load).unwrap_or(0..0)).collect();
+            let mut seen: Vec<usize> =
+                (100..107).flat_map(|load| part(&partition, Some(&partition), 7, load).unwrap_or(0..0)).collect();
             seen.sort_unstable();
             assert_eq!(seen, (0..partition.len()).collect::<Vec<_>>(), "{buckets}");
+        }
+    }
+
+    /// A table that grows between its turns: every key that was there at the first of them is compared by the last.
+    #[test]
+    fn keys_of_a_growing_table_are_not_left_out() {
+        for growth in [0, 1, 5, 30] {
+            let partition = |load: i128| Partition::Ranges((1..20 + growth * load).map(|bound| bound * 10).collect());
+            let mut seen = std::collections::BTreeSet::new();
+            for load in 0..7 {
+                let now = partition(load);
+                let before = partition(load - 1);
+                for bucket in part(&now, Some(&before), 7, i64::try_from(load).unwrap_or(0)).unwrap_or(0..0) {
+                    seen.insert(bucket);
+                }
+            }
+            assert!((0..20).all(|bucket| seen.contains(&bucket)), "{growth}: {seen:?}");
         }
     }
 
     #[test]
     fn what_cannot_be_divided_is_compared_once_in_so_many_loads() {
         for partition in [Partition::Whole, Partition::Hashes(3), Partition::Ranges(vec![5])] {
-            let turns: Vec<_> = (0..14).filter_map(|load| part(&partition, 7, load)).collect();
+            let turns: Vec<_> = (0..14).filter_map(|load| part(&partition, None, 7, load)).collect();
             assert_eq!(turns, [0..partition.len(), 0..partition.len()]);
-            assert_eq!(part(&partition, 1, 3), Some(0..partition.len()));
+            assert_eq!(part(&partition, None, 1, 3), Some(0..partition.len()));
         }
     }
 }

@@ -12,7 +12,6 @@ use crate::plan::{Increments, TablePlan};
 use crate::source::clock;
 use crate::track::replica::CopyState;
 use crate::track::state::TableState;
-use std::collections::BTreeSet;
 
 /// What a watermark has to fit.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +63,7 @@ impl<'a> Stored<'a> {
             (state.target_oid != i64::from(existing.oid), "the target is not the table that was loaded"),
             (state.fingerprint != plan.fingerprint(), "columns, types, policies or filter changed"),
             (state.rejected > 0, "rows are in quarantine"),
-            (!is_keyed(plan, existing), "the target does not keep the key unique"),
+            (!existing.keeps_key(&plan.source), "the target does not keep the key unique"),
         ];
         let unfit = unfit.into_iter().find(|(is_so, _)| *is_so).map(|(_, why)| why);
         Self { watermark: state.watermark.as_deref(), source_identity: &state.source_identity, unfit }
@@ -81,14 +80,6 @@ impl<'a> Stored<'a> {
         };
         Self { watermark: state.watermark.as_deref(), source_identity: &state.source_identity, unfit }
     }
-}
-
-/// The target keeps the source's key unique, so that rows can be told by it.
-#[must_use]
-pub fn is_keyed(plan: &TablePlan, existing: &TargetTable) -> bool {
-    let key: BTreeSet<&str> = plan.source.key_columns().map(|c| c.target.as_str()).collect();
-    let is_key = |names: &Vec<String>| names.iter().map(String::as_str).collect::<BTreeSet<_>>() == key;
-    std::iter::once(&existing.primary_key).chain(&existing.unique).any(is_key)
 }
 
 /// Decides whether the table keeps a watermark, and whether this run reads from the last one. Both go into the reason. Gives

@@ -4,7 +4,6 @@
 use super::{KeyKind, POSTGRES_COLUMNS_MAX, SourceTable, TargetColumn, TargetTable};
 use crate::error::{Error, Kind, Result};
 use crate::name::{TableName, literal_postgres, quote_postgres};
-use std::collections::BTreeSet;
 
 /// Its name.
 pub const NAME: &str = "_deleted_at";
@@ -53,9 +52,7 @@ pub fn is_missing(source: &SourceTable, existing: Option<&TargetTable>) -> Resul
     if source.columns.iter().any(|column| column.target.eq_ignore_ascii_case(NAME)) {
         return refused(Kind::Config, "the source has a column _deleted_at");
     }
-    let key: BTreeSet<&str> = source.key_columns().map(|column| column.target.as_str()).collect();
-    let is_key = |columns: &Vec<String>| columns.iter().map(String::as_str).collect::<BTreeSet<_>>() == key;
-    if existing.is_some_and(|table| !std::iter::once(&table.primary_key).chain(&table.unique).any(is_key)) {
+    if existing.is_some_and(|table| !table.keeps_key(source)) {
         return refused(Kind::Changed, "the target has no primary key or unique index over the columns of the source's key");
     }
     let theirs = existing.map_or(source.columns.len(), |table| table.columns.len());

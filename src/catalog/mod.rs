@@ -22,6 +22,7 @@ use crate::config::Policies;
 use crate::error::Error;
 use crate::name::TableName;
 use crate::value::ColumnType;
+use std::collections::BTreeSet;
 
 /// PostgreSQL's limit of columns in one table.
 pub const POSTGRES_COLUMNS_MAX: usize = 1600;
@@ -176,6 +177,17 @@ pub struct TargetTable {
     pub unique: Vec<Vec<String>>,
     /// What rests on it; read only where columns change, see [`postgres::read_dependants`].
     pub dependants: Vec<Dependant>,
+}
+
+impl TargetTable {
+    /// Whether it keeps the source's key unique, so that rows can be told by it; a table without a primary key fits a source
+    /// without a key.
+    #[must_use]
+    pub fn keeps_key(&self, source: &SourceTable) -> bool {
+        let key: BTreeSet<&str> = source.key_columns().map(|column| column.target.as_str()).collect();
+        let is_key = |names: &Vec<String>| names.iter().map(String::as_str).collect::<BTreeSet<_>>() == key;
+        std::iter::once(&self.primary_key).chain(&self.unique).any(is_key)
+    }
 }
 
 /// Something of others that rests on a target table, or belongs to it and would be lost with it.

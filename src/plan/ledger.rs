@@ -142,6 +142,15 @@ impl Partition {
         Some((bucket.checked_sub(1).and_then(|before| bounds.get(before)).copied(), bounds.get(bucket).copied()))
     }
 
+    /// What a bucket holds of so many bytes if its keys are as close to each other as all of them; 0 for buckets that are no ranges.
+    fn share(&self, bucket: usize, ends: Option<(i128, i128)>, bytes: u64) -> u64 {
+        let Some(((low, high), (min, max))) = self.ends(bucket).zip(ends) else { return 0 };
+        let beyond = max.saturating_add(1);
+        let (low, high) = (low.unwrap_or(min).clamp(min, beyond), high.unwrap_or(beyond).clamp(min, beyond));
+        let (part, all) = (high.saturating_sub(low), beyond.saturating_sub(min).max(1));
+        u64::try_from(i128::from(bytes).saturating_mul(part) / all).unwrap_or(bytes)
+    }
+
     /// The bucket as a range that a reader takes; none for buckets that are no ranges.
     #[must_use]
     pub fn range(&self, bucket: usize) -> Option<KeyRange> {
@@ -219,14 +228,27 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The ledger with its large buckets cut, so that it can be filled again; the sums of a partition that changes are lost.
+    /// The ledger with its large buckets cut, so that it can be filled again; the sums of a partition that changes are lost. `bytes`
+    /// are those of the table now; `is_locked`: rows that came since must not make one bucket so large that a look keeps writers
+    /// waiting.
     #[must_use]
-    pub fn resized(self, ends: Option<(i128, i128)>) -> Self {
-        // One that nobody knows of is as large as the others.
+    pub fn resized(self, ends: Option<(i128, i128)>, bytes: u64, is_locked: bool) -> Self {
+        // One that nobody knows of is as large as the others, or as its keys say.
         let known: Vec<Sum> = self.sums.iter().filter_map(|sum| *sum).collect();
-        let mean = total(&known).bytes.checked_div(u64::try_from(known.len()).unwrap_or(u64::MAX)).unwrap_or(0);
-        let unknown = Sum { bytes: mean.max(BUCKET_BYTES), ..Sum::default() };
-        let sums: Vec<Sum> = self.sums.iter().map(|sum| sum.unwrap_or(unknown)).collect();
+        let all = total(&known).bytes;
+        let mean = all.checked_div(u64::try_from(known.len()).unwrap_or(u64::MAX)).unwrap_or(0);
+        let has_grown = is_locked && all < bytes / 5 * 4;
+        let last = self.sums.len().saturating_sub(1);
+        let size = |(bucket, sum): (usize, &Option<Sum>)| {
+            let share = self.partition.share(bucket, ends, bytes);
+            match sum {
+                // New keys come at the end.
+                Some(sum) if has_grown && bucket == last => Sum { bytes: sum.bytes.max(share), ..*sum },
+                Some(sum) => *sum,
+                None => Sum { bytes: mean.max(BUCKET_BYTES).max(share), ..Sum::default() },
+            }
+        };
+        let sums: Vec<Sum> = self.sums.iter().enumerate().map(size).collect();
         match self.partition.resized(&sums, ends) {
             Some(partition) => Self { sums: vec![None; partition.len()], partition, ..self },
             None => self,

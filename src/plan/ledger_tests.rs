@@ -136,7 +136,10 @@ fn a_ledger_is_read_as_it_was_written() {
         assert_eq!(ledger.sums_of("f", &Partition::Hashes(5)), None, "other buckets");
     }
     let grown = Ledger { fingerprint: "f".into(), partition: Partition::Hashes(0), sums: vec![Some(sum(1, 2, 17 << 20))] };
-    assert_eq!(grown.resized(None), Ledger { fingerprint: "f".into(), partition: Partition::Hashes(1), sums: vec![None; 2] });
+    assert_eq!(
+        grown.resized(None, 0, false),
+        Ledger { fingerprint: "f".into(), partition: Partition::Hashes(1), sums: vec![None; 2] }
+    );
 }
 
 /// A night that has compared a part of a table leaves its buckets as they are.
@@ -146,7 +149,7 @@ fn buckets_that_nobody_knows_of_are_not_joined() {
     let known = |bucket: usize| (30..64).contains(&bucket).then(|| sum(1000, 1, BUCKET_BYTES));
     let sums: Vec<Option<Sum>> = (0..238).map(known).collect();
     let ledger = Ledger { fingerprint: "f".into(), partition: Partition::Ranges(bounds), sums };
-    assert_eq!(ledger.clone().resized(Some((0, 238_000))), ledger);
+    assert_eq!(ledger.clone().resized(Some((0, 238_000)), 0, false), ledger);
 }
 
 /// A plan of small chunks does not make more buckets than a table of its size has.
@@ -157,4 +160,28 @@ fn marks_are_as_few_as_buckets() {
     assert!(many.windows(2).all(|pair| pair[1] - pair[0] < 20_000), "{many:?}");
     assert_eq!(marks((5, 9), [7, 7, 200].into_iter(), 10), [5, 7, 10]);
     assert_eq!(marks((5, 5), std::iter::empty(), 1), [5, 6]);
+}
+
+/// A look at a table that locks reads one or two buckets: rows that came since they were added up must not all lie in one.
+#[test]
+fn buckets_that_grew_are_cut_before_they_are_looked_at() {
+    const MB: u64 = 1 << 20;
+    let bounds = vec![100, 200];
+    let ledger = |last| Ledger {
+        fingerprint: "f".into(),
+        partition: Partition::Ranges(bounds.clone()),
+        sums: vec![Some(sum(100, 1, 4 * MB)), Some(sum(100, 1, 4 * MB)), last],
+    };
+    let largest =
+        |fresh: &Ledger| (0..fresh.partition.len()).map(|at| fresh.partition.share(at, Some((0, 9_999)), 400 * MB)).max();
+    for last in [Some(sum(100, 1, 4 * MB)), None] {
+        let fresh = ledger(last).resized(Some((0, 9_999)), 400 * MB, true);
+        assert!(largest(&fresh) <= Some(BUCKET_BYTES_MAX), "{fresh:?}");
+        assert!(fresh.sums.iter().all(Option::is_none));
+    }
+    let same = ledger(Some(sum(100, 1, 4 * MB)));
+    assert_eq!(same.clone().resized(Some((0, 299)), 12 * MB, true), same, "as large as it was");
+    assert_eq!(same.clone().resized(Some((0, 9_999)), 400 * MB, false), same, "no lock, so that sums are worth more");
+    let tiny = Ledger { fingerprint: "f".into(), partition: Partition::Ranges(Vec::new()), sums: vec![None] };
+    assert!(largest(&tiny.resized(Some((0, 9_999)), 400 * MB, true)) <= Some(BUCKET_BYTES_MAX));
 }

@@ -252,11 +252,7 @@ pub(super) fn total(load: &Load<'_>) -> String {
 /// Rows can be matched by their key: both sides keep it unique, and no part of it became NULL.
 fn is_keyed(load: &Load<'_>, existing: &TargetTable) -> bool {
     let (source, nullable) = (&load.plan.source, load.nullable());
-    let key: BTreeSet<&str> = source.key_columns().map(|c| c.target.as_str()).collect();
-    let is_key = |columns: &Vec<String>| columns.iter().map(String::as_str).collect::<BTreeSet<_>>() == key;
-    source.key_kind != KeyKind::None
-        && source.key.iter().all(|column| !nullable.contains(column))
-        && std::iter::once(&existing.primary_key).chain(&existing.unique).any(is_key)
+    source.key_kind != KeyKind::None && source.key.iter().all(|column| !nullable.contains(column)) && existing.keeps_key(source)
 }
 
 pub(super) fn first(rows: &[Vec<String>]) -> &str {
