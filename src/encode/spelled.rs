@@ -93,7 +93,8 @@ fn date_time(text: &str) -> Option<DateTime> {
     let (year, month, day) = (number(date.next()?)?, number(date.next()?)?, number(date.next()?)?);
     let Time { negative: false, hours, minutes, seconds: second, micros: micro } = self::time(time)? else { return None };
     let hour = u8::try_from(hours).ok().filter(|hour| *hour < 24)?;
-    date.next().is_none().then_some(DateTime { year, month, day, hour, minute: minutes, second, micro })
+    // The source has no later year.
+    (date.next().is_none() && year <= 9999).then_some(DateTime { year, month, day, hour, minute: minutes, second, micro })
 }
 
 fn time(text: &str) -> Option<Time> {
@@ -168,6 +169,7 @@ mod tests {
             (T::Boolean, "2"),
             (T::Date, "2024-01-02 03:00:00"),
             (T::Date, "2024-02-30"),
+            (T::Date, "20240-01-02"),
             (T::Timestamp { digits: 0 }, "2024-01-02 25:00:00"),
             (T::Timestamp { digits: 0 }, "2024-01-02 03:00:00.5"),
             (T::Timestamp { digits: 0 }, "+2024-01-02"),

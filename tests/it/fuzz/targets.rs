@@ -3,8 +3,9 @@
 use etl_sync::app::grants;
 use etl_sync::catalog::{cast, convert};
 use etl_sync::config::{self, Config, Environment, Overrides, Problems};
-use etl_sync::encode::{EncodeError, Fate, Format, NullToken, RowWriter, Target as Column};
+use etl_sync::encode::{EncodeError, Fate, Format, NullToken, RowWriter, Target as Column, show, spelled};
 use etl_sync::value::{Cell, ColumnType, DateTime, Time};
+use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -98,6 +99,11 @@ pub const ALL: &[Target] = &[
     },
     Target { name: "grants", words: &["GRANT ", " ON ", " TO ", " WITH ", "PROXY", "FUNCTION ", "`", "*.*"], make: grant_lines },
     Target { name: "cells", words: &["\\u0000", "\\ud83d", "-", ".", "e", "::", "\\x"], make: cells },
+    Target {
+        name: "spelled",
+        words: &["\\x", "+00", "T", "-", ".", ":", "e", "NaN", "inf", "urn:uuid:", "::", "true", "0000-00-00"],
+        make: keys,
+    },
 ];
 
 /// A folder for the files of `config::load`, removed at the end.
@@ -231,6 +237,26 @@ const TYPES: [ColumnType; 25] = [
     ColumnType::UuidBytes,
     ColumnType::Vector,
 ];
+
+/// Keys as people write them, for columns of every type: what is taken is shown in a spelling that is taken for the same value.
+fn keys() -> Feed {
+    Box::new(|input| {
+        for line in String::from_utf8_lossy(input).lines() {
+            let json = serde_json::from_str(line).unwrap_or(Value::Null);
+            for (ty, spelled) in TYPES.into_iter().flat_map(|ty| [(ty, Value::from(line)), (ty, json.clone())]) {
+                let Some(image) = spelled::image(ty, &spelled) else { continue };
+                assert!(image.len() <= 100 + 8 * line.len(), "{ty}: {line:?}");
+                // No key has a column of these.
+                if matches!(ty, ColumnType::Geometry | ColumnType::Vector) {
+                    continue;
+                }
+                let shown = show::part(ty, Some(&image));
+                // NaN has many images, and the source has none of them.
+                assert!(shown == "NaN" || spelled::image(ty, &shown) == Some(image), "{ty}: {line:?} is shown as {shown}");
+            }
+        }
+    })
+}
 
 /// Cells of every kind for columns of every type: both formats must say the same of them.
 fn cells() -> Feed {
