@@ -26,6 +26,7 @@ mod hazards; // known hazards of watermarks, one test each
 mod hosts; // the servers of the environment, and a private set that may be killed
 mod increments; // loads by watermark, and what the counts find beyond it
 mod interrupted; // kill -9 at every step, lost connections, readers meanwhile
+mod large; // one row of two million
 mod loaded_at; // the time when a row was written
 mod nightly; // the batch script
 mod notes; // lines for the closing summary
