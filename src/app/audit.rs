@@ -33,7 +33,7 @@ const COPIES_ONE_IN: u32 = 7;
 /// What a run compares by content.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    /// How much of tables that are loaded by their increments.
+    /// How much of each table.
     pub audit: Audit,
     /// All of every table, whatever its watermark says.
     pub is_repair: bool,

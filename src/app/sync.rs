@@ -59,7 +59,7 @@ pub struct SyncOptions {
     pub accept_deletes: bool,
     /// What proves a table; as configured when none.
     pub verify: Option<Verify>,
-    /// How much of tables that are loaded by their increments is compared by content; as configured when none.
+    /// How much of each table is compared by content; as configured when none.
     pub audit: Option<Audit>,
     /// Compare all of every table by content, whatever watermarks and evidence say.
     pub repair: bool,

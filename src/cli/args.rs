@@ -282,11 +282,12 @@ pub struct VerifyArgs {
     /// Which side to look at (--depth ledger): both, source or warehouse
     #[arg(long, value_name = "SIDE", hide_possible_values = true, help_heading = "Work")]
     pub side: Option<Side>,
-    /// Compare only so many percent of each large table, another part each time (--depth rows)
+    /// Compare only so many percent of each large table, a random part each time (--depth rows)
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100), help_heading = "Work")]
     pub sample: Option<u8>,
-    /// Compare only rows that changed at or after this, in tables with an incremental column that holds a time: a date or date and
-    /// time such as 2026-11-01, or a length back from now such as 36h or 7d (--depth rows)
+    /// Compare only rows that changed at or after this, in tables with an incremental column that holds a time: a local date or
+    /// date and time of this machine such as 2026-11-01 or "2026-11-01 22:30", or a length back from now in d, h, m and s such as
+    /// 36h or 1d12h (--depth rows)
     #[arg(long, value_name = "WHEN", value_parser = super::since::parse, conflicts_with = "sample", help_heading = "Work")]
     pub since: Option<Since>,
     /// Tell so many rows per table one by one, by key, at most 10,000 (--depth rows) [default: 100, as text 20]

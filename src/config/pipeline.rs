@@ -110,7 +110,7 @@ pub(super) struct General {
     #[schemars(regex(pattern = r"^(auto|all|off|1/[1-9][0-9]?)$"))]
     pub audit: Option<String>,
     /// No job begins while more threads than these run at the source, those of the run left out; a run waits 5 minutes at most, all
-    /// in all. Default 10000: nobody waits.
+    /// in all. Default 10000, where nobody waits.
     #[schemars(range(min = 0, max = 10000))]
     pub threads_running_max: Option<u64>,
     /// Percent of a table's rows that one run may delete, when they are more than 1000; above it the table fails. Default 50.
@@ -187,7 +187,7 @@ impl std::str::FromStr for Verify {
     }
 }
 
-/// How much of a table that is loaded by its increments each run compares by content.
+/// How much of a table each run compares by content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Audit {
     /// All of a table up to 64 MB, a seventh of a larger one.
@@ -195,7 +195,7 @@ pub enum Audit {
     Auto,
     /// All.
     All,
-    /// One of so many parts, another one each day.
+    /// One of so many parts, another one in each load.
     Share(u32),
     /// Nothing.
     Off,
