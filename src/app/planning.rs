@@ -361,8 +361,10 @@ fn one(
     };
     let stands = last.look.map_or(Stands::Nothing, |look| look.stands(&mut plan, existing, last.state, last.since));
     let before = existing.zip(last.state);
+    // What was never compared may be other than what the ledger says.
+    let is_owed = audit::is_owed(&plan, before, last.audit, &rule);
     if let Some((_, state)) = before.filter(|_| stands == Stands::Both) {
-        if !audit::is_owed(&plan, before, last.audit, &rule) {
+        if !is_owed {
             return Ok(Decided::LeaveOut(Box::new(plan), state.left()));
         }
         plan.reason.push_str("; counted: not all of it was compared by content since it moved");
@@ -374,7 +376,7 @@ fn one(
             (increments.since, increments.voided) = (None, Some(why));
         }
     }
-    if stands != Stands::Source || !audit::by_target(&mut plan, before, last.audit) {
+    if stands != Stands::Source || is_owed || !audit::by_target(&mut plan, before, last.audit) {
         cut(conn, &mut plan, goal)?;
         audit::decide(conn, &mut plan, (existing, last.state), (last.audit, &rule), last.since)?;
     }

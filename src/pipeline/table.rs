@@ -362,7 +362,10 @@ impl<'a> TableWork<'a> {
                 rows_compared: outcome.proven.map(|proven| proven.rows_compared),
                 digest: outcome.proven.and_then(|proven| proven.digest).map(|digest| format!("{digest:032x}")),
                 drift: Some(heal.as_ref().map_or(0, |heal| heal.drift)),
-                missed: heal.as_ref().map_or_else(|| audited.then_some(0), |heal| heal.missed),
+                missed: match &heal {
+                    Some(heal) => heal.missed.filter(|_| plan.reads_increments()),
+                    None => audited.then_some(0),
+                },
                 ..blank
             },
         })

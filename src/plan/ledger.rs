@@ -228,7 +228,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The ledger with its large buckets cut, so that it can be filled again; the sums of a partition that changes are lost. `bytes`
+    /// The ledger with its large buckets cut, and small neighbours joined; the sums of those that are cut are lost. `bytes`
     /// are those of the table now; `is_locked`: rows that came since must not make one bucket so large that a look keeps writers
     /// waiting.
     #[must_use]
@@ -250,9 +250,24 @@ impl Ledger {
         };
         let sums: Vec<Sum> = self.sums.iter().enumerate().map(size).collect();
         match self.partition.resized(&sums, ends) {
-            Some(partition) => Self { sums: vec![None; partition.len()], partition, ..self },
+            Some(partition) => Self { sums: self.sums_in(&partition), partition, ..self },
             None => self,
         }
+    }
+
+    /// The sums of another partition: of buckets that are made of whole ones.
+    fn sums_in(&self, partition: &Partition) -> Vec<Option<Sum>> {
+        let (Partition::Ranges(before), Partition::Ranges(_)) = (&self.partition, partition) else {
+            return vec![None; partition.len()];
+        };
+        let of = |bucket| {
+            let (low, high) = partition.ends(bucket)?;
+            let first = low.map_or(Some(0), |key| before.binary_search(&key).ok().map(|at| at + 1))?;
+            let last = high.map_or(Some(before.len()), |key| before.binary_search(&key).ok())?;
+            let parts: Option<Vec<Sum>> = self.sums.get(first..=last)?.iter().copied().collect();
+            parts.map(|parts| total(&parts))
+        };
+        (0..partition.len()).map(of).collect()
     }
 
     /// The sums, when they are of this partition and of rows of the same form.

@@ -177,11 +177,27 @@ fn buckets_that_grew_are_cut_before_they_are_looked_at() {
     for last in [Some(sum(100, 1, 4 * MB)), None] {
         let fresh = ledger(last).resized(Some((0, 9_999)), 400 * MB, true);
         assert!(largest(&fresh) <= Some(BUCKET_BYTES_MAX), "{fresh:?}");
-        assert!(fresh.sums.iter().all(Option::is_none));
+        assert!(fresh.sums[..2].iter().all(Option::is_some) && fresh.sums[2..].iter().all(Option::is_none), "{fresh:?}");
     }
     let same = ledger(Some(sum(100, 1, 4 * MB)));
     assert_eq!(same.clone().resized(Some((0, 299)), 12 * MB, true), same, "as large as it was");
     assert_eq!(same.clone().resized(Some((0, 9_999)), 400 * MB, false), same, "no lock, so that sums are worth more");
     let tiny = Ledger { fingerprint: "f".into(), partition: Partition::Ranges(Vec::new()), sums: vec![None] };
     assert!(largest(&tiny.resized(Some((0, 9_999)), 400 * MB, true)) <= Some(BUCKET_BYTES_MAX));
+}
+
+/// What joined buckets held is what their parts held; one part that nobody knows makes it unknown.
+#[test]
+fn joined_buckets_keep_their_sums() {
+    let ledger = |third| Ledger {
+        fingerprint: "f".into(),
+        partition: Partition::Ranges((1..8).map(|at| at * 10).collect()),
+        sums: (0..8).map(|at| if at == 2 { third } else { Some(sum(1, 1 << at, 1 << 19)) }).collect(),
+    };
+    let joined = ledger(Some(sum(1, 4, 1 << 19))).resized(Some((0, 79)), 4 << 20, false);
+    assert_eq!((joined.partition, joined.sums), (Partition::Ranges(Vec::new()), vec![Some(sum(8, 255, 4 << 20))]));
+    let unknown = ledger(None).resized(Some((0, 79)), 4 << 20, false);
+    assert_eq!(unknown.sums.len(), unknown.partition.len());
+    let known: u64 = unknown.sums.iter().map(|sum| sum.map_or(0, |sum| sum.rows)).sum();
+    assert!(unknown.sums.contains(&None) && known < 8, "{unknown:?}");
 }

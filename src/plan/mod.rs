@@ -333,13 +333,13 @@ impl TablePlan {
         if !self.source.transactional {
             return;
         }
-        // What one worker reads is not what another one looks at. Its turn comes again.
-        if self.audit.take().is_some() {
-            self.reason.push_str("; not compared by content: no snapshot shared by several connections");
-        }
-        self.has_turns = false;
         if !self.is_single() {
             self.make_single(Strategy::Streaming, "no snapshot shared by several connections: one stream".into());
+        }
+        // What one worker reads is not what another one looks at. Its turn comes again.
+        self.has_turns = false;
+        if self.audit.take().is_some() {
+            self.reason.push_str("; not compared by content without a shared snapshot");
         }
     }
 
