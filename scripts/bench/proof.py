@@ -16,7 +16,8 @@ SCHEMA = "raw"
 TARGET = "etl_sync_bench_proof"
 MEMORY_MB = 64
 
-# What has to be reached, as shares of the csv full load of the same repetition: the limits of the project's plan for proofs.
+# What has to be reached, as shares of the csv full load of the same repetition: the limits of the project's plan for proofs. Those of
+# scans and digests are for one large table; of a database of many small ones, what a proven night costs counts.
 LIMITS = {
     "load with digests / without": 1.05,
     "source scan / csv load": 0.30,
@@ -24,6 +25,7 @@ LIMITS = {
     "everything proved, nothing changed / csv load": 0.70,
     "repair of one row / csv load": 0.02,
 }
+LIMITS_OF_DATABASE = {"everything proved, nothing changed / csv load"}
 
 
 class Sitting:
@@ -119,8 +121,9 @@ def main():
         if not found:
             continue
         middle = measure.median(found)
-        failed |= middle > limit
-        print(f"{name:<48}{f'{middle:.3f} ({min(found):.3f}-{max(found):.3f})':>22}{limit:>8}")
+        counts = options.one is not None or name in LIMITS_OF_DATABASE
+        failed |= counts and middle > limit
+        print(f"{name:<48}{f'{middle:.3f} ({min(found):.3f}-{max(found):.3f})':>22}{limit if counts else '':>8}")
     peak = sitting.peak_kb / 1024
     failed |= peak > MEMORY_MB
     print(f"{'peak MB':<48}{peak:>22.1f}{MEMORY_MB:>8}")
