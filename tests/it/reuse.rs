@@ -35,6 +35,10 @@ fn interrupted(sandbox: &Sandbox, more: &[&str], end: impl FnOnce(Running)) -> u
     );
     wait_for("the quick chunks are in", || sandbox.holds(&copied).then_some(()));
     end(running);
+    // What it had sent to the server by then may commit a moment later.
+    let alone =
+        "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'";
+    wait_for("its sessions are gone", || sandbox.holds(alone).then_some(()));
     u64::try_from(sandbox.count("SELECT count(*) FROM etl_sync.chunk_ledger JOIN etl_sync.job USING (run_id)")).unwrap()
 }
 
