@@ -135,6 +135,9 @@ fn what_is_written_after_the_evidence_is_read_by_the_next_run() {
     sandbox.sync(&[]);
     let hand = "UPDATE claim_isam SET name = 'hand' WHERE id = 8; SELECT pg_stat_force_next_flush()";
     sandbox.warehouse().batch_execute(hand).unwrap();
+    let marks = "SELECT watermark::text FROM etl_sync.etl_table_state WHERE table_name = 'claim_isam'";
+    let mark = || sandbox.warehouse().query_one(marks, &[]).unwrap().get::<_, String>(0);
+    let before = mark();
     // Open transactions are waited for after the evidence was taken and before the snapshot.
     let mut busy = sandbox.source();
     busy.query_drop("START TRANSACTION").unwrap();
@@ -150,6 +153,7 @@ fn what_is_written_after_the_evidence_is_read_by_the_next_run() {
     let table = told.table("claim_isam");
     assert_eq!(table["certificate"]["checked"], json!("evidence"), "{told}");
     assert_eq!(table["healed"]["cause"], json!("warehouse"), "{told}");
+    assert_eq!(mark(), before, "what was not read is not behind the watermark");
     let next = sandbox.sync(&["--verify", "evidence"]);
     assert_eq!((changes(&next, "claim_isam"), next.table("claim_isam")["healed"].is_null()), ((0, 1, 0), true), "{next}");
     sandbox.assert_equal(&[]);
