@@ -1,3 +1,4 @@
-//! The run's shared services. For now: progress.
+//! The run's shared services. For now: progress and memory.
 
+pub mod memory; // what the process holds
 pub mod progress; // counters that everybody may read while the run goes on
