@@ -15,7 +15,7 @@ use crate::key::KeyRange;
 use crate::plan::ledger::{self, Sum};
 use crate::plan::traces::Writers;
 use crate::plan::watermark::Watermark;
-use crate::plan::{Slice, TablePlan};
+use crate::plan::{Action, Slice, TablePlan};
 use crate::sink::{Again, Merge, Outcome, Proof, Proven, Sink};
 use crate::source::scan;
 use std::cell::Cell;
@@ -405,7 +405,10 @@ pub(super) fn mend(
 /// What became of a table whose rows were all copied. One that was looked at is read whole because too much of it differs, or
 /// because what differs cannot be told by key.
 pub(super) fn after(table: &TableWork<'_>, outcome: Outcome) -> Outcome {
-    let Some(looks) = &table.looks else { return outcome };
+    let Some(looks) = &table.looks else {
+        tell_of_hands(table, &outcome);
+        return outcome;
+    };
     let outcome = outcome.after(&looks.before());
     loaded(table, looks, &outcome);
     outcome
@@ -417,6 +420,26 @@ fn loaded(table: &TableWork<'_>, looks: &Looks, outcome: &Outcome) {
     let brought = |outcome: &Outcome| outcome.inserted + outcome.updated;
     let missed = if table.plan().drains() { 0 } else { brought(outcome).saturating_sub(brought(&before)) };
     tell(table, looks, (outcome, missed), ("a full load".into(), looks.since_decision()));
+}
+
+/// Says so when a table that was copied without a look had been changed in the warehouse: its source holds what it held at the last
+/// success, and still rows had to be written.
+fn tell_of_hands(table: &TableWork<'_>, outcome: &Outcome) {
+    let plan = table.plan();
+    let (Some(known), Some(proven)) = (&plan.known, &outcome.proven) else { return };
+    let sums: Option<Vec<Sum>> = known.sums.iter().copied().collect();
+    let is_as_then = sums
+        .map(|sums| ledger::total(&sums))
+        .is_some_and(|then| (proven.digest, proven.rows) == (Some(then.digest), Some(then.rows)));
+    let drift = outcome.changed();
+    if plan.action != Action::Refresh || drift == 0 || !is_as_then {
+        return;
+    }
+    let (name, via) = (plan.name(), "a full load".to_owned());
+    log::warn!("{drift} rows of {name} were changed in the warehouse, not at the source: mended via {via}");
+    let (source, target) = (outcome.rows, (outcome.rows + outcome.deleted).saturating_sub(outcome.inserted));
+    let (missed, elapsed) = (Some(0), Duration::ZERO);
+    table.healed(Heal { source, target, rows: drift, drift, via, cause: Cause::Warehouse, missed, elapsed });
 }
 
 /// Says what was mended, and why. `outcome` is that of the increments, too; `missed` of its rows should have come with them. Of a
