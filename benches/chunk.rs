@@ -207,7 +207,7 @@ fn copied(services: &Services<'_>, plan: &TablePlan, source: &mut MysqlSource, s
     };
     sink.prepare(&load)?;
     let table = TableWork::new(load, Hold::new(Guard::connect(services.source)?), 0);
-    let time = spent(|| copy_chunk(services, &table, 0, &mut Worker { source, sink }))?;
+    let time = spent(|| copy_chunk(services, &table, 0, &mut Worker { source, sink, throttled: false }))?;
     sink.discard(&table.load, false)?;
     Ok(time)
 }

@@ -70,6 +70,7 @@ pub fn decide(
     let bytes = plan.source.bytes_estimated;
     let is_large = bytes > BUCKET_BYTES && splitter(&plan.source) == Splitter::Integer;
     let ends = if is_large { counts::ends(conn, &plan.source)? } else { None };
+    plan.ends = ends;
     plan.partition = Arc::new(Partition::of(&plan.source, ends, &plan.chunks, bytes));
     let Some((existing, state)) = existing.zip(state) else { return Ok(()) };
     let before = remember(plan, (existing, state), ends);

@@ -17,6 +17,8 @@ pub mod preview; // what a run would do
 mod replicate; // the first hop of a run through a replica
 mod results; // what became of tables, as the report tells it
 mod row_key; // the key of one row, in the SQL of either server
+mod run_log; // how a run ends in the run log
+pub mod runs; // the run log for people
 pub mod space; // disk space of a warehouse on this machine
 pub mod status; // what the last runs left
 pub mod sync; // the main job: a run from start to end

@@ -52,6 +52,7 @@ impl Run<'_> {
             resume_within: config.settings.resume_within,
         };
         let lock = ReplicaLock::acquire(conn, claim)?;
+        self.log.open();
         let result = self.replicate_locked(endpoint, report, &mut source, catalog, &lock, &source_identity);
         let outcome = if self.cancel.is_stopping() { "interrupted" } else { sync::outcome(&result, report) };
         result.and(lock.release(outcome))
@@ -83,7 +84,7 @@ impl Run<'_> {
 
         report.warnings.extend(plan.unusable_columns().into_iter().chain(plan.no_longer_there()));
         let place = endpoint.clone();
-        let (tracker, writer) = Writer::start_with(move || CopyStatus::open(&place, &configured))?;
+        let (tracker, writer) = Writer::start_with(&self.log, move || CopyStatus::open(&place, &configured))?;
         self.announce(&plan, &tracker);
         let facts: BTreeMap<String, _> =
             plan.tables.iter().map(|t| (t.name().to_owned(), Planned::of(t, self.verify()))).collect();

@@ -7,7 +7,7 @@ use super::increments::{self, Since};
 use super::planning::{self, Inputs};
 use super::replicate;
 use super::results::{self, Planned};
-use super::{space, traces, tracking};
+use super::{run_log, space, traces, tracking};
 use crate::cancel::Cancel;
 use crate::catalog::{self, TargetTable};
 use crate::config::{Audit, Category, Config, Endpoint, Verify};
@@ -27,6 +27,7 @@ use crate::track::RunIdentity;
 use crate::track::attempts::{self, Attempt};
 use crate::track::lock::{Claim, Interrupted, RunLock, application_name};
 use crate::track::replica::CopyState;
+use crate::track::runs::EngineLog;
 use crate::track::state;
 use crate::track::writer::{Event, Writer};
 use std::collections::BTreeMap;
@@ -92,6 +93,7 @@ pub struct Run<'a> {
     pub(super) watchdog: &'a Watchdog,
     pub(super) progress: &'a Progress,
     pub(super) run_id: String,
+    pub(super) log: EngineLog,
 }
 
 impl<'a> Run<'a> {
@@ -104,7 +106,8 @@ impl<'a> Run<'a> {
         watchdog: &'a Watchdog,
         progress: &'a Progress,
     ) -> Self {
-        Self { config, options, cancel, watchdog, progress, run_id: uuid::Uuid::now_v7().to_string() }
+        let run_id = uuid::Uuid::now_v7().to_string();
+        Self { config, options, cancel, watchdog, progress, log: EngineLog::new(config, &run_id), run_id }
     }
 
     /// Syncs, and tells what happened; a failure of the whole run is in the report too.
@@ -120,6 +123,7 @@ impl<'a> Run<'a> {
             report.exit_code = first;
             report.status = status(first).into();
         }
+        run_log::close(&self.log, &mut report, self.config.settings.run_log_days);
         report
     }
 
@@ -184,6 +188,8 @@ impl<'a> Run<'a> {
                 (filled_from, Some(copies))
             }
         };
+        // The first hop's connection would be one too many for a tight limit.
+        self.log.rest();
         capacity::preflight(config, &mut source, self.watchdog)?;
 
         let claim = Claim {
@@ -195,6 +201,7 @@ impl<'a> Run<'a> {
             resume: self.options.resumes(),
         };
         let (lock, last) = RunLock::acquire(&config.warehouse, self.watchdog, &claim, self.cancel)?;
+        self.log.open();
         let origin = Origin { endpoint: from, source_identity: &source_identity, copies: copies.as_ref() };
         let result = self.locked(report, &mut source, catalog, origin, &lock, last.as_ref());
         let lost = lock.is_lost();
@@ -250,7 +257,7 @@ impl<'a> Run<'a> {
         let mended = attempts::healed_in_a_row(&mut warehouse, &run.job);
         drop(warehouse);
         let definitions = self.definitions(source, &plan, run, &targets)?;
-        let (tracker, writer) = Writer::start(&config.warehouse, self.watchdog, run, configured)?;
+        let (tracker, writer) = Writer::start(&self.log, run, configured)?;
         self.announce(&plan, &tracker);
         let facts: BTreeMap<_, _> = plan.tables.iter().map(|t| (t.name().to_owned(), Planned::of(t, self.verify()))).collect();
         self.tell_planned(report, &plan, last);

@@ -2,6 +2,7 @@
 //!
 //! Nothing here has `Debug`: a URL may hold a password.
 
+use super::runs::RunsArgs;
 use super::since::Since;
 use super::until::Until;
 use crate::config::{Audit, Category, Verify};
@@ -26,6 +27,7 @@ Examples:
   etl-sync ddl --tables patient                the target's DDL and the rule behind each column; touches nothing
   etl-sync check                               connections, TLS, privileges, limits
   etl-sync tracking init                       a record in the status tables for every configured table
+  etl-sync runs                                the last runs; runs show ID: one of them, with each table's reads
   etl-sync check --data                        which values a run would null, strip, reject or fail on
   etl-sync verify                              whether both sides hold the same rows; touches nothing
   etl-sync verify --depth rows                 the same by content: which rows differ, and in which columns
@@ -133,6 +135,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Show the last run, its lock, and each table's last success; reads only
     Status(StatusArgs),
+    /// Show the last runs, newest first: when, how long, how they ended, what they read
+    Runs(RunsArgs),
     /// Compare both sides, read-only: rows per key range, those in quarantine included
     Verify(VerifyArgs),
     /// Report tables that lack rows in the warehouse, by severity; the data of `verify`

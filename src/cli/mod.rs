@@ -11,6 +11,7 @@ mod output; // the only place that prints
 mod progress; // bar or log lines
 mod record; // the result of a run, written once
 mod run; // what is around a sync
+mod runs; // the run log
 mod settings; // flags to configuration
 mod signals; // first drains, second aborts
 mod since; // --since
@@ -75,6 +76,7 @@ pub fn main() -> ExitCode {
             output.document(&report, || report::status::text(&report));
             Ok(0)
         }),
+        Command::Runs(args) => runs::runs(&global, args, output),
         Command::Verify(args) => verify::verify(&global, &args, output),
         Command::Audit(args) => verify::audit(&global, &args.tables, output),
         Command::Why(args) => with_config(&global, output, |config, watchdog| {

@@ -26,7 +26,7 @@ mod tests;
 
 pub use endpoint::{Address, Deadlines, Endpoint, Role, Tls, TlsMode};
 pub use env::Environment;
-pub use pipeline::{Audit, CopyFormat, Indexes, Settings, Verify};
+pub use pipeline::{Audit, CopyFormat, Indexes, RunLog, Settings, Verify};
 pub use policy::{Policies, Policy, TinyInt1};
 pub use problem::{Problem, Problems};
 pub(crate) use rules::is_none;
@@ -121,7 +121,8 @@ pub fn load(overrides: &Overrides, env: &Environment) -> Result<Config, Problems
 
     let tables_file = dir.clone().unwrap_or_else(|| env.cwd.join("config")).join(TABLES);
     let base = dir.unwrap_or_else(|| env.cwd.clone());
-    let settings = settings(overrides, env, &from_vars, &file, &mut findings);
+    let mut settings = settings(overrides, env, &from_vars, &file, &mut findings);
+    settings.run_log = settings.run_log.allowed(vars.get("ETL_META"));
     let warehouse_schema = warehouse_schema(overrides, &from_vars, &file, &marks, &mut findings);
     let state_dir = state_dir(overrides, env, &vars, (&from_vars, &file), &base);
     let around = Around { env, vars: &vars, marks: &marks, dir: &base };
@@ -303,7 +304,9 @@ fn warehouse_schema(
     let wrong = match name::check_postgres(&schema) {
         Err(_) => Some("expected a name of 1 to 63 bytes"),
         Ok(()) if schema.starts_with("pg_") || schema == "information_schema" => Some("this schema belongs to PostgreSQL"),
-        Ok(()) if schema == "etl_sync" || schema == "etl_quarantine" => Some("this schema holds etl-sync's own tables"),
+        Ok(()) if ["etl_sync", "etl_quarantine", "etl_meta"].contains(&schema.as_str()) => {
+            Some("this schema holds etl-sync's own tables")
+        }
         Ok(()) => None,
     };
     if let Some(why) = wrong {

@@ -136,6 +136,11 @@ pub(super) struct General {
     pub defaults: Option<bool>,
     /// Whether target tables get a column `_loaded_at`: when this version of the row was written. Default true.
     pub loaded_at: Option<bool>,
+    /// Whether each run, and each of its reads, is logged in the warehouse's schema etl_meta. ETL_META=off goes before it. Default true.
+    pub run_log: Option<bool>,
+    /// Days after which a logged run is forgotten. Default 30.
+    #[schemars(range(min = 1, max = 3650))]
+    pub run_log_days: Option<u64>,
     /// Directory for files between runs. Default: $STATE_DIRECTORY, then $XDG_STATE_HOME/etl-sync, then ~/.local/state/etl-sync.
     pub state_dir: Option<String>,
     /// Whether a source server or database that differs from the last run's is accepted. Default false.
@@ -232,6 +237,26 @@ impl std::str::FromStr for Audit {
     }
 }
 
+/// Whether runs are logged in `etl_meta`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunLog {
+    /// They are.
+    On,
+    /// The configuration says no.
+    Off,
+    /// The environment says no (`ETL_META`), and nothing goes before it.
+    Forbidden,
+}
+
+impl RunLog {
+    /// What an environment allows: `ETL_META` set to `0`, `false` or `off`, in any case, forbids it.
+    #[must_use]
+    pub fn allowed(self, etl_meta: Option<&str>) -> Self {
+        let word = etl_meta.unwrap_or_default().trim().to_ascii_lowercase();
+        if matches!(word.as_str(), "0" | "false" | "off") { Self::Forbidden } else { self }
+    }
+}
+
 /// Which secondary indexes a run builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -299,6 +324,10 @@ pub struct Settings {
     pub defaults: bool,
     /// Whether target tables have a column `_loaded_at`.
     pub loaded_at: bool,
+    /// Whether runs are logged in `etl_meta`.
+    pub run_log: RunLog,
+    /// Days after which a logged run is forgotten, 1 to 3650.
+    pub run_log_days: u32,
 }
 
 impl Settings {
@@ -335,6 +364,8 @@ impl Settings {
             sequences: false,
             defaults: false,
             loaded_at: true,
+            run_log: RunLog::On,
+            run_log_days: 30,
         }
     }
 
@@ -367,6 +398,8 @@ impl Settings {
         self.sequences = layer.sequences.unwrap_or(self.sequences);
         self.defaults = layer.defaults.unwrap_or(self.defaults);
         self.loaded_at = layer.loaded_at.unwrap_or(self.loaded_at);
+        self.run_log = layer.run_log.map_or(self.run_log, |on| if on { RunLog::On } else { RunLog::Off });
+        self.run_log_days = layer.run_log_days.and_then(|n| u32::try_from(n).ok()).unwrap_or(self.run_log_days);
         set(&mut self.row_bytes_max, layer.row_mb_max.map(|mb| mb * MIB));
         self
     }

@@ -3,6 +3,7 @@
 //! What the next try does differently follows from what went wrong: another NULL token, a column that allows NULL, rows
 //! kept apart so that a refused one can be found.
 
+use super::events::{self, What};
 use super::oddities::Oddities;
 use super::rows::ChunkRows;
 use super::table::TableWork;
@@ -20,6 +21,7 @@ use crate::sink::{Again, Copied, Merge, Outcome, Part, Proven, Rows, Sink};
 use crate::source::{Source, scan};
 use crate::track::quarantine::Reject;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// A cell equal to the NULL token is a matter of chance once; several times in a row it is a fault.
 const TOKENS_MAX: usize = 4;
@@ -30,6 +32,8 @@ pub struct Worker<'a> {
     pub source: &'a mut dyn Source,
     /// Where it writes.
     pub sink: &'a mut dyn Sink,
+    /// Its job has waited for a busy source; the first try of the job tells.
+    pub throttled: bool,
 }
 
 /// Copies one chunk of a table with several chunks; returns what became of its rows.
@@ -40,7 +44,7 @@ pub fn copy_chunk(services: &Services<'_>, table: &TableWork<'_>, chunk: usize, 
     let plan = table.plan();
     let range = plan.chunks.get(chunk).ok_or_else(|| Error::new(Kind::Internal, "a chunk that is not in the plan"))?;
     let slice = Slice::Range(range.clone());
-    attempt(services, table, worker, |job, worker| {
+    attempt(services, table, What::Chunk(chunk), worker, |job, worker| {
         if let Some(copied) = keep(job, chunk, &slice, worker)? {
             return Ok((copied, copied));
         }
@@ -58,6 +62,7 @@ fn keep(job: &mut Job<'_>, chunk: usize, slice: &Slice, worker: &mut Worker<'_>)
     let Some(Some(left)) = table.load.left(chunk) else { return Ok(None) };
     let mut digester = Digester::new(Arc::new(Layout::of(plan)), Arc::clone(&plan.partition));
     let scanned = scan::tuples(worker.source, plan, slice, &mut |tuple| digester.add_tuple(tuple))?;
+    job.read = Some(scanned.rows + scanned.kept_out);
     table.stood_still()?;
     let sum = ledger::total(digester.sums());
     if scanned.kept_out > 0 || !sum.is_same(left) {
@@ -75,8 +80,9 @@ fn keep(job: &mut Job<'_>, chunk: usize, slice: &Slice, worker: &mut Worker<'_>)
 /// As [`copy_chunk`].
 pub fn copy_whole(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<'_>) -> Result<Outcome> {
     let everything = Slice::everything();
-    attempt(services, table, worker, |job, worker| {
+    attempt(services, table, What::Whole, worker, |job, worker| {
         let count = worker.source.count(table.plan())?;
+        table.counted(count);
         let mut rows = ChunkRows::new(job, worker.source, &everything)?;
         let outcome = worker.sink.whole(&table.load, count, &mut rows)?;
         Ok((Copied { rows: outcome.rows, rejected: outcome.rejected, was_in: false }, outcome))
@@ -108,13 +114,16 @@ pub fn merge(
     let plan = table.plan();
     let ranges = if let Slice::Past { ranges, .. } = slice { ranges.clone() } else { Vec::new() };
     let again = if let Counting::Again(again) = counting { Some(again) } else { None };
-    attempt(services, table, worker, |job, worker| {
+    attempt(services, table, What::Part(slice), worker, |job, worker| {
         let counts = services.limits.verify != Verify::Off && again.is_none();
         if again.is_some() {
             // Only these rows are added up while they are copied.
             job.format = Format::Binary;
         }
         let before = if counts { Some(count(plan, worker.source)?) } else { None };
+        if let Some((_, before)) = &before {
+            table.counted(Some(before.rows));
+        }
         let mut rows = ChunkRows::new(job, worker.source, slice)?;
         let census = match before {
             // In a snapshot the source stands still; without one the rows have been drained by now.
@@ -186,6 +195,7 @@ pub fn confirm(
 fn attempt<T>(
     services: &Services<'_>,
     table: &TableWork<'_>,
+    what: What<'_>,
     worker: &mut Worker<'_>,
     mut work: impl FnMut(&mut Job<'_>, &mut Worker<'_>) -> Result<(Copied, T)>,
 ) -> Result<T> {
@@ -201,7 +211,9 @@ fn attempt<T>(
     };
     let once = || loop {
         let mut job = Job::new(services, table, apart);
+        let (started, throttled) = (Instant::now(), std::mem::take(&mut worker.throttled));
         let result = work(&mut job, worker);
+        events::tried(services, table.plan(), (what, throttled), started, (job.read, events::error(&result)));
         match job.stopped_by.take() {
             Some(EncodeError::NullToken { .. }) if tokens < TOKENS_MAX => tokens += 1,
             Some(EncodeError::NullInNotNull { column }) => worker.sink.make_nullable(&table.load, column)?,
@@ -240,6 +252,8 @@ pub(super) struct Job<'a> {
     pub apart: bool,
     /// What the encoder said when it gave up; the row callback can only pass the crate's own error through the source.
     pub stopped_by: Option<EncodeError>,
+    /// Rows that the source gave; none while it gives them, and after an error.
+    pub read: Option<u64>,
     pub bytes: u64,
     pub tally: Tally,
     pub oddities: Oddities,
@@ -262,6 +276,7 @@ impl<'a> Job<'a> {
             targets: columns.map(|(index, column)| Target::of(column, is_not_null(index, column, &nullable))).collect(),
             apart,
             stopped_by: None,
+            read: None,
             bytes: 0,
             tally: Tally::default(),
             oddities: Oddities::default(),

@@ -7,6 +7,7 @@
 
 use super::Services;
 use super::chunk::{self, Worker};
+use super::events::{self, What};
 use super::increments;
 use super::table::{Cause, Heal, TableWork};
 use crate::encode::digest::{Digester, Layout};
@@ -320,7 +321,7 @@ pub(super) fn look(
     // Without its connection this worker cannot try again; others take the job.
     let is_lost = Cell::new(false);
     let once = || {
-        let looked = look_once(table, looks, group, worker);
+        let looked = look_once(services, table, (looks, group), worker);
         is_lost.set(worker.source.is_lost());
         looked
     };
@@ -328,10 +329,15 @@ pub(super) fn look(
     services.limits.retries.run(services.cancel, once, again)
 }
 
-fn look_once(table: &TableWork<'_>, looks: &Looks, group: usize, worker: &mut Worker<'_>) -> Result<()> {
+fn look_once(
+    services: &Services<'_>,
+    table: &TableWork<'_>,
+    (looks, at): (&Looks, usize),
+    worker: &mut Worker<'_>,
+) -> Result<()> {
     let plan = table.plan();
     let gone = || Error::new(Kind::Internal, "a look that is not in the plan");
-    let group = looks.groups.get(group).ok_or_else(gone)?;
+    let group = looks.groups.get(at).ok_or_else(gone)?;
     let ranges = plan.partition.ranges(&group.buckets);
     let slice = match ranges.as_deref() {
         Some([one]) => Slice::Range(one.clone()),
@@ -341,7 +347,14 @@ fn look_once(table: &TableWork<'_>, looks: &Looks, group: usize, worker: &mut Wo
     let digester = || Digester::new(Arc::clone(&looks.layout), Arc::clone(&plan.partition));
     let (mut there, mut here) = (digester(), digester());
     let scanned = match group.source {
-        true => scan::tuples(worker.source, plan, &slice, &mut |tuple| there.add_tuple(tuple))?,
+        true => {
+            let (started, throttled) = (Instant::now(), std::mem::take(&mut worker.throttled));
+            let scanned = scan::tuples(worker.source, plan, &slice, &mut |tuple| there.add_tuple(tuple));
+            let rows = scanned.as_ref().ok().map(|scanned| scanned.rows + scanned.kept_out);
+            let what = What::Look(at, looks.len(), ranges.as_deref());
+            events::tried(services, plan, (what, throttled), started, (rows, events::error(&scanned)));
+            scanned?
+        }
         false => scan::Scanned::default(),
     };
     table.stood_still()?;

@@ -1,6 +1,7 @@
 //! Moves the rows of a plan: rounds of one snapshot group each, a pool of workers, chunk jobs, finishes.
 
 pub mod chunk; // one chunk from the source into COPY, and its tries
+mod events; // what the run log is told
 pub mod increments; // a table by what is past its watermark; what differs is mended
 mod looks; // a table by the digests of both sides; tries again, too
 pub mod oddities; // values that cannot be the time of a change

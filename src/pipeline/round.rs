@@ -3,6 +3,7 @@
 
 use super::Services;
 use super::chunk::{self, Worker};
+use super::events;
 use super::increments;
 use super::looks::{self, Decision, Looks, Stage};
 use super::queue::{Job, Queue};
@@ -20,7 +21,6 @@ use crate::source::guard::Hold;
 use crate::source::mysql::MysqlSource;
 use crate::source::snapshot::{self, Group, GroupLimits, SnapshotKind, Watermarks};
 use crate::source::throttle::Throttle;
-use crate::track::attempts::Attempt;
 use crate::track::writer::Event;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -290,7 +290,7 @@ impl Shared<'_> {
                 if table.begin() {
                     services.tracker.send(Event::Started { table: table.plan().name().to_owned() });
                 }
-                let mut worker = Worker { source: &mut reader, sink: sink.as_mut() };
+                let mut worker = Worker { source: &mut reader, sink: sink.as_mut(), throttled: false };
                 match self.caught(job, table, &mut worker) {
                     // A table that is silent for the whole deadline would take one worker after the other with it.
                     Err(error) if reader.is_lost() && error.kind() == Kind::Timeout => {
@@ -331,7 +331,8 @@ impl Shared<'_> {
     }
 
     fn perform(&self, job: Job, table: &TableWork<'_>, worker: &mut Worker<'_>) -> Result<()> {
-        let _admitted = Throttle::admit(self.services.throttle.as_ref(), self.services.cancel)?;
+        let admitted = Throttle::admit(self.services.throttle.as_ref(), self.services.cancel)?;
+        worker.throttled = admitted.has_waited();
         table.stands_still()?;
         match job {
             Job::Whole { .. } => {
@@ -423,14 +424,11 @@ impl Shared<'_> {
 
     fn end(&self, table: &TableWork<'_>, outcome: Outcome) {
         table.end(End::Loaded(outcome));
-        self.loaded(table, outcome.rows);
-    }
-
-    fn loaded(&self, table: &TableWork<'_>, rows: u64) {
+        let rows = outcome.rows;
         self.services.progress.table_done();
         let watermark = table.load.watermark().map(|watermark| (watermark.columns(), watermark.value));
         self.services.tracker.send(Event::Loaded { table: table.plan().name().to_owned(), rows, watermark });
-        remember(self.services, table.attempt());
+        events::loaded(self.services, table, &outcome);
         log::debug!("table {}: {rows} rows", table.plan().name());
     }
 }
@@ -456,12 +454,6 @@ fn stage_after(services: &Services<'_>, table: &TableWork<'_>, looks: &Looks, si
         }
     }
     Ok(Some(next))
-}
-
-fn remember(services: &Services<'_>, attempt: Option<Attempt>) {
-    if let Some(attempt) = attempt {
-        services.tracker.send(Event::Attempt(Box::new(attempt)));
-    }
 }
 
 /// Sorts the tables of a round into those that ended and those that want another one, and drops their staging.
@@ -490,7 +482,7 @@ fn collect(services: &Services<'_>, round: u32, works: Vec<TableWork<'_>>) -> (V
             if let Some(End::Failed(error)) = &result.end {
                 services.progress.table_done();
                 services.tracker.send(Event::Failed { table: result.table.clone() });
-                remember(services, attempt);
+                events::attempt(services, attempt);
                 log::debug!("table {}: {}", result.table, error.kind().word());
             }
             done.push(result);

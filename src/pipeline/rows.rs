@@ -123,6 +123,7 @@ impl<'j, 'a> ChunkRows<'j, 'a> {
         job.oddities = oddities;
         job.services.progress.add(read, 0);
         self.read = read;
+        job.read = Some(read);
         Ok(written)
     }
 }

@@ -308,6 +308,15 @@ impl<'a> TableWork<'a> {
         *self.source_count.lock().unwrap_or_else(PoisonError::into_inner) = count;
     }
 
+    /// Rows of the source, as this run has counted, compared or read them; none where it read a part.
+    #[must_use]
+    pub fn source_rows(&self, outcome: &Outcome) -> Option<u64> {
+        let counted = *self.source_count.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = || self.rows_read.load(Ordering::SeqCst);
+        let is_read = !self.plan().reads_increments() && self.plan().reads_source();
+        outcome.proven.and_then(|proven| proven.rows).or(counted).or_else(|| is_read.then(read))
+    }
+
     /// A job has ended; true for the last one.
     pub fn job_done(&self) -> bool {
         self.remaining.fetch_sub(1, Ordering::SeqCst) == 1

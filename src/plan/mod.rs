@@ -113,6 +113,8 @@ pub struct TablePlan {
     pub priority: Priority,
     /// How its keys are divided, for digests.
     pub partition: Arc<Partition>,
+    /// Smallest and largest key, where it is one integer and the planning has asked for them.
+    pub ends: Option<(i128, i128)>,
     /// What both sides are compared by; none where rows are copied without a look, or nothing is looked at afterwards.
     pub audit: Option<Audit>,
     /// What the last success has left in its buckets; none where the ledger is of another form.
@@ -234,6 +236,7 @@ impl TablePlan {
             traces: None,
             priority: Priority::Medium,
             partition: Arc::new(Partition::Whole),
+            ends: None,
             audit: None,
             known: None,
             writers: Writers::Unknown,

@@ -164,7 +164,9 @@ fn table(tables: &[&TableReport]) -> String {
     out.to_string()
 }
 
-fn totals(report: &RunReport) -> String {
+/// The last line of the summary.
+#[must_use]
+pub fn totals(report: &RunReport) -> String {
     let t = &report.totals;
     let mut out = format!(
         "{}: {} of {} tables in {:.1} s, {} rows read",

@@ -40,6 +40,15 @@ struct Look {
 #[derive(Debug)]
 pub struct Admitted<'a> {
     throttle: Option<&'a Throttle>,
+    has_waited: bool,
+}
+
+impl Admitted<'_> {
+    /// The source was busy when the job wanted to begin.
+    #[must_use]
+    pub const fn has_waited(&self) -> bool {
+        self.has_waited
+    }
 }
 
 impl Throttle {
@@ -60,13 +69,15 @@ impl Throttle {
     /// # Errors
     /// [`Kind::Stopped`] when the run is to end.
     pub fn admit<'a>(throttle: Option<&'a Self>, cancel: &Cancel) -> Result<Admitted<'a>> {
+        let mut has_waited = false;
         if let Some(throttle) = throttle {
             while throttle.is_busy() {
+                has_waited = true;
                 cancel.sleep(LOOK_EVERY)?;
             }
             throttle.own.fetch_add(1, Ordering::SeqCst);
         }
-        Ok(Admitted { throttle })
+        Ok(Admitted { throttle, has_waited })
     }
 
     fn is_busy(&self) -> bool {

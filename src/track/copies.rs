@@ -48,7 +48,7 @@ impl CopyStatus {
             Event::Failed { table } => (table, "failed", 0, None),
             Event::Gone { table } => (table, "missing", 0, None),
             // The history is the warehouse's.
-            Event::Unmoved { .. } | Event::Attempt(_) => return Ok(()),
+            Event::Unmoved { .. } | Event::Attempt(_) | Event::Log(_) => return Ok(()),
             Event::Loaded { table, rows, watermark } => (table, "success", i64::try_from(rows).unwrap_or(i64::MAX), watermark),
         };
         let (column, mark) = watermark.unzip();

@@ -10,6 +10,7 @@ pub mod lock; // one run per target
 pub mod quarantine; // rows that were refused
 pub mod records; // one record per configured table, for people
 pub mod replica; // lock, fence and state of a replica
+pub mod runs; // the run log: runs, their reads, their ends
 pub mod schema; // tables of our own in the warehouse
 pub mod state; // what is done
 pub mod writer; // the one writer of the status tables

@@ -1,13 +1,12 @@
-//! The one writer of the status tables: workers send events over a bounded channel, one thread with its own connection
-//! writes them. Telemetry never fails or blocks a sync; what was lost is counted.
+//! The one writer of the status tables and of the run log: workers send events over a bounded channel, one thread with its own
+//! connection writes them. Telemetry never fails or blocks a sync; what was lost is counted.
 
 use super::RunIdentity;
 use super::attempts::{self, Attempt};
-use super::lock::application_name;
+use super::runs::EngineLog;
+use super::runs::engine::Entry;
 use super::{records, schema};
-use crate::config::Endpoint;
 use crate::conn::postgres::PostgresConn;
-use crate::conn::watchdog::Watchdog;
 use crate::error::{Doing, Kind, Result};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
@@ -19,8 +18,8 @@ use std::time::{Duration, Instant};
 /// Events that may wait for the writer: some per table of a large database, far below a megabyte.
 const CHANNEL_EVENTS: usize = 4_096;
 
-/// Events written per round trip.
-const BATCH_EVENTS: usize = 512;
+/// Events written per round trip: all that may wait, because small tables end with five of them each.
+const BATCH_EVENTS: usize = CHANNEL_EVENTS;
 
 /// Pause between two batches. Small tables end by the hundred per second: a statement for each would cost as much as they do.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -63,6 +62,8 @@ pub enum Event {
     },
     /// How an attempt went, for the history. Comes with `Loaded` or `Failed`.
     Attempt(Box<Attempt>),
+    /// For the run log, which the writer keeps apart from its status rows.
+    Log(Box<Entry>),
 }
 
 /// What the writer did, for the report.
@@ -74,14 +75,28 @@ pub struct Totals {
     pub lost: u64,
 }
 
+impl Totals {
+    fn add(&mut self, events: usize, are_written: bool) {
+        let into = if are_written { &mut self.written } else { &mut self.lost };
+        *into += u64::try_from(events).unwrap_or(u64::MAX);
+    }
+}
+
 /// The sending side; clones feed the same writer.
 #[derive(Debug, Clone)]
 pub struct Tracker {
     sender: Sender<Event>,
     dropped: Arc<AtomicU64>,
+    logs: bool,
 }
 
 impl Tracker {
+    /// Whether there is a run log: entries for none need not be made.
+    #[must_use]
+    pub const fn logs(&self) -> bool {
+        self.logs
+    }
+
     /// Hands an event over without waiting.
     pub fn send(&self, event: Event) {
         if self.sender.try_send(event).is_err() {
@@ -93,7 +108,7 @@ impl Tracker {
     #[must_use]
     pub fn channel() -> (Self, Receiver<Event>) {
         let (sender, receiver) = bounded(CHANNEL_EVENTS);
-        (Self { sender, dropped: Arc::new(AtomicU64::new(0)) }, receiver)
+        (Self { sender, dropped: Arc::new(AtomicU64::new(0)), logs: true }, receiver)
     }
 }
 
@@ -119,19 +134,22 @@ impl Writer {
     ///
     /// # Errors
     /// [`Kind::Internal`] when the thread cannot be started.
-    pub fn start(endpoint: &Endpoint, watchdog: &Watchdog, run: &RunIdentity, tables: Vec<String>) -> Result<(Tracker, Self)> {
-        let (endpoint, watchdog, run) = (endpoint.clone(), watchdog.clone(), run.clone());
-        Self::start_with(move || StatusTable::open(&endpoint, &watchdog, &run, &tables))
+    pub fn start(log: &EngineLog, run: &RunIdentity, tables: Vec<String>) -> Result<(Tracker, Self)> {
+        let (run, session) = (run.clone(), log.clone());
+        Self::start_with(log, move || StatusTable::open(session, run, tables))
     }
 
     /// Starts the writer for whatever `open` gives on the writer's thread.
     ///
     /// # Errors
     /// As [`Writer::start`].
-    pub fn start_with<B: Board>(open: impl FnOnce() -> B + Send + 'static) -> Result<(Tracker, Self)> {
+    pub fn start_with<B: Board>(log: &EngineLog, open: impl FnOnce() -> B + Send + 'static) -> Result<(Tracker, Self)> {
         let (tracker, receiver) = Tracker::channel();
-        let dropped = Arc::clone(&tracker.dropped);
-        let thread = std::thread::Builder::new().name("tracker".into()).spawn(move || drain(&receiver, &mut open()));
+        let tracker = Tracker { logs: log.is_on(), ..tracker };
+        let (dropped, log) = (Arc::clone(&tracker.dropped), log.clone());
+        let thread = std::thread::Builder::new()
+            .name("tracker".into())
+            .spawn(move || drain(&receiver, |entries| log.write(entries), &mut open()));
         Ok((tracker, Self { thread: thread.doing(Kind::Internal, || "starting the tracker thread")?, dropped }))
     }
 
@@ -144,7 +162,7 @@ impl Writer {
     }
 }
 
-fn drain(receiver: &Receiver<Event>, board: &mut dyn Board) -> Totals {
+fn drain(receiver: &Receiver<Event>, log: impl Fn(Vec<Entry>) -> bool, board: &mut dyn Board) -> Totals {
     let mut totals = Totals::default();
     let mut pause_ends = Instant::now();
     while let Ok(first) = receiver.recv() {
@@ -156,42 +174,51 @@ fn drain(receiver: &Receiver<Event>, board: &mut dyn Board) -> Totals {
                 Err(_) => break,
             }
         }
-        let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
-        if board.write(events) {
-            totals.written += count
-        } else {
-            totals.lost += count
+        let (mut rows, mut entries) = (Vec::new(), Vec::new());
+        for event in events {
+            match event {
+                Event::Log(entry) => entries.push(*entry),
+                row => rows.push(row),
+            }
         }
+        totals.add(rows.len(), rows.is_empty() || board.write(rows));
+        totals.add(entries.len(), entries.is_empty() || log(entries));
         pause_ends = Instant::now() + PAUSE;
     }
     board.prune();
     totals
 }
 
-/// The connection and the table's name; without a connection every event is lost.
+/// The status tables of the target schema; after an error every event is lost.
 struct StatusTable {
-    conn: Option<PostgresConn>,
+    log: EngineLog,
     run: RunIdentity,
     name: String,
+    is_lost: bool,
 }
 
 impl StatusTable {
-    fn open(endpoint: &Endpoint, watchdog: &Watchdog, run: &RunIdentity, tables: &[String]) -> Self {
-        let name = schema::qualified(&run.job, schema::LOAD_STATUS);
-        let opened = PostgresConn::connect(endpoint, &application_name(&run.run_id), watchdog).and_then(|mut conn| {
-            records::ensure(&mut conn, &run.job, tables)?;
-            // Losing a status row in a crash of the server costs nothing: the next run writes it from the state.
-            conn.batch("SET synchronous_commit = off", "setting up the status writer")?;
-            Ok(conn)
-        });
-        let conn = opened.map_err(|error| log::warn!("{error}; the run goes on without status rows")).ok();
-        Self { conn, run: run.clone(), name }
+    fn open(log: EngineLog, run: RunIdentity, tables: Vec<String>) -> Self {
+        let mut board = Self { name: schema::qualified(&run.job, schema::LOAD_STATUS), log, is_lost: false, run };
+        let job = board.run.job.clone();
+        board.do_with(move |conn| records::ensure(conn, &job, &tables).map(drop));
+        board
+    }
+
+    fn do_with(&mut self, work: impl FnMut(&mut PostgresConn) -> Result<()> + Send + 'static) -> bool {
+        if let Err(error) = self.log.session(work) {
+            log::warn!("{error}; the run goes on without status rows");
+            self.is_lost = true;
+        }
+        !self.is_lost
     }
 }
 
 impl Board for StatusTable {
     fn write(&mut self, events: Vec<Event>) -> bool {
-        let Some(conn) = &mut self.conn else { return false };
+        if self.is_lost {
+            return false;
+        }
         // The last event of a table wins, so one statement per batch is enough.
         let mut last: BTreeMap<String, Record> = BTreeMap::new();
         let mut history: Vec<Attempt> = Vec::new();
@@ -208,25 +235,23 @@ impl Board for StatusTable {
                     history.push(*attempt);
                     continue;
                 }
+                Event::Log(_) => continue,
             };
             last.insert(table, record);
         }
-        let mut written = write_records(conn, &self.name, &last);
-        if !history.is_empty() {
-            written = written.and_then(|()| attempts::append(conn, &self.run, &history));
-        }
-        match written {
-            Ok(()) => true,
-            Err(error) => {
-                log::warn!("{error}; the run goes on without status rows");
-                self.conn = None;
-                false
-            }
-        }
+        let (name, run) = (self.name.clone(), self.run.clone());
+        self.do_with(move |conn| {
+            write_records(conn, &name, &last)?;
+            if history.is_empty() { Ok(()) } else { attempts::append(conn, &run, &history) }
+        })
     }
 
     fn prune(&mut self) {
-        if let Some(Err(error)) = self.conn.as_mut().map(|conn| attempts::prune(conn, &self.run.job)) {
+        if self.is_lost {
+            return;
+        }
+        let job = self.run.job.clone();
+        if let Err(error) = self.log.session(move |conn| attempts::prune(conn, &job)) {
             log::warn!("{error}; the next run shortens it");
         }
     }
@@ -265,14 +290,22 @@ mod tests {
         assert_eq!(receiver.try_iter().count(), CHANNEL_EVENTS);
     }
 
+    /// A board whose writes go where its name says.
+    struct Nowhere(bool);
+
+    impl Board for Nowhere {
+        fn write(&mut self, _events: Vec<Event>) -> bool {
+            self.0
+        }
+    }
+
     #[test]
-    fn without_a_connection_every_event_is_counted_as_lost() {
-        let (tracker, receiver) = Tracker::channel();
-        tracker.send(Event::Failed { table: "t".into() });
-        drop(tracker);
-        let run = RunIdentity { job: String::new(), epoch: 0, run_id: String::new(), sync_id: String::new() };
-        let mut nowhere = StatusTable { conn: None, run, name: String::new() };
-        let totals = drain(&receiver, &mut nowhere);
-        assert_eq!(totals, Totals { written: 0, lost: 1 });
+    fn what_a_board_does_not_write_is_counted_as_lost() {
+        for (is_written, totals) in [(false, Totals { written: 0, lost: 1 }), (true, Totals { written: 1, lost: 0 })] {
+            let (tracker, receiver) = Tracker::channel();
+            tracker.send(Event::Failed { table: "t".into() });
+            drop(tracker);
+            assert_eq!(drain(&receiver, |_| true, &mut Nowhere(is_written)), totals);
+        }
     }
 }

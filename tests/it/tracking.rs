@@ -5,8 +5,8 @@ use crate::hosts::project;
 use crate::program::{Outcome, Running};
 use crate::sandbox::{RUN_MAX, Sandbox};
 use etl_sync::config::{self, Config, Environment, Overrides};
-use etl_sync::conn::watchdog::Watchdog;
 use etl_sync::track::RunIdentity;
+use etl_sync::track::runs::EngineLog;
 use etl_sync::track::schema::COPY_STATUS;
 use etl_sync::track::writer::{Event, Totals, Writer};
 use mysql::prelude::Queryable;
@@ -269,7 +269,7 @@ pub fn configuration(sandbox: &Sandbox) -> Config {
 fn write(sandbox: &Sandbox, tables: &[&str], events: &[Event]) -> Totals {
     let run = RunIdentity { job: "raw".into(), epoch: 1, run_id: "test".into(), sync_id: "test".into() };
     let tables = tables.iter().map(|&table| table.to_owned()).collect();
-    let (tracker, writer) = Writer::start(&configuration(sandbox).warehouse, &Watchdog::new(), &run, tables).unwrap();
+    let (tracker, writer) = Writer::start(&EngineLog::new(&configuration(sandbox), &run.run_id), &run, tables).unwrap();
     events.iter().for_each(|event| tracker.send(event.clone()));
     drop(tracker);
     writer.join()
