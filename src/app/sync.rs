@@ -134,6 +134,7 @@ impl<'a> Run<'a> {
             report.exit_code = exit_code(&error, self.cancel);
         }
         report.add_up();
+        report.add_times(self.progress);
         if report.error.is_none() {
             report.exit_code = self.exit_code(report);
         }

@@ -1,4 +1,5 @@
-//! Shows a run's counters: a bar on a terminal, a log line now and then elsewhere, nothing with `-q`.
+//! Shows a run's counters: a bar on a terminal, a log line now and then elsewhere, nothing with `-q`. And notes them for the
+//! report, whoever looks.
 
 use super::output;
 use crate::context::progress::{Progress, Snapshot};
@@ -18,53 +19,53 @@ const DRAW_EVERY: Duration = Duration::from_millis(200);
 /// Between two log lines where there is no terminal.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
-/// The thread that shows progress.
+/// Between two looks at whether a sample is due.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// The thread that shows progress and takes samples.
 pub struct Shown {
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
 }
 
 impl Shown {
-    /// Starts showing, unless `quiet`.
+    /// Starts showing, unless `quiet`, and taking samples.
     ///
     /// # Errors
     /// [`Kind::Internal`] when the thread cannot be started.
     pub fn start(progress: Arc<Progress>, bars: &MultiProgress, quiet: bool) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        if quiet {
-            return Ok(Self { stop, thread: None });
-        }
-        let bar = std::io::stderr().is_terminal().then(|| bar(bars));
+        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| bar(bars));
         let stopped = Arc::clone(&stop);
+        let every = if bar.is_some() { DRAW_EVERY } else { LOG_EVERY };
         let body = move || {
-            let mut next_line = Instant::now() + LOG_EVERY;
+            let mut next = if bar.is_some() { Instant::now() } else { Instant::now() + LOG_EVERY };
             while !stopped.load(Ordering::Relaxed) {
-                match &bar {
-                    Some(bar) => draw(bar, progress.snapshot()),
-                    None if Instant::now() >= next_line => {
-                        next_line = Instant::now() + LOG_EVERY;
-                        log::info!("{}", line(progress.snapshot()));
+                if Instant::now() >= next {
+                    next = Instant::now() + every;
+                    match &bar {
+                        Some(bar) => draw(bar, progress.snapshot()),
+                        None if !quiet => log::info!("{}", line(progress.snapshot())),
+                        None => {}
                     }
-                    None => {}
                 }
-                std::thread::park_timeout(DRAW_EVERY);
+                progress.sample(false);
+                std::thread::park_timeout(LOOK_EVERY);
             }
             if let Some(bar) = bar {
                 bar.finish_and_clear();
             }
         };
         let thread = std::thread::Builder::new().name("progress".into()).spawn(body);
-        Ok(Self { stop, thread: Some(thread.doing(Kind::Internal, || "starting the progress thread")?) })
+        Ok(Self { stop, thread: thread.doing(Kind::Internal, || "starting the progress thread")? })
     }
 
     /// Takes the bar away.
     pub fn end(self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread {
-            thread.thread().unpark();
-            if thread.join().is_err() {
-                output::stderr("the progress thread panicked\n");
-            }
+        self.thread.thread().unpark();
+        if self.thread.join().is_err() {
+            output::stderr("the progress thread panicked\n");
         }
     }
 }

@@ -70,6 +70,7 @@ impl Record {
         report.totals.tables = seen.tables_total;
         report.totals.rows_read = seen.rows;
         report.totals.bytes = seen.bytes;
+        report.add_times(&self.progress);
         report.error = Some(ErrorReport::from(error));
         report
     }

@@ -1,5 +1,6 @@
 //! Counters of a run that workers raise and anybody may read: for progress bars, log lines and tests.
 
+use super::timeline::Timeline;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,8 @@ pub struct Progress {
     rows: AtomicU64,
     bytes: AtomicU64,
     bytes_estimated: AtomicU64,
+    /// What each worker did and when.
+    pub timeline: Timeline,
 }
 
 /// One look at the counters.
@@ -40,6 +43,7 @@ impl Default for Progress {
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             bytes_estimated: AtomicU64::new(0),
+            timeline: Timeline::default(),
         }
     }
 }
@@ -60,6 +64,13 @@ impl Progress {
     pub fn add(&self, rows: u64, bytes: u64) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.timeline.add(rows, bytes);
+    }
+
+    /// Notes the counters when it is time to, or `at_once`.
+    pub fn sample(&self, at_once: bool) {
+        let counters = (self.rows.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed));
+        self.timeline.sample(counters, at_once);
     }
 
     /// One look.

@@ -9,6 +9,7 @@ pub mod queue; // the jobs of a round
 pub mod round; // one snapshot group: workers, guard, what is left for the next round
 mod rows; // the rows of one attempt: streamed, drained, or kept apart
 pub mod table; // a table in work, and what became of it
+mod timed; // a step of a worker: its panic caught, its time recorded
 
 use crate::cancel::Cancel;
 use crate::config::{CopyFormat, Endpoint, Verify};

@@ -8,6 +8,7 @@ use super::increments;
 use super::looks::{self, Decision, Looks, Stage};
 use super::queue::{Job, Queue};
 use super::table::{End, TableResult, TableWork};
+use super::timed::caught;
 use crate::catalog::TargetTable;
 use crate::config::Verify;
 use crate::conn::mysql::MysqlConn;
@@ -23,7 +24,6 @@ use crate::source::snapshot::{self, Group, GroupLimits, SnapshotKind, Watermarks
 use crate::source::throttle::Throttle;
 use crate::track::writer::Event;
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -291,7 +291,7 @@ impl Shared<'_> {
                     services.tracker.send(Event::Started { table: table.plan().name().to_owned() });
                 }
                 let mut worker = Worker { source: &mut reader, sink: sink.as_mut(), throttled: false };
-                match self.caught(job, table, &mut worker) {
+                match caught(services, table, &job.what(), || self.perform(job, table, &mut worker)) {
                     // A table that is silent for the whole deadline would take one worker after the other with it.
                     Err(error) if reader.is_lost() && error.kind() == Kind::Timeout => {
                         log::warn!("{error}; a worker leaves");
@@ -322,12 +322,6 @@ impl Shared<'_> {
                 return;
             }
         }
-    }
-
-    /// A panic inside a job is that table's failure, not the process's end.
-    fn caught(&self, job: Job, table: &TableWork<'_>, worker: &mut Worker<'_>) -> Result<()> {
-        catch_unwind(AssertUnwindSafe(|| self.perform(job, table, worker)))
-            .unwrap_or_else(|_| Err(Error::new(Kind::Internal, format!("table {}: a worker panicked", table.plan().name()))))
     }
 
     fn perform(&self, job: Job, table: &TableWork<'_>, worker: &mut Worker<'_>) -> Result<()> {
@@ -395,9 +389,7 @@ impl Shared<'_> {
     /// What follows when all jobs of a stage are done: the jobs of the next one, or none when the table can end.
     fn next_stage(&self, index: usize, table: &TableWork<'_>, sink: &mut dyn Sink) -> Vec<Job> {
         let Some(looks) = &table.looks else { return Vec::new() };
-        let name = table.plan().name();
-        let panicked = |_| Err(Error::new(Kind::Internal, format!("table {name}: the step to its next stage panicked")));
-        match catch_unwind(AssertUnwindSafe(|| stage_after(self.services, table, looks, sink))).unwrap_or_else(panicked) {
+        match caught(self.services, table, "decide", || stage_after(self.services, table, looks, sink)) {
             Ok(Some(next)) => {
                 looks.enter(next);
                 jobs_of(index, table)
@@ -415,8 +407,7 @@ impl Shared<'_> {
             Some(looks) => looks::confirm(self.services, table, looks, sink),
             None => chunk::finish(self.services, table, sink).map(|outcome| looks::after(table, outcome)),
         };
-        let panicked = |_| Err(Error::new(Kind::Internal, format!("table {}: the finish panicked", table.plan().name())));
-        match catch_unwind(AssertUnwindSafe(finish)).unwrap_or_else(panicked) {
+        match caught(self.services, table, "finish", finish) {
             Ok(outcome) => self.end(table, outcome),
             Err(error) => fail(self.services, Some(table), error),
         }

@@ -15,6 +15,8 @@ pub mod tracking; // what the status tables got
 pub mod verify; // whether both sides hold the same rows
 pub mod why; // one row on both sides
 
+use crate::context::progress::Progress;
+use crate::context::timeline;
 use crate::error::Error;
 use crate::pipeline::oddities::Odd;
 use chrono::{SecondsFormat, Utc};
@@ -67,6 +69,10 @@ pub struct RunReport {
     pub warnings: Vec<String>,
     /// Why the run as a whole failed.
     pub error: Option<ErrorReport>,
+    /// What each worker did and when.
+    pub timeline: timeline::Recorded,
+    /// How the counters moved.
+    pub samples: Vec<timeline::Sample>,
 }
 
 /// Sums over the tables of a run.
@@ -366,7 +372,15 @@ impl RunReport {
             definitions: Vec::new(),
             warnings: Vec::new(),
             error: None,
+            timeline: timeline::Recorded::default(),
+            samples: Vec::new(),
         }
+    }
+
+    /// Takes what was recorded of its time.
+    pub fn add_times(&mut self, progress: &Progress) {
+        progress.sample(true);
+        (self.timeline, self.samples) = progress.timeline.take();
     }
 
     /// The document, indented.
