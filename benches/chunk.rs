@@ -206,7 +206,7 @@ fn copied(services: &Services<'_>, plan: &TablePlan, source: &mut MysqlSource, s
         is_taken_over: AtomicBool::new(false),
     };
     sink.prepare(&load)?;
-    let table = TableWork::new(load, Hold::new(Guard::connect(services.source)?), 0);
+    let table = TableWork::new(load, Hold::new(Guard::connect(services.source, services.watchdog)?), 0);
     let time = spent(|| copy_chunk(services, &table, 0, &mut Worker { source, sink, throttled: false }))?;
     sink.discard(&table.load, false)?;
     Ok(time)

@@ -1,6 +1,7 @@
 //! The state of a run as everybody may see it: running, draining, aborting.
 //!
-//! Draining means: finish the chunk in hand, take no new one, leave a state that the next run goes on from.
+//! Draining means: finish the chunk in hand, take no new one, leave a state that the next run goes on from. Aborting means: also
+//! what runs at the servers is ended, and what it would have done is left to the next run.
 //! Signals only set this state; nothing here ends the process.
 
 use crate::error::{Error, Kind, Result};
@@ -36,6 +37,19 @@ impl Cancel {
         } else {
             self.signal.store(signal, Ordering::SeqCst);
         }
+    }
+
+    /// Work in hand is not waited for any longer. Nothing changes for a run that nobody has asked to stop.
+    pub fn abort(&self) {
+        if self.is_stopping() {
+            self.state.store(ABORTING, Ordering::SeqCst);
+        }
+    }
+
+    /// What an error means here: while work in hand is thrown away, whatever comes of that is the stop and no failure.
+    #[must_use]
+    pub fn stopped(&self, error: Error) -> Error {
+        if self.is_aborting() { error.as_kind(Kind::Stopped) } else { error }
     }
 
     /// No new work may be taken.
@@ -91,6 +105,18 @@ mod tests {
         assert!(cancel.is_stopping() && !cancel.is_aborting());
         cancel.ask(2);
         assert!(cancel.is_aborting());
+        assert_eq!(cancel.signal(), 15);
+    }
+
+    #[test]
+    fn only_a_run_that_stops_can_abort_and_only_then_an_error_is_the_stop() {
+        let (cancel, lost) = (Cancel::new(), || Error::new(Kind::SnapshotLost, "reading table t"));
+        cancel.abort();
+        assert!(!cancel.is_stopping());
+        cancel.ask(15);
+        assert_eq!(cancel.stopped(lost()).kind(), Kind::SnapshotLost);
+        cancel.abort();
+        assert_eq!(cancel.stopped(lost()).kind(), Kind::Stopped);
         assert_eq!(cancel.signal(), 15);
     }
 }

@@ -34,7 +34,7 @@ impl Run<'_> {
     /// another one; the classified error of a server. A table's own error is in the report.
     pub(super) fn replicate(&self, endpoint: &Endpoint, report: &mut RunReport) -> Result<()> {
         let config = self.config;
-        let mut source = MysqlConn::connect(&config.source)?;
+        let mut source = MysqlConn::connect(&config.source)?.endable(&config.source, self.watchdog);
         let source_identity = format!("{}/{}", source.server.identity, config.source.database);
         let catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
         check_names(config, endpoint, &catalog, &self.options.tables)?;
@@ -68,7 +68,7 @@ impl Run<'_> {
         source_identity: &str,
     ) -> Result<()> {
         let (config, run) = (self.config, lock.identity());
-        let mut replica = writer(endpoint)?;
+        let mut replica = writer(endpoint)?.endable(endpoint, self.watchdog);
         drop_leftovers(&mut replica)?;
         let now = clock::now(source)?;
         let ahead = now - clock::now(&mut replica)?;

@@ -129,7 +129,7 @@ impl<'a> Run<'a> {
 
     /// Adds a hop up.
     pub(super) fn close(&self, report: &mut RunReport, result: Result<()>, started: Instant) {
-        if let Err(error) = result {
+        if let Err(error) = result.map_err(|error| self.cancel.stopped(error)) {
             report.error = Some(ErrorReport::from(&error));
             report.exit_code = exit_code(&error, self.cancel);
         }
@@ -175,7 +175,7 @@ impl<'a> Run<'a> {
     fn steps(&self, report: &mut RunReport, replica: Option<&Endpoint>) -> Result<()> {
         let config = self.config;
         let from = replica.unwrap_or(&config.source);
-        let mut source = MysqlConn::connect(from)?;
+        let mut source = MysqlConn::connect(from)?.endable(from, self.watchdog);
         let mut catalog = catalog::mysql::read(&mut source.conn, &from.database)?;
         let (source_identity, copies) = match replica {
             None => {

@@ -45,7 +45,7 @@ pub fn verify(config: &Config, asked: Asked<'_>, cancel: &Cancel, watchdog: &Wat
     let started = Instant::now();
     let started_at = report::now();
     let endpoint = config.source.patient();
-    let mut source = MysqlConn::connect(&endpoint)?;
+    let mut source = MysqlConn::connect(&endpoint)?.endable(&endpoint, watchdog);
     let (selected, refused) = planning::selected(&mut source, config, tables)?;
     let mut warehouse = PostgresConn::connect(&config.warehouse, "etl-sync/verify", watchdog)?;
     warehouse.batch("SET default_transaction_read_only = on", "making the session read-only")?;

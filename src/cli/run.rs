@@ -58,7 +58,8 @@ pub fn run(
 
 fn start(cancel: &Cancel, watchdog: &Watchdog, record: &Record, args: &WorkArgs) -> Result<()> {
     let second = record.clone();
-    signals::watch(cancel.clone(), "the chunks in hand are finished first", move |error, code| second.give_up(error, code))?;
+    let stopping = "the chunks in hand are finished first";
+    signals::watch((cancel, watchdog), signals::GRACE, stopping, move |error, code| second.give_up(error, code))?;
     if let Some(until) = args.until {
         until.watch(cancel.clone())?;
     }

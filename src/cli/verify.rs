@@ -9,6 +9,7 @@ use crate::report::{self, verify::VerifyReport};
 use crate::verify::ledger::Sides;
 use crate::verify::rows::Bounds;
 use crate::verify::{look, rows};
+use std::time::Duration;
 
 /// Rows per table that are told unless the command line says how many.
 const ROWS_TOLD: u16 = 100;
@@ -35,9 +36,10 @@ pub fn audit(global: &Global, tables: &[String], output: Output) -> u8 {
 fn compare(global: &Global, tables: &[String], args: &VerifyArgs, output: Output, show: impl FnOnce(&VerifyReport)) -> u8 {
     with_config(global, output, |config, watchdog| {
         let cancel = Cancel::new();
-        signals::watch(cancel.clone(), "the counts at the source are ended", move |error, _| {
+        let give_up = move |error: &_, _| {
             failed(output, error);
-        })?;
+        };
+        signals::watch((&cancel, watchdog), Duration::ZERO, "the counts at both servers are ended", give_up)?;
         let row_bytes_max = config.settings.row_bytes_max;
         let depth = match args.depth {
             Depth::Counts => look::Depth::Counts,
@@ -57,7 +59,13 @@ fn compare(global: &Global, tables: &[String], args: &VerifyArgs, output: Output
                 })
             }
         };
-        let report = app::verify::verify(config, app::verify::Asked { tables, depth }, &cancel, watchdog)?;
+        let report = match app::verify::verify(config, app::verify::Asked { tables, depth }, &cancel, watchdog) {
+            Err(error) if cancel.is_aborting() => {
+                failed(output, &cancel.stopped(error));
+                return Ok(signals::exit_code(cancel.signal()));
+            }
+            other => other?,
+        };
         show(&report);
         Ok(report.exit_code)
     })

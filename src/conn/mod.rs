@@ -1,6 +1,7 @@
 //! Connections to both servers: connect, pin the session, read it back. Every connection of the program comes from here.
 
 pub mod classify; // server error codes → kinds; the only place that knows them
+pub mod ending; // statements are ended from outside when a run has to stop
 mod login; // the log-in at source and replica
 pub mod mysql; // source and replica
 pub mod postgres; // warehouse

@@ -1,12 +1,15 @@
 //! Connections to MySQL and MariaDB: options, the pinned session, and what kind of server it is.
 
 use super::classify;
+use super::ending::End;
 use super::login::log_in;
+use super::watchdog::{Guard, Watchdog};
 use crate::config::{Address, Endpoint, TlsMode};
 use crate::error::{Error, Kind, Result};
 use mysql::prelude::Queryable;
 use mysql::{Conn, OptsBuilder, Params, SslOpts, Value};
 use secrecy::ExposeSecret;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest packet we take from a server: one row, or one statement. Bounds what a single row can cost in memory.
@@ -32,6 +35,7 @@ pub struct MysqlConn {
     /// A result was left half-read: the connection may only be dropped.
     pub abandoned: bool,
     what: String,
+    known: Option<Guard>,
 }
 
 impl std::fmt::Debug for MysqlConn {
@@ -54,9 +58,16 @@ impl MysqlConn {
         let mut conn = log_in(endpoint, &options(endpoint)?)?;
         let server = server_info(&mut conn).map_err(|e| classify::mysql(&e, doing()))?;
         pin(&mut conn, &server, endpoint.deadlines.statement).map_err(|e| classify::mysql(&e, doing()))?;
-        let mut pinned = Self { conn, server, abandoned: false, what };
+        let mut pinned = Self { conn, server, abandoned: false, what, known: None };
         pinned.read_back()?;
         Ok(pinned)
+    }
+
+    /// The same connection, whose statements are ended when the run has to stop and does not come to its end by itself.
+    #[must_use]
+    pub fn endable(mut self, endpoint: &Endpoint, watchdog: &Watchdog) -> Self {
+        self.known = Some(watchdog.know(End::Mysql(Arc::new(endpoint.clone()), u64::from(self.conn.connection_id()))));
+        self
     }
 
     /// Runs statements whose result does not matter.

@@ -1,6 +1,7 @@
 //! Connections to PostgreSQL: options, the pinned session, deadlines through the watchdog.
 
 use super::classify;
+use super::ending::End;
 use super::watchdog::{Guard, Probe, Watchdog};
 use crate::config::{Address, Endpoint};
 use crate::error::{Error, Kind, Result};
@@ -40,6 +41,7 @@ pub struct PostgresConn {
     stall: Duration,
     statement: Duration,
     probe: Probe,
+    end: End,
     what: String,
 }
 
@@ -61,8 +63,10 @@ impl PostgresConn {
             let _guard = watchdog.watch(endpoint.deadlines.connect * 2, format!("connecting to {what}"));
             open(endpoint, application)?
         };
+        let end = ender(endpoint, &client);
         let mut conn = Self {
             client,
+            end,
             watchdog: watchdog.clone(),
             stall: endpoint.deadlines.stall,
             statement: endpoint.deadlines.statement,
@@ -79,14 +83,16 @@ impl PostgresConn {
     /// after the stall deadline.
     pub fn watched(&mut self, doing: &str) -> (&mut Client, Guard) {
         let what = format!("{doing} on {}", self.what);
-        let guard = self.watchdog.watch_long(self.stall, self.statement + self.stall, what, Probe::clone(&self.probe));
+        let lengths = (self.stall, self.statement + self.stall);
+        let guard = self.watchdog.watch_long(lengths, what, Probe::clone(&self.probe), Some(self.end.clone()));
         (&mut self.client, guard)
     }
 
     /// The client for a stream, and what bounds each of its steps: the pauses between them are the source's.
     pub fn streaming(&mut self, doing: &str) -> (&mut Client, Steps) {
         let what = format!("{doing} on {}", self.what);
-        (&mut self.client, Steps { watchdog: self.watchdog.clone(), stall: self.stall, what })
+        let _known = self.watchdog.know(self.end.clone());
+        (&mut self.client, Steps { watchdog: self.watchdog.clone(), stall: self.stall, what, _known })
     }
 
     /// Runs statements whose result does not matter, in one round trip.
@@ -164,12 +170,30 @@ fn probe(endpoint: &Endpoint) -> Probe {
     })
 }
 
+/// Asks the server to end what the client runs. A thread of its own calls it, because it connects.
+fn ender(endpoint: &Endpoint, client: &Client) -> End {
+    let (endpoint, token) = (endpoint.clone(), client.cancel_token());
+    End::Postgres(Arc::new(move || {
+        let asked = if endpoint.tls.mode.is_plain() {
+            token.cancel_query(NoTls).map_err(|e| classify::postgres(&e, "ending a statement"))
+        } else {
+            let tls = super::tls::client_config(&endpoint.tls, &endpoint.to_string()).map(MakeRustlsConnect::new);
+            tls.and_then(|tls| token.cancel_query(tls).map_err(|e| classify::postgres(&e, "ending a statement")))
+        };
+        if let Err(error) = asked {
+            log::debug!("{endpoint}: {error}");
+        }
+    }))
+}
+
 /// Bounds the steps of a stream.
 #[derive(Debug)]
 pub struct Steps {
     watchdog: Watchdog,
     stall: Duration,
     what: String,
+    /// The stream as a whole can be ended, also between two steps.
+    _known: Guard,
 }
 
 impl Steps {

@@ -3,7 +3,10 @@
 //! A wait registers itself for its length. When one is over its deadline, the watchdog calls what it was given, once:
 //! in the program that writes the result and ends the process without joining, because a thread that hangs in the
 //! driver can be neither woken nor joined.
+//!
+//! It also knows how each statement that runs can be ended from outside: `ending` asks for that when a run has to stop.
 
+use super::ending::End;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,11 +20,15 @@ const TICK: Duration = Duration::from_millis(100);
 pub type Probe = Arc<dyn Fn() -> bool + Send + Sync>;
 
 struct Wait {
-    until: Instant,
+    since: Instant,
+    /// None for what has no deadline here, and is only known so that it can be ended.
+    until: Option<Instant>,
     length: Duration,
     /// A long statement may go on past `until` while the probe finds the server alive, but not past `last`.
     long: Option<(Instant, Probe)>,
     what: String,
+    /// How what is waited for is ended from outside, where that is possible.
+    end: Option<End>,
 }
 
 #[derive(Default)]
@@ -79,15 +86,36 @@ impl Watchdog {
     /// Registers a wait that ends when the guard is dropped.
     #[must_use]
     pub fn watch(&self, length: Duration, what: String) -> Guard {
-        self.register(Wait { until: Instant::now() + length, length, long: None, what })
+        let now = Instant::now();
+        self.register(Wait { since: now, until: Some(now + length), length, long: None, what, end: None })
+    }
+
+    /// Makes a statement or a session known that can be ended, until the guard is dropped; it has no deadline here.
+    #[must_use]
+    pub fn know(&self, end: End) -> Guard {
+        let (since, length) = (Instant::now(), Duration::MAX);
+        self.register(Wait { since, until: None, length, long: None, what: String::new(), end: Some(end) })
+    }
+
+    /// How to end what has been known for at least `age`.
+    #[must_use]
+    pub fn ends(&self, age: Duration) -> Vec<End> {
+        let waits = self.shared.lock();
+        waits.values().filter(|wait| wait.since.elapsed() >= age).filter_map(|wait| wait.end.clone()).collect()
+    }
+
+    /// The thread that gives up has been told to end, because there is nothing to wait for any more.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.shared.stopped.load(Ordering::Relaxed)
     }
 
     /// Registers a wait for a statement that may take long: after each `length` the probe has to find the server alive,
-    /// and after `longest` the wait is over in any case.
+    /// and after `longest` the wait is over in any case. `end` ends it from outside.
     #[must_use]
-    pub fn watch_long(&self, length: Duration, longest: Duration, what: String, probe: Probe) -> Guard {
+    pub fn watch_long(&self, (length, longest): (Duration, Duration), what: String, probe: Probe, end: Option<End>) -> Guard {
         let now = Instant::now();
-        self.register(Wait { until: now + length, length, long: Some((now + longest, probe)), what })
+        self.register(Wait { since: now, until: Some(now + length), length, long: Some((now + longest, probe)), what, end })
     }
 
     fn register(&self, wait: Wait) -> Guard {
@@ -105,14 +133,15 @@ impl Shared {
     /// The first wait that is over; a long one whose server is alive gets another term.
     fn overdue(&self) -> Option<(String, Duration)> {
         let now = Instant::now();
-        let (id, found, probe) = self.lock().iter().find(|(_, wait)| wait.until <= now).map(|(id, wait)| {
-            let probe = wait.long.as_ref().filter(|(last, _)| now < *last).map(|(_, probe)| Arc::clone(probe));
-            (*id, (wait.what.clone(), wait.length), probe)
-        })?;
+        let (id, found, probe) =
+            self.lock().iter().find(|(_, wait)| wait.until.is_some_and(|until| until <= now)).map(|(id, wait)| {
+                let probe = wait.long.as_ref().filter(|(last, _)| now < *last).map(|(_, probe)| Arc::clone(probe));
+                (*id, (wait.what.clone(), wait.length), probe)
+            })?;
         // Probed without the lock: it takes seconds, and waits come and go meanwhile.
         if probe.is_some_and(|alive| alive()) {
             if let Some(wait) = self.lock().get_mut(&id) {
-                wait.until = Instant::now() + wait.length;
+                wait.until = Some(Instant::now() + wait.length);
             }
             return None;
         }
@@ -124,6 +153,12 @@ impl Shared {
 pub struct Guard {
     shared: Arc<Shared>,
     id: u64,
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl Drop for Guard {
@@ -150,6 +185,19 @@ mod tests {
     }
 
     #[test]
+    fn what_can_be_ended_is_known_as_long_as_its_guard_lives() {
+        let dog = Watchdog::new();
+        let end = End::Postgres(Arc::new(|| {}));
+        let _waits = dog.watch(Duration::from_secs(60), "a step".into());
+        let known = dog.know(end.clone());
+        let _long = dog.watch_long((Duration::ZERO, Duration::ZERO), "index".into(), Arc::new(|| true), Some(end));
+        assert_eq!(dog.ends(Duration::ZERO).len(), 2);
+        assert_eq!(dog.ends(Duration::from_secs(60)).len(), 0);
+        drop(known);
+        assert_eq!(dog.ends(Duration::ZERO).len(), 1);
+    }
+
+    #[test]
     fn a_long_wait_goes_on_while_the_server_is_alive() {
         let dog = Watchdog::new();
         let alive = Arc::new(AtomicBool::new(true));
@@ -157,7 +205,7 @@ mod tests {
         let thread = dog.start(move |what, _| assert!(sender.send(what.to_owned()).is_ok()));
         let seen = Arc::clone(&alive);
         let probe: Probe = Arc::new(move || seen.load(Ordering::SeqCst));
-        let _long = dog.watch_long(Duration::from_millis(10), Duration::from_secs(60), "index".into(), probe);
+        let _long = dog.watch_long((Duration::from_millis(10), Duration::from_secs(60)), "index".into(), probe, None);
         assert!(receiver.recv_timeout(Duration::from_millis(600)).is_err());
         alive.store(false, Ordering::SeqCst);
         assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok("index".to_owned()));

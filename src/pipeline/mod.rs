@@ -70,7 +70,7 @@ impl Services<'_> {
     pub fn sink(&self) -> Box<dyn Sink> {
         match self.destination {
             Destination::Warehouse(endpoint) => Box::new(PostgresSink::new(endpoint, &self.run.run_id, self.watchdog)),
-            Destination::Replica(endpoint) => Box::new(MysqlSink::new(endpoint)),
+            Destination::Replica(endpoint) => Box::new(MysqlSink::new(endpoint, self.watchdog)),
         }
     }
 

@@ -1,14 +1,12 @@
 //! Rounds: a round is one snapshot group. Its workers pull jobs until none is left; a worker that loses its source
 //! connection leaves. What is unfinished when all have left starts again in the next round, with a new snapshot.
 
-use super::Services;
 use super::chunk::{self, Worker};
-use super::events;
-use super::increments;
 use super::looks::{self, Decision, Looks, Stage};
 use super::queue::{Job, Queue};
 use super::table::{End, TableResult, TableWork};
 use super::timed::caught;
+use super::{Services, events, increments};
 use crate::catalog::TargetTable;
 use crate::config::Verify;
 use crate::conn::mysql::MysqlConn;
@@ -24,9 +22,8 @@ use crate::source::snapshot::{self, Group, GroupLimits, SnapshotKind, Watermarks
 use crate::source::throttle::Throttle;
 use crate::track::writer::Event;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Rounds after which a source that keeps breaking is given up.
@@ -84,7 +81,7 @@ pub fn run(services: &Services<'_>, plan: Plan, targets: &BTreeMap<String, Targe
                 waiting.iter_mut().for_each(TablePlan::again);
             }
             Err(error) => {
-                ended_by = Some(error).filter(|error| error.kind() != Kind::Stopped);
+                ended_by = Some(services.cancel.stopped(error)).filter(|error| error.kind() != Kind::Stopped);
                 break;
             }
         }
@@ -111,7 +108,7 @@ fn open_group(services: &Services<'_>, waiting: &[TablePlan]) -> Result<Group> {
     };
     let until = Instant::now() + services.limits.server_down_wait;
     loop {
-        match snapshot::open(services.source, &limits, &tables, services.cancel) {
+        match snapshot::open(services.source, &limits, &tables, (services.cancel, services.watchdog)) {
             Err(error) if is_away(error.kind()) && Instant::now() < until => {
                 log::warn!("{error}; waiting for the source");
                 services.cancel.sleep(KNOCK_EVERY)?;
@@ -263,6 +260,7 @@ fn jobs_of(table: usize, work: &TableWork<'_>) -> Vec<Job> {
 
 fn fail(services: &Services<'_>, work: Option<&TableWork<'_>>, error: Error) {
     if let Some(work) = work {
+        let error = services.cancel.stopped(error);
         log::debug!("table {} ends: {error}", work.plan().name());
         let ends = !matches!(error.kind(), Kind::SnapshotLost | Kind::Proof | Kind::Stopped);
         work.end(End::Failed(error));

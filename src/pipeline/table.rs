@@ -399,7 +399,8 @@ impl<'a> TableWork<'a> {
         let (end, ended) = self.end.into_inner().unwrap_or_else(PoisonError::into_inner).unzip();
         TableResult {
             table: self.load.plan.name().to_owned(),
-            end,
+            // A stop is no failure: the table was not reached, and the next run goes on with it.
+            end: end.filter(|end| !matches!(end, End::Failed(error) if error.kind() == Kind::Stopped)),
             rows_read: self.rows_read.into_inner(),
             bytes: self.bytes.into_inner(),
             elapsed: started.zip(ended).map(|(from, to)| to.duration_since(from)).unwrap_or_default(),

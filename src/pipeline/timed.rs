@@ -10,7 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub fn caught<T>(services: &Services<'_>, table: &TableWork<'_>, what: &str, step: impl FnOnce() -> Result<T>) -> Result<T> {
     let name = table.plan().name();
     let panicked = |_| Err(Error::new(Kind::Internal, format!("table {name}: a worker panicked in its step `{what}`")));
-    services.progress.timeline.during(name, what, || catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(panicked))
+    let step = || catch_unwind(AssertUnwindSafe(step)).unwrap_or_else(panicked).map_err(|error| services.cancel.stopped(error));
+    services.progress.timeline.during(name, what, step)
 }
 
 impl Job {

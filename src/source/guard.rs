@@ -8,6 +8,7 @@ use crate::config::Endpoint;
 use crate::conn::classify;
 use crate::conn::mysql::MysqlConn;
 use crate::conn::sessions::Session;
+use crate::conn::watchdog::Watchdog;
 use crate::error::{Doing, Error, Kind, Result};
 use mysql::prelude::Queryable;
 use std::collections::BTreeMap;
@@ -40,6 +41,7 @@ struct Shared {
 #[derive(Debug)]
 pub struct Guard {
     endpoint: Endpoint,
+    watchdog: Watchdog,
     conn: MysqlConn,
     /// Table name → its quoted name.
     held: BTreeMap<String, String>,
@@ -50,8 +52,9 @@ impl Guard {
     ///
     /// # Errors
     /// The classified connection error.
-    pub fn connect(endpoint: &Endpoint) -> Result<Self> {
-        Ok(Self { endpoint: endpoint.clone(), conn: MysqlConn::connect(endpoint)?, held: BTreeMap::new() })
+    pub fn connect(endpoint: &Endpoint, watchdog: &Watchdog) -> Result<Self> {
+        let conn = MysqlConn::connect(endpoint)?.endable(endpoint, watchdog);
+        Ok(Self { endpoint: endpoint.clone(), watchdog: watchdog.clone(), conn, held: BTreeMap::new() })
     }
 
     /// Touches the tables inside a new transaction. Returns those that cannot be touched, and why.
@@ -106,7 +109,7 @@ impl Guard {
     /// Passes everything but `tables` on to a new connection before this one lets go, so that nothing slips in between.
     /// Returns the tables that could not be passed on: somebody waits for them too.
     fn let_go_of(&mut self, tables: &[String]) -> Result<Vec<String>> {
-        let mut next = Self::connect(&self.endpoint)?;
+        let mut next = Self::connect(&self.endpoint, &self.watchdog)?;
         next.conn.execute("SET SESSION lock_wait_timeout = 1", "setting the lock wait")?;
         next.held = self.held.iter().filter(|(name, _)| !tables.contains(name)).map(|(n, q)| (n.clone(), q.clone())).collect();
         let also = next.touch()?.into_iter().map(|(table, _)| table).collect();

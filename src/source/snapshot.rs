@@ -11,6 +11,7 @@ use crate::cancel::Cancel;
 use crate::catalog::{self, Column, SourceTable, TableKind};
 use crate::config::Endpoint;
 use crate::conn::mysql::MysqlConn;
+use crate::conn::watchdog::Watchdog;
 use crate::error::{Error, Kind, Result};
 use crate::name::TableName;
 use crate::plan::watermark::Clock;
@@ -99,18 +100,23 @@ pub struct Watermarks {
 ///
 /// # Errors
 /// The classified error of a connection; a lock that cannot be had is not an error.
-pub fn open(endpoint: &Endpoint, limits: &GroupLimits, tables: &[&SourceTable], cancel: &Cancel) -> Result<Group> {
+pub fn open(
+    endpoint: &Endpoint,
+    limits: &GroupLimits,
+    tables: &[&SourceTable],
+    (cancel, watchdog): (&Cancel, &Watchdog),
+) -> Result<Group> {
     // All connections first: nothing slow may happen under the lock.
     let has_lane = tables.iter().any(|table| table.columns.iter().any(Column::may_be_long));
     let connections = limits.workers + usize::from(has_lane);
     let mut readers = Vec::with_capacity(connections);
     for _ in 0..connections {
         cancel.check()?;
-        readers.push(MysqlConn::connect(endpoint)?);
+        readers.push(MysqlConn::connect(endpoint)?.endable(endpoint, watchdog));
     }
-    let mut guard = Guard::connect(endpoint)?;
+    let mut guard = Guard::connect(endpoint, watchdog)?;
     let transactional = tables.iter().any(|table| table.transactional);
-    let mut locker = MysqlConn::connect(endpoint)?;
+    let mut locker = MysqlConn::connect(endpoint)?.endable(endpoint, watchdog);
     // Before the lock, and long before the snapshot: the safe point is what was true then.
     let clock = match limits.watermarks {
         Some(Watermarks { ahead, wait }) => {

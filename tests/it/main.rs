@@ -42,6 +42,7 @@ mod scenarios; // the list of known faults, each with its test
 mod servers; // both sides of a test of one module
 mod source_text; // Rust source with comments or strings blanked out, for tidy
 mod stale; // rows that vanished below the watermark, by every strategy
+mod stopping; // signals and deadlines: clean within 10 s, whatever a run waits for
 mod stranger; // a listener in a server's place, for tls
 mod strategies; // the marks of each strategy
 mod tables_file; // a tables.yml of the original form

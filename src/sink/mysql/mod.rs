@@ -11,6 +11,7 @@ use super::{Copied, Load, Merge, Outcome, Part, Proof, Proven, Rows, Sink};
 use crate::catalog::replica::{self as ddl, Form};
 use crate::config::Endpoint;
 use crate::conn::mysql::MysqlConn;
+use crate::conn::watchdog::Watchdog;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::key::KeyRange;
 use crate::name::TableName;
@@ -26,6 +27,7 @@ const DELETES_FREE: u64 = 1000;
 #[derive(Debug)]
 pub struct MysqlSink {
     endpoint: Endpoint,
+    watchdog: Watchdog,
     conn: Option<MysqlConn>,
 }
 
@@ -53,8 +55,8 @@ pub fn drop_leftovers(conn: &mut MysqlConn) -> Result<()> {
 impl MysqlSink {
     /// A sink that connects at its first use.
     #[must_use]
-    pub fn new(endpoint: &Endpoint) -> Self {
-        Self { endpoint: endpoint.clone(), conn: None }
+    pub fn new(endpoint: &Endpoint, watchdog: &Watchdog) -> Self {
+        Self { endpoint: endpoint.clone(), watchdog: watchdog.clone(), conn: None }
     }
 
     /// Runs `work` on the connection and keeps it only when `work` succeeds: an open transaction ends with it.
@@ -62,7 +64,7 @@ impl MysqlSink {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
             None => {
-                let mut conn = MysqlConn::connect(&self.endpoint)?;
+                let mut conn = MysqlConn::connect(&self.endpoint)?.endable(&self.endpoint, &self.watchdog);
                 conn.make_strict()?;
                 conn
             }
