@@ -37,6 +37,8 @@ mod random; // numbers from a seed
 mod replica; // the hop in between: what it holds, what it hands over, what it refuses
 mod reuse; // chunks of an interrupted run that are kept
 mod rights; // roles with the least rights, and who may see what
+mod run_log; // the run log of the engine
+mod run_tracker; // the run tracker of the library
 mod sandbox; // a test's own databases and folder
 mod scenarios; // the list of known faults, each with its test
 mod servers; // both sides of a test of one module

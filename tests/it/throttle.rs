@@ -26,6 +26,7 @@ fn a_busy_source_is_waited_for_and_a_quiet_one_is_not() {
     });
     assert!(slept >= BUSY, "the run began its jobs after {slept:?}");
     sandbox.assert_equal(&[]);
+    assert_eq!(sandbox.count("SELECT count(*) FROM etl_meta.etl_request_log WHERE throttled AND endpoint = 't'"), 1);
     sandbox.config("pipeline.yml", "general: { threads_running_max: 9999 }\n");
     assert!(!sandbox.sync(&["-v"]).stderr.contains("waiting"));
 }

@@ -163,7 +163,7 @@ impl RunTracker {
             session: self.shared.session.name().to_owned(),
             notes: notes.to_owned(),
         };
-        self.ask(true, move |conn| store::open(conn, &opening))
+        self.ask(true, move |conn| store::durably(conn, |conn| store::open(conn, &opening)))
     }
 
     /// Ends a run; `notes` go on a new line behind those that it began with. False when that could not be logged: also for a run
@@ -171,7 +171,7 @@ impl RunTracker {
     #[must_use = "false when it could not be logged"]
     pub fn end_run(&self, run: i64, success: bool, notes: &str) -> bool {
         let ending = Ending { success, notes: notes.to_owned(), ..Ending::default() };
-        let ended = self.ask(true, move |conn| store::close(conn, run, &ending));
+        let ended = self.ask(true, move |conn| store::durably(conn, |conn| store::close(conn, run, &ending)));
         if ended == Some(false) {
             self.shared.losses.one(&format!("there is no run {run} that could end"));
         }

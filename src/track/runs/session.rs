@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// Jobs that may wait for the thread: those that nobody waits for, and the one that somebody does.
 const JOBS_MAX: usize = 8;
 
-/// How long an answer is waited for, beyond the time that a connection may take.
+/// How long an answer is waited for, beyond the time that a connection may take; less where the connection's own deadline is less.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Limits of the session: a table that somebody has locked costs telemetry, not time. What changes nothing durable is not waited for.
@@ -86,7 +86,7 @@ impl Session {
         mut work: impl FnMut(&mut PostgresConn) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let length = self.endpoint.deadlines.connect + PATIENCE;
+        let length = self.patience();
         let until = Instant::now() + length;
         let (reply, answer) = bounded(1);
         let number = self.send(&mut state, until, move |link| {
@@ -115,7 +115,7 @@ impl Session {
         failed: impl Fn(&Error) + Send + 'static,
     ) -> Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = Instant::now() + self.endpoint.deadlines.connect + PATIENCE;
+        let until = Instant::now() + self.patience();
         let job = move |link: &mut Link| link.once(needs, &mut work).unwrap_or_else(|error| failed(&error));
         self.send(&mut state, until, job).map(drop)
     }
@@ -127,6 +127,10 @@ impl Session {
         if state.overdue.is_none() {
             state.jobs = None;
         }
+    }
+
+    fn patience(&self) -> Duration {
+        self.endpoint.deadlines.connect + self.endpoint.deadlines.stall.min(PATIENCE)
     }
 
     fn send(&self, state: &mut State, until: Instant, job: impl FnMut(&mut Link) + Send + 'static) -> Result<u64> {

@@ -61,6 +61,18 @@ pub fn open(conn: &mut PostgresConn, opening: &Opening) -> Result<i64> {
     rows.first().map(|row| row.get(0)).ok_or("no row came back").doing(Kind::Internal, || doing)
 }
 
+/// Does `work` so that a crash of the server does not undo it: requests of a run whose row is gone could not be written any more.
+///
+/// # Errors
+/// Those of `work`; the classified server error.
+pub fn durably<T>(conn: &mut PostgresConn, work: impl FnOnce(&mut PostgresConn) -> Result<T>) -> Result<T> {
+    let doing = "setting up the session of telemetry";
+    conn.batch("SET synchronous_commit = on", doing)?;
+    let done = work(conn)?;
+    conn.batch("SET synchronous_commit = off", doing)?;
+    Ok(done)
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, Default)]
 pub struct Ending {
