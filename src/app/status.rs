@@ -15,7 +15,8 @@ use crate::track::schema::LOAD_STATUS;
 /// The classified error of the warehouse; a warehouse without our tables is an answer, not an error.
 pub fn status(config: &Config, table: Option<&str>, watchdog: &Watchdog) -> Result<StatusReport> {
     let mut conn = PostgresConn::connect(&config.warehouse, "etl-sync/status", watchdog)?;
-    conn.batch("SET default_transaction_read_only = on", "making the session read-only")?;
+    // One look: what a run commits meanwhile is seen by the next.
+    conn.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "beginning a look that writes nothing")?;
     let mut report = StatusReport {
         schema_version: SCHEMA_VERSION,
         program: env!("CARGO_PKG_VERSION").into(),
@@ -71,7 +72,8 @@ fn tables(conn: &mut PostgresConn, schema: &str) -> Result<Vec<TableStatus>> {
     let sql = if exists(conn, &status)? {
         include_str!("status_tables.sql").replace("{status}", &status)
     } else {
-        let none = "(SELECT NULL::text AS table_name, NULL::text AS load_status WHERE false)";
+        let none = "(SELECT NULL::text AS table_name, NULL::text AS load_status, NULL::timestamp AS last_loaded, \
+                    NULL::timestamp AS _loaded_at WHERE false)";
         include_str!("status_tables.sql").replace("{status}", none)
     };
     let rows = conn.rows(&sql, &[&schema], "reading the status of the tables")?;
@@ -85,6 +87,8 @@ fn tables(conn: &mut PostgresConn, schema: &str) -> Result<Vec<TableStatus>> {
             rows: row.get(4),
             rejected: row.get(5),
             strategy: row.get(6),
+            as_of: row.get(7),
+            lag_seconds: row.get(8),
         })
         .collect())
 }

@@ -33,6 +33,8 @@ Examples:
   etl-sync verify --depth rows                 the same by content: which rows differ, and in which columns
   etl-sync repair --tables claim               compare by content and mend what differs
   etl-sync why claim 1234                      one row on both sides, column by column
+  etl-sync status --watch                      the run that works, and how old each table's data is
+  etl-sync report                              the last run and the history as one HTML page
 
 Exit codes:
   0 synced, equal   1 a table failed or differs   2 usage or configuration   3 incomplete or not proven
@@ -133,10 +135,12 @@ pub enum Command {
     Discover(DiscoverArgs),
     /// Test connections, TLS, sessions, privileges, limits; print missing GRANTs. With --data: prove the mapping on the data
     Check(CheckArgs),
-    /// Show the last run, its lock, and each table's last success; reads only
+    /// Show the last run, its lock, and how old each table's data is; reads only
     Status(StatusArgs),
     /// Show the last runs, newest first: when, how long, how they ended, what they read
     Runs(RunsArgs),
+    /// Write a run and the history of runs as one HTML page; asks no server
+    Report(ReportArgs),
     /// Compare both sides, read-only: rows per key range, those in quarantine included
     Verify(VerifyArgs),
     /// Report tables that lack rows in the warehouse, by severity; the data of `verify`
@@ -311,6 +315,27 @@ pub struct StatusArgs {
     /// Only this table, by exact name, with its last attempts
     #[arg(long, value_name = "TABLE", help_heading = "Work")]
     pub table: Option<String>,
+    /// Look again every so many seconds, 1 to 86400, until Ctrl-C [default: 5]; redraws on a terminal, with --json a document a line
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        default_missing_value = "5",
+        value_parser = clap::value_parser!(u32).range(1..=86_400),
+        help_heading = "Work"
+    )]
+    pub watch: Option<u32>,
+}
+
+/// Arguments of `report`.
+#[derive(Args, Clone, Default)]
+pub struct ReportArgs {
+    /// The run, by its id or the begin of it [default: the last one]
+    #[arg(long, value_name = "ID", help_heading = "Work")]
+    pub run: Option<String>,
+    /// The page's file [default: report.html in the state directory]
+    #[arg(long, value_name = "FILE", help_heading = "Work")]
+    pub out: Option<PathBuf>,
 }
 
 /// Arguments of `audit`.

@@ -8,6 +8,7 @@ mod checked; // options that would be ignored
 mod discover; // what is around `discover`
 mod logging; // logs on standard error
 mod output; // the only place that prints
+mod page; // what is around `report`
 mod progress; // bar or log lines
 mod record; // the result of a run, written once
 mod run; // what is around a sync
@@ -15,6 +16,7 @@ mod runs; // the run log
 mod settings; // flags to configuration
 mod signals; // first drains, second aborts
 mod since; // --since
+mod status; // `status`, once or again and again
 mod until; // --until
 mod usage; // a wrong command line or configuration
 mod verify; // what is around `verify` and `audit`
@@ -71,12 +73,9 @@ pub fn main() -> ExitCode {
             output.document(&report, || report::check::text(&report));
             Ok(report.exit_code)
         }),
-        Command::Status(args) => with_config(&global, output, |config, watchdog| {
-            let report = app::status::status(config, args.table.as_deref(), watchdog)?;
-            output.document(&report, || report::status::text(&report));
-            Ok(0)
-        }),
         Command::Runs(args) => runs::runs(&global, args, output),
+        Command::Status(args) => status::status(&global, &args, output),
+        Command::Report(args) => page::page(&global, &args, output),
         Command::Verify(args) => verify::verify(&global, &args, output),
         Command::Audit(args) => verify::audit(&global, &args.tables, output),
         Command::Why(args) => with_config(&global, output, |config, watchdog| {

@@ -49,7 +49,8 @@ impl Record {
 }
 
 /// The state directory when the configuration cannot say: the same order of places without the file.
-fn state_dir(flag: Option<PathBuf>) -> PathBuf {
+#[must_use]
+pub fn state_dir(flag: Option<PathBuf>) -> PathBuf {
     let var = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     let systemd = || var("STATE_DIRECTORY").and_then(|list| list.split(':').next().map(PathBuf::from));
     flag.or_else(|| var("ETL_SYNC_STATE_DIR").map(PathBuf::from))

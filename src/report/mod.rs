@@ -6,6 +6,7 @@ pub mod columns; // a column for people
 pub mod data; // what `check --data` found
 pub mod ddl; // the target's tables and the rules behind them
 pub mod discover; // what `discover` found, and what it would write
+pub mod html; // a run and the history as one page
 pub mod plan; // what a run would do
 pub mod runs; // the run log
 pub mod status; // what the last runs left
@@ -309,6 +310,12 @@ impl From<&Error> for ErrorReport {
 #[must_use]
 pub fn json(document: &impl Serialize) -> String {
     serde_json::to_string_pretty(document).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+}
+
+/// A document on one line.
+#[must_use]
+pub fn compact(document: &impl Serialize) -> String {
+    serde_json::to_string(document).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
 }
 
 /// What a command other than `run` leaves when it cannot do its work.

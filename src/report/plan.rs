@@ -237,14 +237,15 @@ pub fn bytes(value: u64) -> String {
     }
 }
 
-/// Seconds as `12.3 s`, `4 min` or `2 h 5 min`.
+/// Seconds as `12.3 s`, `4 min`, `2 h 5 min` or `3 d 4 h`.
 #[must_use]
 pub fn length(seconds: f64) -> String {
     let whole = std::time::Duration::try_from_secs_f64(seconds).map_or(0, |length| length.as_secs());
     match whole {
         0..100 => format!("{seconds:.1} s"),
         100..7200 => format!("{} min", (whole + 30) / 60),
-        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+        7200..172_800 => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+        _ => format!("{} d {} h", whole / 86_400, whole % 86_400 / 3600),
     }
 }
 

@@ -106,14 +106,70 @@ pub struct TableStatus {
     pub rejected: Option<i64>,
     /// Strategy of the last success.
     pub strategy: Option<String>,
+    /// What the target holds was the source's state at this moment or later; RFC 3339, UTC. Where a replica is loaded, the
+    /// replica's.
+    pub as_of: Option<String>,
+    /// Since then.
+    pub lag_seconds: Option<f64>,
 }
 
 /// The answer as text.
 #[must_use]
 pub fn text(report: &StatusReport) -> String {
-    let Some(run) = &report.run else {
-        return format!("nothing was ever synced into schema {} of {}\n", report.schema, report.warehouse);
-    };
+    let Some(run) = &report.run else { return nothing(report) };
+    let mut lines = head(report, run);
+    if !report.tables.is_empty() {
+        lines.push(table(&report.tables.iter().collect::<Vec<_>>()));
+    }
+    match &report.attempts {
+        None => lines.push(totals(&report.tables)),
+        Some(attempts) if attempts.is_empty() => lines.push("no attempt of this table is known".into()),
+        Some(attempts) => lines.push(history(attempts)),
+    }
+    lines.join("\n") + "\n"
+}
+
+/// The same on a terminal of so many lines: tables that did not succeed first, then those that are behind most.
+#[must_use]
+pub fn screen(report: &StatusReport, lines_max: usize) -> String {
+    let Some(run) = &report.run else { return nothing(report) };
+    if report.attempts.is_some() {
+        return text(report);
+    }
+    let mut lines = head(report, run);
+    let mut tables: Vec<&TableStatus> = report.tables.iter().collect();
+    let lag = |table: &TableStatus| table.lag_seconds.unwrap_or(f64::INFINITY);
+    tables.sort_by(|a, b| (a.status == "success").cmp(&(b.status == "success")).then(lag(b).total_cmp(&lag(a))));
+    // The head of the table, what is hidden, the totals, and the line of the cursor.
+    let room = lines_max.saturating_sub(lines.len() + 4).max(1);
+    let hidden = tables.len().saturating_sub(room);
+    tables.truncate(room);
+    if !tables.is_empty() {
+        lines.push(table(&tables));
+    }
+    if hidden > 0 {
+        lines.push(format!("and {hidden} more, less behind"));
+    }
+    lines.push(totals(&report.tables));
+    lines.join("\n") + "\n"
+}
+
+fn nothing(report: &StatusReport) -> String {
+    format!("nothing was ever synced into schema {} of {}\n", report.schema, report.warehouse)
+}
+
+/// How many there are, and how old the oldest data is.
+fn totals(tables: &[TableStatus]) -> String {
+    let failed = tables.iter().filter(|t| t.status == "failed").count();
+    let mut out = format!("{} tables, {failed} failed", tables.len());
+    let oldest = tables.iter().filter_map(|t| Some((t.lag_seconds?, t))).max_by(|a, b| a.0.total_cmp(&b.0));
+    if let Some((lag, table)) = oldest {
+        out.push_str(&format!("; data as of {} ago or later (oldest: {})", length(lag), table.table));
+    }
+    out
+}
+
+fn head(report: &StatusReport, run: &LastRun) -> Vec<String> {
     let mut lines = vec![
         format!("{}, schema {}", report.warehouse, report.schema),
         format!("last run  {} {}", run.run_id, run.state),
@@ -127,16 +183,7 @@ pub fn text(report: &StatusReport) -> String {
         "lock      free".into()
     });
     lines.push(String::new());
-    if !report.tables.is_empty() {
-        lines.push(table(&report.tables));
-    }
-    let failed = report.tables.iter().filter(|t| t.status == "failed").count();
-    match &report.attempts {
-        None => lines.push(format!("{} tables, {failed} failed", report.tables.len())),
-        Some(attempts) if attempts.is_empty() => lines.push("no attempt of this table is known".into()),
-        Some(attempts) => lines.push(history(attempts)),
-    }
-    lines.join("\n") + "\n"
+    lines
 }
 
 fn host(name: &str) -> &str {
@@ -196,25 +243,80 @@ fn history(attempts: &[PastAttempt]) -> String {
     out.to_string()
 }
 
-fn table(tables: &[TableStatus]) -> String {
+fn table(tables: &[&TableStatus]) -> String {
     let mut out = Table::new();
     out.load_style(presets::NOTHING);
-    out.set_header(["table", "status", "last success", "age", "rows", "rejected", "strategy"]);
+    out.set_header(["table", "status", "last success", "data as of", "lag", "rows", "rejected", "strategy"]);
     for t in tables {
         out.add_row([
             t.table.clone(),
             t.status.clone(),
             t.last_success.clone().unwrap_or_else(|| "never".into()),
-            t.age_seconds.map_or_else(String::new, length),
+            t.as_of.clone().unwrap_or_default(),
+            t.lag_seconds.map_or_else(String::new, length),
             count(t.rows),
             count(t.rejected),
             t.strategy.clone().unwrap_or_default(),
         ]);
     }
-    for column in [3, 4, 5] {
+    for column in [4, 5, 6] {
         if let Some(column) = out.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     out.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(name: &str, status: &str, lag_seconds: Option<f64>) -> TableStatus {
+        TableStatus {
+            table: name.into(),
+            status: status.into(),
+            last_success: None,
+            age_seconds: None,
+            rows: None,
+            rejected: None,
+            strategy: None,
+            as_of: lag_seconds.map(|_| "2026-11-22T04:00:00Z".into()),
+            lag_seconds,
+        }
+    }
+
+    #[test]
+    fn a_small_terminal_shows_the_tables_that_matter() {
+        let mut tables: Vec<TableStatus> = (0..300_i32).map(|i| one(&format!("t{i}"), "success", Some(f64::from(i)))).collect();
+        tables.push(one("broken", "failed", Some(1.0)));
+        tables.push(one("ahead", "success", Some(200_000.0)));
+        let run = LastRun {
+            run_id: "r".into(),
+            state: "success".into(),
+            started_at: String::new(),
+            ended_at: None,
+            lock_held: false,
+            host: String::new(),
+            pid: 1,
+            heartbeat_age_seconds: 0.0,
+            source: String::new(),
+        };
+        let mut report = StatusReport {
+            schema_version: 1,
+            program: String::new(),
+            warehouse: "w".into(),
+            schema: "raw".into(),
+            run: Some(run),
+            tables,
+            attempts: None,
+        };
+        let shown = screen(&report, 20);
+        assert!(shown.lines().count() < 20, "{shown}");
+        let at = |word: &str| shown.find(word).unwrap_or(usize::MAX);
+        assert!(at("broken") < at("ahead") && at("ahead") < at("t299") && at("t0 ") == usize::MAX, "{shown}");
+        assert!(shown.contains("302 tables, 1 failed; data as of 2 d 7 h ago or later (oldest: ahead)"), "{shown}");
+        assert!(text(&report).contains("t0 "));
+        report.run = None;
+        assert!(screen(&report, 20).contains("nothing was ever synced"));
+    }
 }

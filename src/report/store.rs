@@ -26,7 +26,11 @@ pub fn save(state_dir: &Path, report: &RunReport) -> Result<()> {
     prune(&runs)
 }
 
-fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
+/// Writes a file whole or not at all, for its owner only.
+///
+/// # Errors
+/// [`Kind::File`] with the path.
+pub fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
     let path = dir.join(name);
     let doing = || format!("writing {}", path.display());
     // Made with mode 0600.
