@@ -38,6 +38,8 @@ pub enum Kind {
     Guarded,
     /// The warehouse has no room left.
     DiskFull,
+    /// More memory is in use than the run may have.
+    Memory,
     /// More connections than a server gives us.
     Connections,
     /// Another run holds the lock, or took it over.
@@ -93,6 +95,7 @@ impl Kind {
                 (Retry::Never, 1, "look at the source; if the rows are meant to be gone, run once with --accept-deletes")
             }
             Self::DiskFull => (Retry::Never, 1, "free or add disk space on the warehouse, then run again"),
+            Self::Memory => (Retry::Never, 1, "raise memory_limit_mb or lower --parallel, then run again to go on"),
             Self::Connections => (Retry::Never, 2, "lower --parallel or raise the server's connection limit"),
             Self::Locked => (Retry::Never, 75, "wait for the other run to end; `etl-sync status` shows it"),
             Self::Stopped => (Retry::Never, 130, "run again to go on"),
@@ -118,6 +121,7 @@ impl Kind {
             Self::Proof => "proof",
             Self::Guarded => "guarded",
             Self::DiskFull => "disk_full",
+            Self::Memory => "memory",
             Self::Connections => "connections",
             Self::Locked => "locked",
             Self::Stopped => "stopped",

@@ -4,7 +4,8 @@ use super::args::{Global, ReportArgs};
 use super::output::Output;
 use super::{failed, settings, usage};
 use crate::error::{Error, Kind, Result};
-use crate::report::{html, store};
+use crate::files;
+use crate::report::html;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -54,13 +55,12 @@ fn write(state_dir: &Path, args: &ReportArgs) -> Result<Written> {
         log::warn!("a result document is skipped: {name}");
     }
     let path = args.out.clone().unwrap_or_else(|| state_dir.join(NAME));
-    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
-        Error::new(Kind::Config, format!("--out {}: not the name of a file", path.display()))
-            .hint("give a file, such as night.html")
-    })?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    if path.file_name().is_none() {
+        return Err(Error::new(Kind::Config, format!("--out {}: not the name of a file", path.display()))
+            .hint("give a file, such as night.html"));
+    }
     let page = html::page(&documents);
-    store::write(folder, name, &page)?;
+    files::replace(&path, &page)?;
     Ok(Written {
         path: path.display().to_string(),
         run_id: documents.run.run_id,

@@ -15,6 +15,8 @@ pub struct Progress {
     bytes_estimated: AtomicU64,
     /// What each worker did and when.
     pub timeline: Timeline,
+    /// Rows between two log lines; 0 for none.
+    log_every: u64,
 }
 
 /// One look at the counters.
@@ -44,11 +46,18 @@ impl Default for Progress {
             bytes: AtomicU64::new(0),
             bytes_estimated: AtomicU64::new(0),
             timeline: Timeline::default(),
+            log_every: 0,
         }
     }
 }
 
 impl Progress {
+    /// Counters that log a line whenever another so many rows are passed, however many come at once; 0 for none.
+    #[must_use]
+    pub fn logging(every: u64) -> Self {
+        Self { log_every: every, ..Self::default() }
+    }
+
     /// What the run will do.
     pub fn plan(&self, tables: u64, bytes_estimated: u64) {
         self.tables_total.store(tables, Ordering::Relaxed);
@@ -62,7 +71,10 @@ impl Progress {
 
     /// A block of rows went out.
     pub fn add(&self, rows: u64, bytes: u64) {
-        self.rows.fetch_add(rows, Ordering::Relaxed);
+        let before = self.rows.fetch_add(rows, Ordering::Relaxed);
+        if let Some(passed) = passed(before, rows, self.log_every) {
+            log::info!("{passed} rows, {:.1} s", self.started.elapsed().as_secs_f64());
+        }
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.timeline.add(rows, bytes);
     }
@@ -84,5 +96,28 @@ impl Progress {
             bytes: self.bytes.load(Ordering::Relaxed),
             bytes_estimated: self.bytes_estimated.load(Ordering::Relaxed),
         }
+    }
+}
+
+/// The last multiple of `every` that is passed on the way from `before` to `rows` more.
+fn passed(before: u64, rows: u64, every: u64) -> Option<u64> {
+    let after = before.saturating_add(rows);
+    let multiple = after.checked_div(every)?;
+    (multiple > before / every).then(|| multiple * every)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_step_is_jumped_over_by_a_batch_and_none_is_told_twice() {
+        assert_eq!(passed(0, 999, 1000), None);
+        assert_eq!(passed(999, 1, 1000), Some(1000));
+        assert_eq!(passed(1000, 0, 1000), None);
+        assert_eq!(passed(1000, 999, 1000), None);
+        assert_eq!(passed(900, 333, 1000), Some(1000));
+        assert_eq!(passed(900, 5000, 1000), Some(5000));
+        assert_eq!(passed(900, 5000, 0), None);
     }
 }

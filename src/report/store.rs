@@ -4,9 +4,7 @@
 
 use super::RunReport;
 use crate::error::{Doing, Kind, Result};
-use std::fs::{DirBuilder, File};
-use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
+use crate::files;
 use std::path::{Path, PathBuf};
 
 /// Documents kept in `runs/`.
@@ -18,28 +16,11 @@ const RUNS_KEPT: usize = 100;
 /// [`Kind::File`] with the path.
 pub fn save(state_dir: &Path, report: &RunReport) -> Result<()> {
     let runs = state_dir.join("runs");
-    let making = || format!("making the state directory {}", runs.display());
-    DirBuilder::new().recursive(true).mode(0o700).create(&runs).doing(Kind::File, making)?;
+    files::make_dir(&runs)?;
     let text = report.json() + "\n";
-    write(&runs, &format!("{}.json", report.run_id), &text)?;
-    write(state_dir, "last_run.json", &text)?;
+    files::replace(&runs.join(format!("{}.json", report.run_id)), &text)?;
+    files::replace(&state_dir.join("last_run.json"), &text)?;
     prune(&runs)
-}
-
-/// Writes a file whole or not at all, for its owner only.
-///
-/// # Errors
-/// [`Kind::File`] with the path.
-pub fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
-    let path = dir.join(name);
-    let doing = || format!("writing {}", path.display());
-    // Made with mode 0600.
-    let mut file = tempfile::NamedTempFile::new_in(dir).doing(Kind::File, doing)?;
-    file.write_all(text.as_bytes()).doing(Kind::File, doing)?;
-    file.as_file().sync_all().doing(Kind::File, doing)?;
-    file.persist(&path).map_err(|e| e.error).doing(Kind::File, doing)?;
-    // The rename is durable only when its directory is.
-    File::open(dir).and_then(|dir| dir.sync_all()).doing(Kind::File, doing)
 }
 
 /// Run ids sort by time, so the first names are the oldest runs.

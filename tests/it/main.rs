@@ -30,6 +30,7 @@ mod large; // one row of two million
 mod loaded_at; // the time when a row was written
 mod nightly; // the batch script
 mod notes; // lines for the closing summary
+mod own_pipeline; // the library example, killed and gone on with
 mod program; // the program as a process
 mod properties; // generated values through both formats, asked back in another form
 mod quoting; // any name on both servers
