@@ -9,6 +9,7 @@ pub mod error; // 0: the one error type and its policy table
 pub mod cancel; // 1: running, draining, aborting
 pub mod files; // 1: files of our own, written whole or not at all
 pub mod name; // 1: identifiers and their quoting
+pub mod usage; // 1: which methods are called
 
 pub mod key; // 2: key values and half-open ranges
 pub mod retry; // 2: backoff

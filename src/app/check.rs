@@ -7,10 +7,12 @@ use crate::conn::watchdog::Watchdog;
 use crate::error::{Error, Result};
 use crate::report::ErrorReport;
 use crate::report::check::{CheckReport, Connections, Side};
+use crate::usage;
 
 /// Looks at every configured connection; what fails is in the report.
 #[must_use]
 pub fn check(config: &Config, watchdog: &Watchdog) -> CheckReport {
+    let _call = usage::CHECK.enter(usage::Shape::NONE);
     let workers = config.settings.parallel;
     let need = capacity::need(workers);
     let mut sides = vec![told(&config.source, |side| check_source::fill(side, &config.source, workers, need.source))];

@@ -10,6 +10,7 @@ use crate::error::{Doing, Error, Kind, Result};
 use crate::report::ErrorReport;
 use crate::report::data::{AtLeastMost, DataReport, FoundValues, TableData};
 use crate::source::probe::{Answer, Query};
+use crate::usage;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -45,6 +46,7 @@ struct Shared<'a> {
 /// # Errors
 /// [`Kind::Config`] for names that do not exist; the classified error of the source.
 pub fn check(config: &Config, tables: &[String], cancel: &Cancel) -> Result<DataReport> {
+    let call = usage::CHECK_DATA.attempt(usage::Shape::NONE);
     let started = Instant::now();
     let endpoint = config.source.patient();
     let mut source = MysqlConn::connect(&endpoint)?;
@@ -85,7 +87,7 @@ pub fn check(config: &Config, tables: &[String], cancel: &Cancel) -> Result<Data
     report.not_read.sort();
     report.seconds = started.elapsed().as_secs_f64();
     let stopped = cancel.is_stopping().then(|| u8::try_from(cancel.signal()).map_or(70, |signal| signal.saturating_add(128)));
-    Ok(report.judged(stopped))
+    call.ends(Ok(report.judged(stopped)))
 }
 
 /// Runs every query, by up to so many connections; the first one is there already.

@@ -12,6 +12,7 @@ use crate::name::quote_postgres;
 use crate::report::columns::ColumnReport;
 use crate::report::ddl::{DdlReport, TableDdl};
 use crate::report::{Renamed, SCHEMA_VERSION};
+use crate::usage;
 use std::collections::BTreeSet;
 
 /// The DDL of these tables, all when empty.
@@ -19,6 +20,7 @@ use std::collections::BTreeSet;
 /// # Errors
 /// [`crate::error::Kind::Config`] for names that do not exist; the classified error of the source.
 pub fn ddl(config: &Config, tables: &[String]) -> Result<DdlReport> {
+    let call = usage::DDL.attempt(usage::Shape::NONE);
     let mut source = MysqlConn::connect(&config.source)?;
     let (mut selected, refused) = planning::selected(&mut source, config, tables)?;
     selected.sort_by(|a, b| a.source.name.cmp(&b.source.name));
@@ -33,7 +35,7 @@ pub fn ddl(config: &Config, tables: &[String]) -> Result<DdlReport> {
         tables: selected.iter().map(|selected| table(config, selected)).collect(),
         refused: telling::refused(&refused),
     };
-    Ok(report.judged())
+    call.ends(Ok(report.judged()))
 }
 
 fn table(config: &Config, table: &Selected) -> TableDdl {

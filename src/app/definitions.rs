@@ -13,6 +13,7 @@ use crate::report::DefinitionReport;
 use crate::sink::postgres::PostgresSink;
 use crate::sink::postgres::definitions::Released;
 use crate::track::RunIdentity;
+use crate::usage;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 /// What the settings ask for.
@@ -66,6 +67,7 @@ impl Definitions {
 
     /// Builds what the target does not have; indexes first, because foreign keys rest on them.
     pub fn build(&self, config: &Config, run: &RunIdentity, watchdog: &Watchdog, cancel: &Cancel) -> Vec<DefinitionReport> {
+        let _call = usage::DEFINITIONS.enter(usage::Shape::NONE);
         let mut out: Vec<DefinitionReport> = self
             .translated
             .impossible

@@ -15,6 +15,7 @@ use crate::plan::discovery::{self, Asked, Candidate, Decision, Facts, ROWS_OF_IN
 use crate::report::ErrorReport;
 use crate::report::discover::{CandidateReport, DiscoverReport, FieldReport, KeptReport, TableDiscovered};
 use crate::source::evidence::{self, Evidence, Query, Sampled};
+use crate::usage;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// From so many entries on, a source that has less than half of their tables is taken for the wrong one.
@@ -58,6 +59,7 @@ struct Seen {
 /// [`Kind::Config`] for names that do not exist, a source that has too few of the file's tables, or a file that cannot be
 /// changed by lines; the classified error of the source; [`Kind::File`] when the file cannot be written.
 pub fn discover(config: &Config, options: &Options, cancel: &Cancel) -> Result<DiscoverReport> {
+    let call = usage::DISCOVER.attempt(usage::Shape::NONE);
     let text = TablesText::read(&config.tables_file)?;
     let endpoint = config.source.patient();
     let mut source = MysqlConn::connect(&endpoint)?;
@@ -91,7 +93,7 @@ pub fn discover(config: &Config, options: &Options, cancel: &Cancel) -> Result<D
         let edited = text.edit(&changes)?;
         finish(config, options, &text, edited, &mut report)?;
     }
-    Ok(report.judged(stopped))
+    call.ends(Ok(report.judged(stopped)))
 }
 
 /// Tables of the file that the source does not have.

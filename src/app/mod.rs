@@ -12,6 +12,7 @@ pub mod definitions; // indexes, foreign keys, defaults and sequences, when aske
 pub mod discover; // incremental columns of the live source, into tables.yml
 pub mod grants; // MySQL's SHOW GRANTS as data
 pub mod increments; // from a stored watermark to the rows that a run reads
+pub mod methods; // questions to what was counted of the program's methods
 pub mod planning; // from two catalogs and the configuration to a plan
 pub mod preview; // what a run would do
 mod replicate; // the first hop of a run through a replica

@@ -4,7 +4,7 @@ use super::audit::Wanted;
 use super::increments::{self, Since};
 use super::planning::{self, Inputs};
 use super::sync::SyncOptions;
-use super::{replicate, results, space, telling, traces};
+use super::{methods, replicate, results, space, telling, traces};
 use crate::catalog;
 use crate::config::{Audit, Config, Verify};
 use crate::conn::mysql::MysqlConn;
@@ -99,6 +99,7 @@ fn report(config: &Config, plan: &Plan, last: Option<Interrupted>, disk: Disk) -
         // The sum of nothing would be -0.0.
         seconds_predicted: plan.tables.iter().map(|t| seconds(t.source.bytes_estimated)).fold(0.0, std::ops::Add::add),
         disk,
+        method_usage: methods::tracked(config),
         warnings: [config.warnings.clone(), plan.unusable_columns().into_iter().collect()]
             .concat()
             .into_iter()

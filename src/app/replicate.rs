@@ -24,6 +24,7 @@ use crate::track::copies::CopyStatus;
 use crate::track::replica::{self, Claim, CopyState, ReplicaLock};
 use crate::track::state::Left;
 use crate::track::writer::Writer;
+use crate::usage;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Run<'_> {
@@ -33,7 +34,7 @@ impl Run<'_> {
     /// [`Kind::Locked`] when another run writes to it; [`Kind::Config`] for a replica that is the source, or was filled from
     /// another one; the classified error of a server. A table's own error is in the report.
     pub(super) fn replicate(&self, endpoint: &Endpoint, report: &mut RunReport) -> Result<()> {
-        let config = self.config;
+        let (config, call) = (self.config, usage::REPLICATE.attempt(usage::Shape::NONE));
         let mut source = MysqlConn::connect(&config.source)?.endable(&config.source, self.watchdog);
         let source_identity = format!("{}/{}", source.server.identity, config.source.database);
         let catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
@@ -55,7 +56,7 @@ impl Run<'_> {
         self.log.open();
         let result = self.replicate_locked(endpoint, report, &mut source, catalog, &lock, &source_identity);
         let outcome = if self.cancel.is_stopping() { "interrupted" } else { sync::outcome(&result, report) };
-        result.and(lock.release(outcome))
+        call.ends(result.and(lock.release(outcome)))
     }
 
     fn replicate_locked(

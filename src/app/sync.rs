@@ -30,6 +30,7 @@ use crate::track::replica::CopyState;
 use crate::track::runs::EngineLog;
 use crate::track::state;
 use crate::track::writer::{Event, Writer};
+use crate::usage;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -110,10 +111,16 @@ impl<'a> Run<'a> {
         Self { config, options, cancel, watchdog, progress, log: EngineLog::new(config, &run_id), run_id }
     }
 
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.run_id
+    }
+
     /// Syncs, and tells what happened; a failure of the whole run is in the report too.
     #[must_use]
     pub fn sync(&self) -> RunReport {
-        let started = Instant::now();
+        let (started, call) = (Instant::now(), usage::SYNC.attempt(usage::Shape::NONE));
         let mut report = self.opening();
         let result = self.hops(&mut report);
         let first = report.replicate.as_ref().map_or(0, |first| first.exit_code);
@@ -124,6 +131,7 @@ impl<'a> Run<'a> {
             report.status = status(first).into();
         }
         run_log::close(&self.log, &mut report, self.config.settings.run_log_days);
+        call.ended(report.error.is_none());
         report
     }
 
@@ -252,7 +260,7 @@ impl<'a> Run<'a> {
             audit: Wanted { audit: self.audit(), is_repair: self.options.repair, distrusted: &distrusted },
             left: &left,
         };
-        let plan = planning::plan(source, inputs)?;
+        let plan = usage::PLAN.run(usage::Shape::NONE, || planning::plan(source, inputs))?;
         leftovers::drop_all(&mut warehouse, run, &plan.taken_over())?;
         space::check(&plan, config.settings.parallel, &config.warehouse, &mut warehouse)?;
         let mended = attempts::healed_in_a_row(&mut warehouse, &run.job);

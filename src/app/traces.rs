@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::plan::TablePlan;
 use crate::plan::traces::{Moved, Traces, unmoved};
 use crate::track::state::TableState;
+use crate::usage;
 use crate::{sink, source};
 
 /// What both sides showed.
@@ -33,11 +34,13 @@ pub fn look(
     if verify == Verify::Off {
         return Ok(None);
     }
-    Ok(Some(Look {
+    let call = usage::TRACES.attempt(usage::Shape::NONE);
+    let look = Look {
         source: source::traces::look(source, database)?,
         warehouse: sink::postgres::traces::look(warehouse, schema)?,
         skips: verify == Verify::Evidence,
-    }))
+    };
+    call.ends(Ok(Some(look)))
 }
 
 /// What of a table has not moved since it was loaded last, on evidence.
@@ -62,6 +65,7 @@ impl Look {
         state: Option<&TableState>,
         since: Since<'_>,
     ) -> Stands {
+        let _call = usage::STANDS.enter(plan.shape());
         let checked = match self.of(plan) {
             Err(why) => Err((why.to_owned(), Stands::Nothing)),
             Ok((now, why_not)) => {

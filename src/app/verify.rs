@@ -19,6 +19,7 @@ use crate::report::verify::{
 };
 use crate::report::{self, ErrorReport};
 use crate::sink::postgres::{counts as warehouse_counts, read_back};
+use crate::usage;
 use crate::verify::ledger::{Found, Side};
 use crate::verify::look::{Depth, Look, Question, Range, Verdict, Without};
 use crate::verify::rows::{self, Content, Difference, Differs};
@@ -41,6 +42,7 @@ pub struct Asked<'a> {
 /// # Errors
 /// [`Kind::Config`] for names that do not exist; the classified error of a server that cannot be asked at all.
 pub fn verify(config: &Config, asked: Asked<'_>, cancel: &Cancel, watchdog: &Watchdog) -> Result<VerifyReport> {
+    let call = usage::VERIFY.attempt(usage::Shape::NONE);
     let tables = asked.tables;
     let started = Instant::now();
     let started_at = report::now();
@@ -106,7 +108,7 @@ pub fn verify(config: &Config, asked: Asked<'_>, cancel: &Cancel, watchdog: &Wat
         ..VerifyReport::default()
     };
     let stopped = cancel.is_stopping().then(|| u8::try_from(cancel.signal()).map_or(70, |signal| signal.saturating_add(128)));
-    Ok(report.judged(lost.map(|error| error.kind().policy().exit), stopped))
+    call.ends(Ok(report.judged(lost.map(|error| error.kind().policy().exit), stopped)))
 }
 
 /// Which of our own tables there are, and whether this role may read them.

@@ -20,6 +20,7 @@ use crate::sink::postgres::counts;
 use crate::sink::postgres::read_back::{self, Which};
 use crate::source::mysql::{LongRows, MysqlSource};
 use crate::source::scan;
+use crate::usage;
 use crate::verify::look::Without;
 use serde_json::Value;
 
@@ -46,6 +47,7 @@ pub struct Asked<'a> {
 /// [`Kind::Config`] for a table that does not exist or has no key, and for another number of values; the classified error of a
 /// server.
 pub fn why(config: &Config, asked: Asked<'_>, watchdog: &Watchdog) -> Result<WhyReport> {
+    let call = usage::WHY.attempt(usage::Shape::NONE);
     let name = asked.table.to_owned();
     let mut source = MysqlConn::connect(&config.source)?;
     let (selected, mut refused) = planning::selected(&mut source, config, std::slice::from_ref(&name))?;
@@ -99,7 +101,7 @@ pub fn why(config: &Config, asked: Asked<'_>, watchdog: &Watchdog) -> Result<Why
         report.loaded_at = rows.first().and_then(|row| row.get(0));
     }
     known(&mut warehouse, config, &table, &mut report)?;
-    Ok(report.judged((there.is_some(), here.is_some(), existing.is_some())))
+    call.ends(Ok(report.judged((there.is_some(), here.is_some(), existing.is_some()))))
 }
 
 /// The row that was asked for.

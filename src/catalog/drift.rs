@@ -7,6 +7,7 @@ use super::ddl::{self, Difference};
 use super::widen::{self, Fit};
 use super::{SourceTable, TargetColumn, TargetKind, TargetTable, deleted_at};
 use crate::error::{Error, Kind, Result};
+use crate::usage;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -144,6 +145,7 @@ pub fn asks_for_dependants(source: &SourceTable, existing: &TargetTable) -> bool
 /// # Errors
 /// [`Kind::Changed`] for a target that cannot be made to fit without a loss, with every reason and what to do.
 pub fn decide(source: &SourceTable, existing: &TargetTable, is_ours: bool) -> Result<Drift> {
+    let call = usage::DRIFT.attempt(usage::Shape::NONE);
     if existing.kind != TargetKind::Table {
         let text = format!("table {}: its target {} is not an ordinary table", source.name, existing.name);
         return Err(Error::new(Kind::Changed, text).hint("rename or drop it in the warehouse"));
@@ -164,7 +166,7 @@ pub fn decide(source: &SourceTable, existing: &TargetTable, is_ours: bool) -> Re
             .hint("change the column in the warehouse, or rename the old table away: the next run then loads it anew"));
     }
     kept_by_exchange(source, existing, &drift)?;
-    dependants(source, existing, &drift)?;
+    call.ends(dependants(source, existing, &drift))?;
     Ok(drift)
 }
 

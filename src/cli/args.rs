@@ -35,6 +35,7 @@ Examples:
   etl-sync why claim 1234                      one row on both sides, column by column
   etl-sync status --watch                      the run that works, and how old each table's data is
   etl-sync report                              the last run and the history as one HTML page
+  etl-sync methods unused --runs 30            which methods of the program the last 30 runs did not call
 
 Exit codes:
   0 synced, equal   1 a table failed or differs   2 usage or configuration   3 incomplete or not proven
@@ -155,6 +156,8 @@ pub enum Command {
         #[command(subcommand)]
         command: TrackingCommand,
     },
+    /// Which methods of the program runs call: counts, unused ones, trend, what strategies achieve
+    Methods(super::methods::MethodsArgs),
     /// Print the JSON Schema of a configuration file, for editors
     Schema {
         /// Which file

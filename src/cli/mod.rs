@@ -7,6 +7,7 @@ mod check_data; // what is around `check --data`
 mod checked; // options that would be ignored
 mod discover; // what is around `discover`
 mod logging; // logs on standard error
+mod methods; // which methods runs call
 mod output; // the only place that prints
 mod page; // what is around `report`
 mod progress; // bar or log lines
@@ -26,6 +27,7 @@ use crate::app::sync::{Hops, SyncOptions};
 use crate::config::Config;
 use crate::conn::watchdog::Watchdog;
 use crate::error::{Doing, Error, Kind, Result};
+use crate::report::methods::store::Counting;
 use crate::report::{self, ErrorReport, Failure};
 use args::{Cli, Command, Global, PlanArgs, RepairArgs, RunArgs, SchemaFile, TrackingCommand, WorkArgs};
 use clap::{CommandFactory, FromArgMatches};
@@ -95,6 +97,7 @@ pub fn main() -> ExitCode {
             output.document(&report, || report::tracking::text(&report));
             Ok(0)
         }),
+        Command::Methods(args) => methods::methods(&global, &args, output),
         Command::Schema { file } => schema(file),
         Command::Completions { shell } => completions(shell),
         Command::Man { dir } => man(&dir, output),
@@ -128,6 +131,8 @@ fn plan(global: &Global, args: PlanArgs, output: Output) -> u8 {
     let PlanArgs { tables, category, full, verify, audit } = args;
     let options = SyncOptions { tables, category, full, verify, audit, ..SyncOptions::default() };
     with_config(global, output, |config, watchdog| {
+        // It touches nothing, method usage included.
+        crate::usage::set_level(crate::usage::Level::Off);
         let report = app::preview::preview(config, &options, watchdog)?;
         output.document(&report, || report::plan::text(&report));
         Ok(report.exit_code)
@@ -143,8 +148,10 @@ fn with_config(global: &Global, output: Output, work: impl FnOnce(&Config, &Watc
             std::process::exit(failed(output, &error).into());
         };
         drop(watchdog.start(give_up)?);
+        let counting = Counting::begin(&config.method_usage, &uuid::Uuid::now_v7().to_string());
         let code = work(&config, &watchdog);
         watchdog.stop();
+        counting.keep();
         code
     });
     worked.unwrap_or_else(|error| failed(output, &error))

@@ -4,6 +4,7 @@
 use super::output::Output;
 use crate::context::progress::Progress;
 use crate::error::Error;
+use crate::report::methods::store::Counting;
 use crate::report::{ErrorReport, RunReport, now, store, text};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,13 +17,20 @@ pub struct Record {
     opening: RunReport,
     progress: Arc<Progress>,
     written: Arc<Mutex<bool>>,
+    counting: Option<Counting>,
 }
 
 impl Record {
     /// A run that has not ended. `opening` is what is known of it.
     #[must_use]
     pub fn new(state_dir: PathBuf, output: Output, opening: RunReport, progress: Arc<Progress>) -> Self {
-        Self { state_dir, output, opening, progress, written: Arc::new(Mutex::new(false)) }
+        Self { state_dir, output, opening, progress, written: Arc::new(Mutex::new(false)), counting: None }
+    }
+
+    /// The same, which also keeps what methods were called.
+    #[must_use]
+    pub fn counting(self, counting: Counting) -> Self {
+        Self { counting: Some(counting), ..self }
     }
 
     /// The run's own end.
@@ -85,6 +93,7 @@ impl Record {
         if let Err(error) = store::save(&self.state_dir, report) {
             log::warn!("the result document is not kept: {error}");
         }
+        self.counting.iter().for_each(Counting::keep);
         show();
     }
 }

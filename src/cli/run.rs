@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::conn::watchdog::Watchdog;
 use crate::context::progress::Progress;
 use crate::error::{Error, Kind, Result};
+use crate::report::methods::store::Counting;
 use indicatif::MultiProgress;
 use std::sync::Arc;
 
@@ -35,7 +36,8 @@ pub fn run(
         repair,
     };
     let run = Run::new(config, &options, &cancel, &watchdog, &progress);
-    let record = Record::new(config.state_dir.clone(), output, run.opening(), Arc::clone(&progress));
+    let counting = Counting::begin(&config.method_usage, run.id());
+    let record = Record::new(config.state_dir.clone(), output, run.opening(), Arc::clone(&progress)).counting(counting);
     // The summary shows them; a document does not show itself to whoever reads the log.
     for warning in config.warnings.iter().filter(|_| output.json) {
         log::warn!("{warning}");

@@ -19,6 +19,7 @@ mod secret;
 mod tables;
 mod tls;
 mod url;
+mod usage; // which methods are counted, and where
 mod yaml;
 
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use problem::{Problem, Problems};
 pub(crate) use rules::is_none;
 pub use rules::{ColumnRule, ColumnSelection, Lookback, TableRule, TableRules};
 pub use tables::{Category, Deletes, Extraction, IncrementalStrategy, Priority, Strategy, SyncProfile};
+pub use usage::MethodUsage;
 
 use crate::name;
 use check::Marks;
@@ -103,6 +105,8 @@ pub struct Config {
     pub tables_file: PathBuf,
     /// Directory for files between runs; it need not exist yet.
     pub state_dir: PathBuf,
+    /// Which methods are counted, and where that is kept.
+    pub method_usage: MethodUsage,
     /// To be said once.
     pub warnings: Vec<String>,
 }
@@ -125,6 +129,7 @@ pub fn load(overrides: &Overrides, env: &Environment) -> Result<Config, Problems
     settings.run_log = settings.run_log.allowed(vars.get("ETL_META"));
     let warehouse_schema = warehouse_schema(overrides, &from_vars, &file, &marks, &mut findings);
     let state_dir = state_dir(overrides, env, &vars, (&from_vars, &file), &base);
+    let method_usage = MethodUsage::resolve(&from_vars, &file, env, &base, &state_dir);
     let around = Around { env, vars: &vars, marks: &marks, dir: &base };
     let flags = [overrides.source_url.as_deref(), overrides.replica_url.as_deref(), overrides.warehouse_url.as_deref()];
     let (none, none_too) = (Connections::default(), Connections::default());
@@ -148,7 +153,19 @@ pub fn load(overrides: &Overrides, env: &Environment) -> Result<Config, Problems
     match (source, warehouse) {
         (Some(source), Some(warehouse)) if findings.problems.is_empty() => {
             let warnings = findings.warnings;
-            Ok(Config { source, replica, warehouse, warehouse_schema, settings, tables, tables_file, state_dir, warnings })
+            let config = Config {
+                source,
+                replica,
+                warehouse,
+                warehouse_schema,
+                settings,
+                tables,
+                tables_file,
+                state_dir,
+                method_usage,
+                warnings,
+            };
+            Ok(config)
         }
         _ => Err(Problems::new(findings.problems)),
     }

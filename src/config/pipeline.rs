@@ -143,6 +143,10 @@ pub(super) struct General {
     pub run_log_days: Option<u64>,
     /// Directory for files between runs. Default: $STATE_DIRECTORY, then $XDG_STATE_HOME/etl-sync, then ~/.local/state/etl-sync.
     pub state_dir: Option<String>,
+    /// File that counts which methods of the program runs call, or off. Default: method_usage.json in the state directory.
+    pub method_usage: Option<String>,
+    /// Whether those calls are timed. Default true.
+    pub method_usage_times: Option<bool>,
     /// Whether a source server or database that differs from the last run's is accepted. Default false.
     pub accept_new_source: Option<bool>,
 }

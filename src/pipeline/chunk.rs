@@ -20,6 +20,7 @@ use crate::plan::{Slice, TablePlan};
 use crate::sink::{Again, Copied, Merge, Outcome, Part, Proven, Rows, Sink};
 use crate::source::{Source, scan};
 use crate::track::quarantine::Reject;
+use crate::usage;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -44,7 +45,8 @@ pub fn copy_chunk(services: &Services<'_>, table: &TableWork<'_>, chunk: usize, 
     let plan = table.plan();
     let range = plan.chunks.get(chunk).ok_or_else(|| Error::new(Kind::Internal, "a chunk that is not in the plan"))?;
     let slice = Slice::Range(range.clone());
-    attempt(services, table, What::Chunk(chunk), worker, |job, worker| {
+    let mut call = usage::COPY_CHUNK.attempt(plan.shape());
+    let copied = attempt(services, table, What::Chunk(chunk), worker, |job, worker| {
         if let Some(copied) = keep(job, chunk, &slice, worker)? {
             return Ok((copied, copied));
         }
@@ -53,7 +55,9 @@ pub fn copy_chunk(services: &Services<'_>, table: &TableWork<'_>, chunk: usize, 
         // Without a snapshot, rows that are read again may be others than those that are in.
         table.add_up(rows.sums().filter(|_| !copied.was_in || !table.plan().drains()));
         Ok((copied, copied))
-    })
+    });
+    call.rows(copied.as_ref().map_or(0, |copied| copied.rows));
+    call.ends(copied)
 }
 
 /// Keeps a chunk that an interrupted run has left in staging when the source has the same rows there in this snapshot.
@@ -68,7 +72,7 @@ fn keep(job: &mut Job<'_>, chunk: usize, slice: &Slice, worker: &mut Worker<'_>)
     if scanned.kept_out > 0 || !sum.is_same(left) {
         return Ok(None);
     }
-    let copied = worker.sink.keep(&table.load, chunk, sum)?;
+    let copied = usage::KEEP_CHUNK.run(plan.shape(), || worker.sink.keep(&table.load, chunk, sum))?;
     job.tally = scanned.tally;
     table.keeps(digester.sums());
     Ok(Some(copied))
@@ -80,13 +84,16 @@ fn keep(job: &mut Job<'_>, chunk: usize, slice: &Slice, worker: &mut Worker<'_>)
 /// As [`copy_chunk`].
 pub fn copy_whole(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<'_>) -> Result<Outcome> {
     let everything = Slice::everything();
-    attempt(services, table, What::Whole, worker, |job, worker| {
+    let mut call = usage::COPY_WHOLE.attempt(table.plan().shape());
+    let outcome = attempt(services, table, What::Whole, worker, |job, worker| {
         let count = worker.source.count(table.plan())?;
         table.counted(count);
         let mut rows = ChunkRows::new(job, worker.source, &everything)?;
         let outcome = worker.sink.whole(&table.load, count, &mut rows)?;
         Ok((Copied { rows: outcome.rows, rejected: outcome.rejected, was_in: false }, outcome))
-    })
+    });
+    call.rows(outcome.as_ref().map_or(0, |outcome| outcome.rows));
+    call.ends(outcome)
 }
 
 /// What a merge of a part of a table is proved by.
@@ -111,10 +118,10 @@ pub fn merge(
     slice: &Slice,
     counting: Counting<'_>,
 ) -> Result<(Merge, Option<Census>, u64)> {
-    let plan = table.plan();
+    let (plan, call) = (table.plan(), usage::MERGE_PART.attempt(table.plan().shape()));
     let ranges = if let Slice::Past { ranges, .. } = slice { ranges.clone() } else { Vec::new() };
     let again = if let Counting::Again(again) = counting { Some(again) } else { None };
-    attempt(services, table, What::Part(slice), worker, |job, worker| {
+    let merged = attempt(services, table, What::Part(slice), worker, |job, worker| {
         let counts = services.limits.verify != Verify::Off && again.is_none();
         if again.is_some() {
             // Only these rows are added up while they are copied.
@@ -155,7 +162,8 @@ pub fn merge(
             }
         };
         Ok((copied, (merged, part.census, read)))
-    })
+    });
+    call.ends(merged)
 }
 
 /// A table that would be one bucket gets a total only: it is read whole when that differs.
@@ -172,7 +180,8 @@ fn count(plan: &TablePlan, source: &mut dyn Source) -> Result<(Option<Buckets>, 
 /// As [`copy_chunk`].
 pub fn finish(services: &Services<'_>, table: &TableWork<'_>, sink: &mut dyn Sink) -> Result<Outcome> {
     let again = |error: &Error, _| error.kind().policy().retry == Retry::Chunk;
-    services.limits.retries.run(services.cancel, || sink.finish(&table.load, &table.proof()), again)
+    let finish = || services.limits.retries.run(services.cancel, || sink.finish(&table.load, &table.proof()), again);
+    usage::FINISH.run(table.plan().shape(), finish)
 }
 
 /// Ends a table that is as its source already.
@@ -187,7 +196,8 @@ pub fn confirm(
     (proven, sums): (&Proven, &[Option<Sum>]),
 ) -> Result<Outcome> {
     let again = |error: &Error, _| error.kind().policy().retry == Retry::Chunk;
-    services.limits.retries.run(services.cancel, || sink.confirm(&table.load, outcome, proven, sums), again)
+    let confirm = || services.limits.retries.run(services.cancel, || sink.confirm(&table.load, outcome, proven, sums), again);
+    usage::CONFIRM.run(table.plan().shape(), confirm)
 }
 
 /// Tries a job until it is done or an error says that trying is no use. `work` gives what became of the rows, too: after

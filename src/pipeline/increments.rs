@@ -13,6 +13,7 @@ use crate::plan::census::Drift;
 use crate::plan::traces::Writers;
 use crate::plan::{Increments, Slice, TablePlan};
 use crate::sink::{Merge, Outcome};
+use crate::usage;
 use std::time::{Duration, Instant};
 
 /// Loads the table; `condition` tells its increments in the source's SQL. Gives what became of it, and how many rows were read past
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 /// # Errors
 /// As [`chunk::copy_whole`].
 pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<'_>, condition: &str) -> Result<(Outcome, u64)> {
-    let name = table.plan().name();
+    let (name, mut call) = (table.plan().name(), usage::INCREMENTS.attempt(table.plan().shape()));
     let mut slice = Slice::Past { condition: condition.to_owned(), ranges: Vec::new() };
     let (mut first, mut mending): (Option<(Drift, Outcome)>, Instant) = (None, Instant::now());
     // Most nights nobody writes while a table is read: then one count of the source is enough, and dear enough.
@@ -39,7 +40,8 @@ pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<
                     let via = format!("{mended} key ranges");
                     table.healed(tell(table.plan(), &first, outcome, (via, mending.elapsed())));
                 }
-                return Ok((outcome, past));
+                call.rows(past);
+                return call.ends(Ok((outcome, past)));
             }
             Merge::Drift(..) if table.plan().drains() && census.is_some() && matches!(counting, Counting::Once) => {
                 counting = Counting::Twice;
@@ -62,11 +64,13 @@ pub fn load(services: &Services<'_>, table: &TableWork<'_>, worker: &mut Worker<
     if let Some(first) = first {
         table.healed(tell(table.plan(), &first, outcome, ("a full load".into(), mending.elapsed())));
     }
-    Ok((outcome, past))
+    call.rows(past);
+    call.ends(Ok((outcome, past)))
 }
 
 /// Says that both sides do not have as many rows after the increments are in, and what is done about it.
 pub(super) fn announce(name: &str, (source, target): (u64, u64), read: u64, way: &str) {
+    let _call = usage::FALLBACK.enter(usage::Shape::NONE);
     log::info!("Replication has {source} rows vs analytics {target} rows for {name}, analytics needs updating");
     log::warn!("Incremental query returned {read} rows for {name}, but analytics needs updating. Falling back to {way}");
 }

@@ -19,6 +19,7 @@ use crate::plan::watermark::Watermark;
 use crate::plan::{Action, Slice, TablePlan};
 use crate::sink::{Again, Merge, Outcome, Proof, Proven, Sink};
 use crate::source::scan;
+use crate::usage;
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -276,7 +277,7 @@ impl Looks {
 /// # Errors
 /// The classified error of the target's server.
 pub(super) fn decide(table: &TableWork<'_>, looks: &Looks, sink: &mut dyn Sink) -> Result<Decision> {
-    let plan = table.plan();
+    let (plan, call) = (table.plan(), usage::DECIDE.attempt(table.plan().shape()));
     let mut decision = looks.decide(plan);
     if decision == Decision::Same
         && let Some(expected) = looks.rows_to_count(plan)
@@ -289,7 +290,7 @@ pub(super) fn decide(table: &TableWork<'_>, looks: &Looks, sink: &mut dyn Sink) 
     }
     let (source, target) = looks.rows();
     let way = match decision {
-        Decision::Same => return Ok(decision),
+        Decision::Same => return call.ends(Ok(decision)),
         Decision::Mend => buckets(looks.differing().len(), plan),
         Decision::Load => "a full load".into(),
     };
@@ -297,7 +298,7 @@ pub(super) fn decide(table: &TableWork<'_>, looks: &Looks, sink: &mut dyn Sink) 
     if let Some(read) = read.filter(|_| source != target) {
         increments::announce(plan.name(), (source, target), read, &way);
     }
-    Ok(decision)
+    call.ends(Ok(decision))
 }
 
 /// So many buckets, as people read it.
@@ -326,7 +327,7 @@ pub(super) fn look(
         looked
     };
     let again = |error: &Error, _| error.kind().policy().retry == Retry::Chunk && error.kind() != Kind::Timeout && !is_lost.get();
-    services.limits.retries.run(services.cancel, once, again)
+    usage::LOOK.run(table.plan().shape(), || services.limits.retries.run(services.cancel, once, again))
 }
 
 fn look_once(
@@ -408,7 +409,8 @@ pub(super) fn mend(
     };
     let slice = Slice::Past { condition: "FALSE".into(), ranges };
     let started = Instant::now();
-    let (merged, _, _) = chunk::merge(services, table, worker, &slice, chunk::Counting::Again(&again))?;
+    let merge = || chunk::merge(services, table, worker, &slice, chunk::Counting::Again(&again));
+    let (merged, _, _) = usage::MEND.run(plan.shape(), merge)?;
     let Merge::Done(outcome) = merged else { return Ok(None) };
     let via = buckets(again.buckets.len(), plan);
     tell(table, looks, (&outcome, outcome.missed), (via, started.elapsed()));

@@ -11,6 +11,7 @@ use crate::sink::{Copied, Load, Outcome, Proof};
 use crate::source::guard::Hold;
 use crate::source::snapshot::SnapshotKind;
 use crate::track::attempts::Attempt;
+use crate::usage;
 use crate::value::Fault;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -290,6 +291,7 @@ impl<'a> TableWork<'a> {
 
     /// Both sides differed, and were mended: by counts first, then by content.
     pub fn healed(&self, heal: Heal) {
+        usage::HEALED.record(self.plan().shape(), true, heal.rows, heal.elapsed);
         let mut all = self.heal.lock().unwrap_or_else(PoisonError::into_inner);
         *all = Some(match all.take() {
             Some(before) => heal.after(before),
@@ -397,13 +399,16 @@ impl<'a> TableWork<'a> {
         let tally = self.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
         let started = self.started.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (end, ended) = self.end.into_inner().unwrap_or_else(PoisonError::into_inner).unzip();
+        let elapsed = started.zip(ended).map(|(from, to)| to.duration_since(from)).unwrap_or_default();
+        let rows_read = self.rows_read.into_inner();
+        usage::TABLE_LOAD.record(self.load.plan.shape(), matches!(end, Some(End::Loaded(_))), rows_read, elapsed);
         TableResult {
             table: self.load.plan.name().to_owned(),
             // A stop is no failure: the table was not reached, and the next run goes on with it.
             end: end.filter(|end| !matches!(end, End::Failed(error) if error.kind() == Kind::Stopped)),
-            rows_read: self.rows_read.into_inner(),
+            rows_read,
             bytes: self.bytes.into_inner(),
-            elapsed: started.zip(ended).map(|(from, to)| to.duration_since(from)).unwrap_or_default(),
+            elapsed,
             rejected: self.rows_rejected.into_inner(),
             values: tally
                 .iter()

@@ -3,6 +3,7 @@
 use super::watermark::{Incremental, Join, Lookback, SECOND, Scale};
 use crate::catalog::{KeyKind, SourceTable};
 use crate::config::{Extraction, IncrementalStrategy, TableRule};
+use crate::usage;
 
 /// Reading begins so far below the safe point where sessions of the source are not seen, or a transaction stays.
 const UNKNOWN: i64 = 3600 * SECOND;
@@ -29,6 +30,7 @@ pub enum Choice {
 /// Chooses the columns. `primary_incremental_column` is used alone; else `incremental_columns` together.
 #[must_use]
 pub fn choose(table: &SourceTable, rule: &TableRule) -> Choice {
+    let _call = usage::CHOOSE_COLUMNS.enter(usage::Shape::NONE);
     match rule.extraction {
         Some(Extraction::FullTable) => return Choice::Full("full_table is configured".into()),
         Some(Extraction::Ledger) => return Choice::Full("ledger is configured".into()),

@@ -7,6 +7,7 @@ pub mod discovery; // which columns show new and changed rows, and what that mea
 pub mod increments; // whether a table can be loaded by what is new, and by which columns
 pub mod ledger; // rows and digests per bucket of the key, and where two sides differ
 pub mod reuse; // which chunks of an interrupted run are kept
+mod shape; // what a tracked call on a table was about
 pub mod since; // which rows of a table are of late
 pub mod strategy; // the five ways to copy a table as data, and which one it gets
 pub mod traces; // whether anything can have moved on either side since the last count

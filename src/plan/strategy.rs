@@ -4,6 +4,7 @@ use super::Action;
 use super::chunks::ChunkGoal;
 use crate::catalog::{KeyKind, SourceTable};
 use crate::config::Strategy;
+use crate::usage;
 use crate::value::ColumnType;
 
 /// Up to this size a table with transactions is read by one statement and written by one transaction. Beyond it, one worker
@@ -165,6 +166,7 @@ pub struct Facts {
 /// The strategy and the reason for it.
 #[must_use]
 pub fn choose(facts: Facts) -> (Strategy, String) {
+    let _call = usage::CHOOSE_STRATEGY.enter(usage::Shape::NONE);
     let Facts { action, splitter, chunks_wanted, configured } = facts;
     if chunks_wanted <= 1 && configured.is_none() {
         return (Strategy::Standard, "fits one chunk".into());

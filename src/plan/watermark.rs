@@ -6,6 +6,7 @@
 //! Times are microseconds since 1970-01-01 00:00:00, of UTC or of a wall clock, as each name says.
 
 use crate::name::quote_mysql;
+use crate::usage;
 use crate::value::ColumnType;
 use chrono::Datelike;
 use serde::{Deserialize, Serialize};
@@ -227,6 +228,7 @@ pub fn from(
     lookback: Lookback,
     (now, ahead, zone): (i64, i64, i64),
 ) -> Result<Vec<Mark>, Void> {
+    let call = usage::WATERMARK_FROM.attempt(usage::Shape::NONE);
     let fits = |(mark, column): (&Mark, &Incremental)| {
         mark.column == column.column && mark.declared == column.declared && mark.scale == column.scale
     };
@@ -246,7 +248,7 @@ pub fn from(
         Scale::Instant => Mark { value: mark.value.saturating_sub(back), ..mark.clone() },
         Scale::Wall | Scale::Day => Mark { value: mark.value.saturating_sub(back.saturating_add(west)), ..mark.clone() },
     };
-    Ok(stored.marks.iter().map(earlier).collect())
+    call.ends(Ok(stored.marks.iter().map(earlier).collect()))
 }
 
 /// Two servers' clocks may differ by so much between two runs without one having been set: drift, and the time of asking.
@@ -267,6 +269,7 @@ pub enum Join {
 /// Rows that no column can show are always read: NULL in all of them (in one of them for [`Join::And`]).
 #[must_use]
 pub fn condition(marks: &[Mark], columns: &[Incremental], join: Join) -> String {
+    let _call = usage::CONDITION.enter(usage::Shape::NONE);
     let nullable = |mark: &Mark| columns.iter().any(|c| c.column == mark.column && c.nullable);
     let null = |mark: &Mark| format!("{} IS NULL", quote_mysql(&mark.column));
     let past = |mark: &Mark| format!("{} >= {}", quote_mysql(&mark.column), literal(mark));

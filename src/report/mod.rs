@@ -7,6 +7,7 @@ pub mod data; // what `check --data` found
 pub mod ddl; // the target's tables and the rules behind them
 pub mod discover; // what `discover` found, and what it would write
 pub mod html; // a run and the history as one page
+pub mod methods; // which methods runs call
 pub mod plan; // what a run would do
 pub mod runs; // the run log
 pub mod status; // what the last runs left

@@ -1,6 +1,7 @@
 //! What a run would do, as data and as text.
 
 use super::columns::{ColumnReport, renamed_line};
+use super::methods::Tracked;
 use super::text::number;
 use super::{ErrorReport, Renamed, SCHEMA_VERSION};
 use comfy_table::{CellAlignment, Table, presets};
@@ -45,6 +46,8 @@ pub struct PlanReport {
     pub seconds_predicted: f64,
     /// Disk space.
     pub disk: Disk,
+    /// Which methods the run would count, and where.
+    pub method_usage: Tracked,
     /// What a person should know.
     pub warnings: Vec<String>,
 }
@@ -172,6 +175,10 @@ pub fn text(report: &PlanReport) -> String {
         (None, None) => "free space unknown".to_owned(),
     };
     lines.push(format!("disk on the target: {} needed ({}), {free}", bytes(disk.needed()), disk.how));
+    if let Some(file) = &report.method_usage.file {
+        let methods = report.method_usage.methods.len();
+        lines.push(format!("tracked: calls of {methods} methods, into {} (etl-sync methods report names them)", file.display()));
+    }
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
     if disk.is_short() {
         lines.push("failed: the warehouse has not enough disk space for this run".into());

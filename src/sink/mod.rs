@@ -15,6 +15,7 @@ use crate::plan::traces::Traces;
 use crate::plan::watermark::{Clock, Watermark};
 use crate::track::RunIdentity;
 use crate::track::quarantine::Reject;
+use crate::usage;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::ops::Range;
@@ -165,9 +166,10 @@ impl Proof {
     /// # Errors
     /// [`Kind::Proof`] when what was counted, read and copied is not one number.
     pub fn check(&self, load: &Load<'_>) -> Result<()> {
+        let call = usage::CHECK_PROOF.attempt(load.plan.shape());
         let counted = self.source_count.unwrap_or(self.rows_read);
         if counted == self.rows_read && self.rows_read == self.rows_copied + self.rows_rejected {
-            return Ok(());
+            return call.ends(Ok(()));
         }
         Err(Error::new(
             Kind::Proof,

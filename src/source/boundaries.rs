@@ -9,6 +9,7 @@ use crate::name::{column_list, quote_mysql};
 use crate::plan::TablePlan;
 use crate::plan::chunks::{self, ChunkGoal};
 use crate::plan::strategy::{self, Splitter};
+use crate::usage;
 use mysql::prelude::Queryable;
 use mysql::{Params, Row, Value};
 
@@ -17,14 +18,14 @@ use mysql::{Params, Row, Value};
 /// # Errors
 /// The classified server error.
 pub fn ranges(conn: &mut MysqlConn, table: &TablePlan, goal: ChunkGoal) -> Result<Vec<KeyRange>> {
-    match strategy::splitter(&table.source) {
+    usage::CUT.run(table.shape(), || match strategy::splitter(&table.source) {
         Splitter::None => Ok(vec![KeyRange::everything()]),
         Splitter::Walk => chunks::walk(goal, |from, rows| key_after(conn, table, from, rows)),
         Splitter::Integer => match ends(conn, table)? {
             None => Ok(vec![KeyRange::everything()]),
             Some((min, max)) => chunks::integer(goal, min, max, |low, high| estimate(conn, table, low, high)),
         },
-    }
+    })
 }
 
 fn doing(table: &TablePlan) -> String {

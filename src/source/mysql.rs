@@ -11,6 +11,7 @@ use crate::key::{KeyRange, KeyValue};
 use crate::name::quote_mysql;
 use crate::plan::buckets::{Buckets, Counts};
 use crate::plan::{Slice, TablePlan};
+use crate::usage;
 use crate::value::{Cell, ColumnType, DateTime, Row, Time};
 use mysql::prelude::Queryable;
 use mysql::{Params, Value};
@@ -113,15 +114,19 @@ fn keeps_connection(error: &Error) -> bool {
 
 impl Source for MysqlSource {
     fn read(&mut self, table: &TablePlan, slice: &Slice, each: &mut EachRow<'_>) -> Result<u64> {
+        let mut call = usage::READ.attempt(table.shape());
         let Some((long_rows, lengths)) = self.long_rows.clone().zip(Lengths::of(table)) else {
             let query = select(table, slice, None);
-            return self.reader.in_savepoint(table.name(), |conn| Ok(stream(conn, table, query, u64::MAX, each)?.0));
+            let read = self.reader.in_savepoint(table.name(), |conn| Ok(stream(conn, table, query, u64::MAX, each)?.0));
+            call.rows(*read.as_ref().unwrap_or(&0));
+            return call.ends(read);
         };
         let bytes_max = long_rows.bytes_max;
         let query = select(table, slice, Some(lengths.clone().short()));
         let (read, long) = self.reader.in_savepoint(table.name(), |conn| stream(conn, table, query, bytes_max, each))?;
+        call.rows(read);
         if long == 0 {
-            return Ok(read);
+            return call.ends(Ok(read));
         }
         let query = select(table, slice, Some(lengths.long(bytes_max)));
         let work = |reader: &mut Reader| reader.in_savepoint(table.name(), |conn| stream(conn, table, query, bytes_max, each));
@@ -133,7 +138,8 @@ impl Source for MysqlSource {
             let text = format!("reading table {}: {long} long rows were seen, {more} were read", table.name());
             return Err(Error::new(Kind::Proof, text));
         }
-        Ok(read + more)
+        call.rows(read + more);
+        call.ends(Ok(read + more))
     }
 
     fn count(&mut self, table: &TablePlan) -> Result<Option<u64>> {
@@ -144,11 +150,13 @@ impl Source for MysqlSource {
         if let Some(filter) = &table.filter {
             sql.push_str(&format!(" WHERE ({filter})"));
         }
-        self.reader.in_savepoint(table.name(), |conn| {
+        let call = usage::COUNT_SOURCE.attempt(table.shape());
+        let count = self.reader.in_savepoint(table.name(), |conn| {
             let doing = format!("counting table {}", table.name());
             let count: Option<u64> = conn.conn.query_first(&sql).map_err(|e| classify::mysql(&e, &doing))?;
             count.map(Some).ok_or_else(|| Error::new(Kind::Internal, format!("{doing}: no answer")))
-        })
+        });
+        call.ends(count)
     }
 
     fn ends(&mut self, table: &TablePlan) -> Result<Option<(i128, i128)>> {
@@ -156,7 +164,8 @@ impl Source for MysqlSource {
     }
 
     fn counts(&mut self, table: &TablePlan, buckets: Option<Buckets>) -> Result<Counts> {
-        self.reader.in_savepoint(table.name(), |conn| counts::counts(conn, &table.source, table.filter.as_deref(), buckets))
+        let counts = |conn: &mut MysqlConn| counts::counts(conn, &table.source, table.filter.as_deref(), buckets);
+        usage::COUNT_BUCKETS.run(table.shape(), || self.reader.in_savepoint(table.name(), counts))
     }
 
     fn is_lost(&self) -> bool {
@@ -224,6 +233,7 @@ struct Query {
 
 /// The statement of a slice. Columns are always named: a star leaves invisible ones out.
 fn select(table: &TablePlan, slice: &Slice, part: Option<Part>) -> Query {
+    let _call = usage::SELECT.enter(table.shape());
     let source = &table.source;
     let guard = part.as_ref().and_then(|part| part.guard.as_ref());
     let mut columns: Vec<String> = source

@@ -15,6 +15,7 @@ use crate::conn::watchdog::Watchdog;
 use crate::error::{Error, Kind, Result};
 use crate::name::TableName;
 use crate::plan::watermark::Clock;
+use crate::usage;
 use std::fmt;
 use std::time::Duration;
 
@@ -106,6 +107,7 @@ pub fn open(
     tables: &[&SourceTable],
     (cancel, watchdog): (&Cancel, &Watchdog),
 ) -> Result<Group> {
+    let call = usage::SNAPSHOT.attempt(usage::Shape::NONE);
     // All connections first: nothing slow may happen under the lock.
     let has_lane = tables.iter().any(|table| table.columns.iter().any(Column::may_be_long));
     let connections = limits.workers + usize::from(has_lane);
@@ -149,7 +151,7 @@ pub fn open(
     let lane = if has_lane { readers.pop() } else { None };
     let long_rows = lane.map(|conn| LongRows::new(conn, limits.row_bytes_max));
     let readers = readers.into_iter().map(|conn| MysqlSource::new(conn, long_rows.clone())).collect();
-    Ok(Group { kind, readers, guard, clock, position, gtid, missing, warnings })
+    call.ends(Ok(Group { kind, readers, guard, clock, position, gtid, missing, warnings }))
 }
 
 /// For the certificate alone, and no reason to end a run.

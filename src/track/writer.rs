@@ -8,6 +8,7 @@ use super::runs::engine::Entry;
 use super::{records, schema};
 use crate::conn::postgres::PostgresConn;
 use crate::error::{Doing, Kind, Result};
+use crate::usage;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -99,7 +100,8 @@ impl Tracker {
 
     /// Hands an event over without waiting.
     pub fn send(&self, event: Event) {
-        if self.sender.try_send(event).is_err() {
+        let call = usage::STATUS.attempt(usage::Shape::NONE);
+        if call.ends(self.sender.try_send(event)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -240,10 +242,13 @@ impl Board for StatusTable {
             last.insert(table, record);
         }
         let (name, run) = (self.name.clone(), self.run.clone());
-        self.do_with(move |conn| {
+        let call = usage::STATUS_WRITE.attempt(usage::Shape::NONE);
+        let is_written = self.do_with(move |conn| {
             write_records(conn, &name, &last)?;
             if history.is_empty() { Ok(()) } else { attempts::append(conn, &run, &history) }
-        })
+        });
+        call.ended(is_written);
+        is_written
     }
 
     fn prune(&mut self) {

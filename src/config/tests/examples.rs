@@ -78,8 +78,18 @@ fn the_examples_change_nothing_where_they_are_found() {
     let place = place.file("config/pipeline.yml", PIPELINE).file("config/tables.yml", TABLES);
     let found = place.good();
     let all = |config: &Config| {
-        let Config { source, replica, warehouse, warehouse_schema, settings, tables, tables_file: _, state_dir, warnings } =
-            config;
+        let Config {
+            source,
+            replica,
+            warehouse,
+            warehouse_schema,
+            settings,
+            tables,
+            tables_file: _,
+            state_dir,
+            method_usage: _,
+            warnings,
+        } = config;
         format!("{source:?} {replica:?} {warehouse:?} {warehouse_schema} {settings:?} {tables:?} {state_dir:?} {warnings:?}")
     };
     assert_eq!(all(&alone), all(&found));

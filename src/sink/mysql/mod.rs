@@ -19,6 +19,7 @@ use crate::plan::Action;
 use crate::plan::buckets::{Buckets, Counts, count_sql};
 use crate::plan::ledger::Sum;
 use crate::track::replica::{self, NewCopy};
+use crate::usage;
 
 /// Rows that may go without a question, however large their share is: as in the warehouse.
 const DELETES_FREE: u64 = 1000;
@@ -99,7 +100,8 @@ fn make_shadow(conn: &mut MysqlConn, load: &Load<'_>, doing: &str) -> Result<()>
 /// Writes all rows into a table; none may be refused, because a replica has no quarantine.
 fn fill(conn: &mut MysqlConn, load: &Load<'_>, rows: &mut dyn Rows, doing: &str) -> Result<u64> {
     let columns: Vec<&str> = load.plan.source.columns.iter().map(|c| c.name.as_str()).collect();
-    let written = inserts::insert(conn, &load.staging, &columns, rows, doing)?;
+    let insert = || inserts::insert(conn, &load.staging, &columns, rows, doing);
+    let written = usage::FILL_REPLICA.run(load.plan.shape(), insert)?;
     match rows.rejects() {
         [] => Ok(written),
         rejects => Err(Error::new(Kind::Data, format!("{doing}: {} rows are longer than row_bytes_max", rejects.len()))
@@ -317,7 +319,7 @@ fn merged(
     buckets: Option<Buckets>,
     doing: &str,
 ) -> Result<(Outcome, Counts)> {
-    let outcome = merge::add(conn, load, ranges, written, doing)?;
+    let outcome = usage::MERGE_REPLICA.run(load.plan.shape(), || merge::add(conn, load, ranges, written, doing))?;
     let target = counts(conn, load, buckets, doing)?;
     guard(load, outcome.deleted, target.rows + outcome.deleted, doing)?;
     Ok((Outcome { rows: target.rows, ..outcome }, target))

@@ -6,6 +6,7 @@ use crate::conn::postgres::{PostgresConn, Steps};
 use crate::error::{Error, Kind, Result};
 use crate::name::{column_list, quote_postgres};
 use crate::sink::{Copied, Load, Rows};
+use crate::usage;
 use std::io::{self, Write};
 use std::ops::Range;
 
@@ -15,11 +16,13 @@ use std::ops::Range;
 /// [`Kind::RowRefused`] when PostgreSQL refuses a row and the rows are not kept apart; the classified server error, what
 /// `rows` returned, or [`Kind::Proof`] when the counts differ.
 pub fn copy_in(conn: &mut PostgresConn, load: &Load<'_>, table: &str, rows: &mut dyn Rows) -> Result<Copied> {
+    let mut call = usage::COPY_IN.attempt(load.plan.shape());
     let copied = match rows.parts() {
-        Some(count) => isolate(conn, load, table, rows, count)?,
+        Some(count) => usage::ISOLATE.run(load.plan.shape(), || isolate(conn, load, table, rows, count))?,
         None => one(conn, load, table, rows, None)?.map_err(|refusal| refusal.into_error(load))?,
     };
-    Ok(Copied { rows: copied, rejected: u64::try_from(rows.rejects().len()).unwrap_or(u64::MAX), was_in: false })
+    call.rows(copied);
+    call.ends(Ok(Copied { rows: copied, rejected: u64::try_from(rows.rejects().len()).unwrap_or(u64::MAX), was_in: false }))
 }
 
 /// Copies what PostgreSQL takes: a part that holds a refused row is halved until the row is alone.

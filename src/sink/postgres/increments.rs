@@ -13,6 +13,7 @@ use crate::plan::strategy::is_integer;
 use crate::plan::watermark::{Mark, Scale};
 use crate::sink::{Again, Copied, Load, Outcome, Part, Rows};
 use crate::track::quarantine::Reject;
+use crate::usage;
 use crate::value::ColumnType;
 use std::sync::Arc;
 
@@ -29,7 +30,8 @@ pub fn install(
 ) -> Result<(Outcome, Option<Drift>)> {
     let source = &load.plan.source;
     let census = part.census.as_ref();
-    let Some(outcome) = merge::add(conn, load, staging, (&part.ranges, part.again.is_some()), copied.rows, doing)? else {
+    let add = || merge::add(conn, load, staging, (&part.ranges, part.again.is_some()), copied.rows, doing);
+    let Some(outcome) = usage::MERGE_ADD.run(load.plan.shape(), add)? else {
         // Rows cannot be told by key any more: the whole table is the answer.
         let rows = census.map_or(0, |census| census.after.rows);
         return Ok((Outcome::default(), Some(Drift { source: rows, target: 0, differing: Vec::new() })));

@@ -35,6 +35,7 @@ use crate::track::chunk_ledger::{self, Held, Place};
 use crate::track::lock::application_name;
 use crate::track::quarantine::{self, Reject};
 use crate::track::state::{self, Reached};
+use crate::usage;
 use postgres::SimpleQueryMessage;
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
@@ -159,7 +160,7 @@ fn create_staging_as(load: &Load<'_>, staging: Staging) -> String {
 impl Sink for PostgresSink {
     fn prepare(&mut self, load: &Load<'_>) -> Result<()> {
         if let Some(reuse) = load.plan.reuse.as_ref().filter(|_| load.round == 0)
-            && self.with(|conn| leftovers::take_over(conn, load, reuse))?
+            && usage::TAKE_OVER.run(load.plan.shape(), || self.with(|conn| leftovers::take_over(conn, load, reuse)))?
         {
             load.is_taken_over.store(true, Ordering::SeqCst);
             return Ok(());
@@ -207,7 +208,7 @@ impl Sink for PostgresSink {
             if let Some(Copied { rows, rejected, .. }) = begin(conn, load.run, &finished(load, true), &doing)? {
                 return Ok(Outcome { rows, rejected, ..Outcome::default() });
             }
-            check_ledger(conn, load, proof, &doing)?;
+            usage::CHECK_LEDGER.run(load.plan.shape(), || check_ledger(conn, load, proof, &doing))?;
             let outcome = install(conn, load, &load.staging.postgres(), proof, &doing)?;
             // The shadow has become the table and is not there any more under its old name.
             commit(conn, load, outcome, copied_by(load, &outcome, proof.sums.as_deref()), &drop_staging(load), &doing)
@@ -232,7 +233,7 @@ impl Sink for PostgresSink {
                 return commit(conn, load, outcome, copied_by(load, &outcome, rows.sums()), "SELECT 1", &doing);
             }
             if load.plan.action == Action::Refresh
-                && let Some(same) = same::as_target(conn, load, rows, &doing)?
+                && let Some(same) = usage::SAME.run(load.plan.shape(), || same::as_target(conn, load, rows, &doing))?
             {
                 Proof { rows_read: same, rows_copied: same, ..none }.check(load)?;
                 let outcome = Outcome { rows: same, ..Outcome::default() };
@@ -373,9 +374,9 @@ fn keep(conn: &mut PostgresConn, load: &Load<'_>, rejects: &[Reject], doing: &st
 /// Turns filled staging into the table's content, inside the open transaction.
 fn install(conn: &mut PostgresConn, load: &Load<'_>, staging: &str, proof: &Proof, doing: &str) -> Result<Outcome> {
     let outcome = match load.plan.action {
-        Action::FirstLoad => finish::install(conn, load, proof, doing)?,
-        Action::Exchange => exchange::install(conn, load, proof, doing)?,
-        Action::Refresh => merge::install(conn, load, staging, proof, doing)?,
+        Action::FirstLoad => usage::INSTALL.run(load.plan.shape(), || finish::install(conn, load, proof, doing))?,
+        Action::Exchange => usage::EXCHANGE.run(load.plan.shape(), || exchange::install(conn, load, proof, doing))?,
+        Action::Refresh => usage::MERGE.run(load.plan.shape(), || merge::install(conn, load, staging, proof, doing))?,
     };
     Ok(Outcome { rejected: proof.rows_rejected, ..outcome })
 }
@@ -463,7 +464,7 @@ fn commit(
     if !renamed.is_empty() {
         sql.push_str(&format!("; {}", state::name_map(load.run, load.plan.name(), &renamed)));
     }
-    conn.batch(&format!("{sql}; COMMIT"), doing)?;
+    usage::COMMIT.run(load.plan.shape(), || conn.batch(&format!("{sql}; COMMIT"), doing))?;
     Ok(Outcome { proven: Some(proven), ..outcome })
 }
 
