@@ -46,6 +46,8 @@ pub enum Kind {
     Locked,
     /// A person or the deadline asked us to stop.
     Stopped,
+    /// The transformation after the load: dbt or a SQL file.
+    Transform,
     /// A file of ours could not be read or written.
     File,
     /// A fault of this program.
@@ -99,6 +101,9 @@ impl Kind {
             Self::Connections => (Retry::Never, 2, "lower --parallel or raise the server's connection limit"),
             Self::Locked => (Retry::Never, 75, "wait for the other run to end; `etl-sync status` shows it"),
             Self::Stopped => (Retry::Never, 130, "run again to go on"),
+            Self::Transform => {
+                (Retry::Never, 1, "look at what the transformation said in the log above; the loaded tables are whole")
+            }
             Self::File => (Retry::Never, 70, "check the path, its permissions and free space"),
             Self::Internal => (Retry::Never, 70, "please report this with the output of -v"),
         };
@@ -125,6 +130,7 @@ impl Kind {
             Self::Connections => "connections",
             Self::Locked => "locked",
             Self::Stopped => "stopped",
+            Self::Transform => "transform",
             Self::File => "file",
             Self::Internal => "internal",
         }

@@ -31,6 +31,7 @@ pub mod sink; // 8: where rows go
 pub mod source; // 8: where rows come from
 
 pub mod pipeline; // 9: worker pool, chunk job, finish
+pub mod transform; // 9: dbt or SQL files after the load
 pub mod verify; // 9: read-only comparison
 
 pub mod report; // 11: a run as text and JSON

@@ -26,6 +26,7 @@ pub mod sync; // the main job: a run from start to end
 mod telling; // columns for people: types, rules, policies, names
 pub mod traces; // what both sides show without a table being read
 pub mod tracking; // records of the status tables, without a load
+pub mod transform; // the step after the load
 mod typing; // types and policies of columns
 pub mod verify; // whether both sides hold the same rows
 pub mod why; // one row on both sides, column by column

@@ -7,6 +7,7 @@ use super::increments::{self, Since};
 use super::planning::{self, Inputs};
 use super::replicate;
 use super::results::{self, Planned};
+use super::transform::After;
 use super::{run_log, space, traces, tracking};
 use crate::cancel::Cancel;
 use crate::catalog::{self, TargetTable};
@@ -65,6 +66,8 @@ pub struct SyncOptions {
     pub audit: Option<Audit>,
     /// Compare all of every table by content, whatever watermarks and evidence say.
     pub repair: bool,
+    /// What is transformed after the load.
+    pub transform: After,
 }
 
 impl SyncOptions {
@@ -122,7 +125,7 @@ impl<'a> Run<'a> {
     pub fn sync(&self) -> RunReport {
         let (started, call) = (Instant::now(), usage::SYNC.attempt(usage::Shape::NONE));
         let mut report = self.opening();
-        let result = self.hops(&mut report);
+        let result = self.transform_ready().and_then(|()| self.hops(&mut report));
         let first = report.replicate.as_ref().map_or(0, |first| first.exit_code);
         self.close(&mut report, result, started);
         // What the first hop did not bring is missing at the end of the second, however well that went.
@@ -130,6 +133,7 @@ impl<'a> Run<'a> {
             report.exit_code = first;
             report.status = status(first).into();
         }
+        self.transform_after(&mut report, started);
         run_log::close(&self.log, &mut report, self.config.settings.run_log_days);
         call.ended(report.error.is_none());
         report
@@ -432,7 +436,7 @@ fn alarms(before: Result<BTreeMap<String, u64>>, results: &[TableResult]) -> Vec
     }
 }
 
-const fn status(exit_code: u8) -> &'static str {
+pub(super) const fn status(exit_code: u8) -> &'static str {
     match exit_code {
         0 => "success",
         3 => "incomplete",
@@ -445,7 +449,7 @@ fn stopped_code(cancel: &Cancel) -> u8 {
     u8::try_from(cancel.signal()).ok().filter(|s| *s > 0).map_or(4, |signal| 128 + signal)
 }
 
-fn exit_code(error: &Error, cancel: &Cancel) -> u8 {
+pub(super) fn exit_code(error: &Error, cancel: &Cancel) -> u8 {
     if error.kind() == Kind::Stopped { stopped_code(cancel) } else { error.kind().policy().exit }
 }
 

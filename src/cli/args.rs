@@ -36,6 +36,7 @@ Examples:
   etl-sync status --watch                      the run that works, and how old each table's data is
   etl-sync report                              the last run and the history as one HTML page
   etl-sync methods unused --runs 30            which methods of the program the last 30 runs did not call
+  etl-sync run --transform                     and then dbt, for what is made of tables that changed
 
 Exit codes:
   0 synced, equal   1 a table failed or differs   2 usage or configuration   3 incomplete or not proven
@@ -158,6 +159,14 @@ pub enum Command {
     },
     /// Which methods of the program runs call: counts, unused ones, trend, what strategies achieve
     Methods(super::methods::MethodsArgs),
+    /// Transform what was loaded: dbt build, or SQL files in order (transform in pipeline.yml)
+    Transform(TransformArgs),
+    /// Files for a dbt project
+    Dbt {
+        /// Which ones
+        #[command(subcommand)]
+        command: DbtCommand,
+    },
     /// Print the JSON Schema of a configuration file, for editors
     Schema {
         /// Which file
@@ -212,6 +221,40 @@ pub struct WorkArgs {
     /// Take no new work after this: local time such as 05:00, or a length such as 90m or 2h30m; exit code 4
     #[arg(long, value_name = "TIME", value_parser = super::until::parse, help_heading = "Work")]
     pub until: Option<Until>,
+    /// After the load: dbt, or the SQL files (transform in pipeline.yml), for what is made of tables that changed
+    #[arg(long, help_heading = "Work")]
+    pub transform: bool,
+    /// The same for everything, whatever changed
+    #[arg(long, help_heading = "Work")]
+    pub transform_all: bool,
+}
+
+/// Arguments of `transform`.
+#[derive(Args, Clone, Default)]
+pub struct TransformArgs {
+    /// Only what is made of tables that changed in the last run or wait since an earlier one; with names: of these tables
+    #[arg(long, value_name = "TABLE", num_args = 0.., value_delimiter = ',', conflicts_with = "all", help_heading = "Work")]
+    pub changed: Option<Vec<String>>,
+    /// Everything; also without an option
+    #[arg(long, help_heading = "Work")]
+    pub all: bool,
+}
+
+/// What to write for a dbt project.
+#[derive(Subcommand, Clone)]
+pub enum DbtCommand {
+    /// Write sources.yml: every loaded table, with freshness by `_loaded_at`
+    Sources {
+        /// File [default: standard output]
+        #[arg(long, value_name = "FILE", help_heading = "Work")]
+        out: Option<PathBuf>,
+    },
+    /// Write the model stg_etl_tracking_summary over the status tables, and its tests
+    Models {
+        /// Directory, below the project's models
+        #[arg(long, value_name = "DIR", help_heading = "Work")]
+        out: PathBuf,
+    },
 }
 
 /// Arguments of `plan`.

@@ -1,6 +1,7 @@
 //! Options that the command line takes and that would have no effect with the others are refused.
 
 use super::args::{Cli, Command, Depth, RepairArgs, RunArgs, VerifyArgs, WorkArgs};
+use crate::app::transform::After;
 use crate::config::Verify;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
@@ -13,6 +14,9 @@ impl Cli {
     pub fn checked(self) -> Result<Self, clap::Error> {
         let ignored = match &self.command {
             Some(Command::Verify(args)) => misplaced(args),
+            Some(Command::Run(RunArgs { work, dry_run: true })) if work.after() != After::Nothing => {
+                Some("--transform means nothing with --dry-run, which writes nothing".to_owned())
+            }
             Some(Command::Run(RunArgs { work: WorkArgs { until, accept_deletes, .. }, dry_run: true }))
             | Some(Command::Repair(RepairArgs { until, accept_deletes, dry_run: true, .. })) => {
                 first([("--until", until.is_some()), ("--accept-deletes", *accept_deletes)])
@@ -47,7 +51,11 @@ fn misplaced(args: &VerifyArgs) -> Option<String> {
 
 /// The first hop counts both sides, and neither compares by content nor leaves tables out on evidence.
 fn without_warehouse(args: &WorkArgs) -> Option<String> {
-    let option = first([("--audit", args.audit.is_some()), ("--verify evidence", args.verify == Some(Verify::Evidence))])?;
+    let option = first([
+        ("--audit", args.audit.is_some()),
+        ("--verify evidence", args.verify == Some(Verify::Evidence)),
+        ("--transform", args.after() != After::Nothing),
+    ])?;
     Some(format!("{option} is for loads into the warehouse, and `replicate` is none; `run` and `load` take it"))
 }
 
@@ -89,6 +97,8 @@ mod tests {
             ("run --accept-deletes --dry-run", "--accept-deletes means nothing with --dry-run"),
             ("repair --dry-run --until 2h", "--until means nothing with --dry-run"),
             ("repair --dry-run --accept-deletes", "--accept-deletes means nothing with --dry-run"),
+            ("run --dry-run --transform", "--transform means nothing with --dry-run"),
+            ("replicate --transform-all", "--transform is for loads into the warehouse"),
             ("replicate --audit all", "--audit is for loads into the warehouse"),
             ("replicate --verify evidence", "--verify evidence is for loads into the warehouse"),
         ] {
@@ -97,7 +107,7 @@ mod tests {
         }
         for args in [
             "run --dry-run --category tiny --audit off --verify evidence --full",
-            "run --until 2h --accept-deletes",
+            "run --until 2h --accept-deletes --transform",
             "repair --until 2h --accept-deletes",
             "repair --dry-run --tables t",
             "replicate --verify off --until 2h --accept-deletes",

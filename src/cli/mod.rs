@@ -18,6 +18,7 @@ mod settings; // flags to configuration
 mod signals; // first drains, second aborts
 mod since; // --since
 mod status; // `status`, once or again and again
+mod transform; // what is around `transform` and `dbt`
 mod until; // --until
 mod usage; // a wrong command line or configuration
 mod verify; // what is around `verify` and `audit`
@@ -98,6 +99,8 @@ pub fn main() -> ExitCode {
             Ok(0)
         }),
         Command::Methods(args) => methods::methods(&global, &args, output),
+        Command::Transform(args) => transform::transform(&global, args, output),
+        Command::Dbt { command } => transform::dbt(&global, &command, output),
         Command::Schema { file } => schema(file),
         Command::Completions { shell } => completions(shell),
         Command::Man { dir } => man(&dir, output),

@@ -34,6 +34,7 @@ pub fn run(
         verify: args.verify,
         audit: args.audit,
         repair,
+        transform: args.after(),
     };
     let run = Run::new(config, &options, &cancel, &watchdog, &progress);
     let counting = Counting::begin(&config.method_usage, run.id());

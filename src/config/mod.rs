@@ -18,6 +18,7 @@ pub mod schema;
 mod secret;
 mod tables;
 mod tls;
+mod transform;
 mod url;
 mod usage; // which methods are counted, and where
 mod yaml;
@@ -33,6 +34,7 @@ pub use problem::{Problem, Problems};
 pub(crate) use rules::is_none;
 pub use rules::{ColumnRule, ColumnSelection, Lookback, TableRule, TableRules};
 pub use tables::{Category, Deletes, Extraction, IncrementalStrategy, Priority, Strategy, SyncProfile};
+pub use transform::{Tool, Transform};
 pub use usage::MethodUsage;
 
 use crate::name;
@@ -99,6 +101,8 @@ pub struct Config {
     pub warehouse_schema: String,
     /// How a run works.
     pub settings: Settings,
+    /// The step after the load.
+    pub transform: Transform,
     /// Which tables, and what differs for some.
     pub tables: TableRules,
     /// Where `tables` come from; the file need not exist.
@@ -130,6 +134,7 @@ pub fn load(overrides: &Overrides, env: &Environment) -> Result<Config, Problems
     let warehouse_schema = warehouse_schema(overrides, &from_vars, &file, &marks, &mut findings);
     let state_dir = state_dir(overrides, env, &vars, (&from_vars, &file), &base);
     let method_usage = MethodUsage::resolve(&from_vars, &file, env, &base, &state_dir);
+    let transform = transform::resolve(env, &from_vars, &file, (&base, &warehouse_schema), &mut findings);
     let around = Around { env, vars: &vars, marks: &marks, dir: &base };
     let flags = [overrides.source_url.as_deref(), overrides.replica_url.as_deref(), overrides.warehouse_url.as_deref()];
     let (none, none_too) = (Connections::default(), Connections::default());
@@ -153,19 +158,19 @@ pub fn load(overrides: &Overrides, env: &Environment) -> Result<Config, Problems
     match (source, warehouse) {
         (Some(source), Some(warehouse)) if findings.problems.is_empty() => {
             let warnings = findings.warnings;
-            let config = Config {
+            Ok(Config {
                 source,
                 replica,
                 warehouse,
                 warehouse_schema,
                 settings,
+                transform,
                 tables,
                 tables_file,
                 state_dir,
                 method_usage,
                 warnings,
-            };
-            Ok(config)
+            })
         }
         _ => Err(Problems::new(findings.problems)),
     }

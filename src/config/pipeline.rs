@@ -7,6 +7,7 @@ use super::check::{self, Marks};
 use super::env::{PREFIX, Vars};
 use super::policy::{Policies, PolicyWords};
 use super::problem::{Findings, Problem};
+use super::transform::TransformFile;
 use super::yaml::Node;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -28,6 +29,8 @@ pub(super) struct PipelineFile {
     pub general: Option<General>,
     /// What happens to values that PostgreSQL cannot hold; tables.yml may differ for columns.
     pub policies: Option<PolicyWords>,
+    /// The step after the load: dbt or plain SQL files.
+    pub transform: Option<TransformFile>,
 }
 
 /// The servers by name.

@@ -14,6 +14,7 @@ pub mod status; // what the last runs left
 pub mod store; // result documents on disk
 pub mod text; // the summary table
 pub mod tracking; // what the status tables got
+pub mod transform; // what the step after the load did
 pub mod verify; // whether both sides hold the same rows
 pub mod why; // one row on both sides
 
@@ -67,6 +68,9 @@ pub struct RunReport {
     pub tables: Vec<TableReport>,
     /// Indexes, foreign keys, sequences and defaults, when the run was asked to build them.
     pub definitions: Vec<DefinitionReport>,
+    /// The step after the load, when it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transform: Option<transform::TransformReport>,
     /// What a person should know.
     pub warnings: Vec<String>,
     /// Why the run as a whole failed.
@@ -378,6 +382,7 @@ impl RunReport {
             totals: Totals::default(),
             tables: Vec::new(),
             definitions: Vec::new(),
+            transform: None,
             warnings: Vec::new(),
             error: None,
             timeline: timeline::Recorded::default(),

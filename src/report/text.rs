@@ -63,6 +63,7 @@ pub fn summary(report: &RunReport) -> String {
     for warning in &report.warnings {
         push(&mut out, &format!("warning: {warning}"));
     }
+    report.transform.iter().flat_map(super::transform::lines).for_each(|line| push(&mut out, &line));
     push(&mut out, &totals(report));
     out
 }

@@ -84,13 +84,15 @@ fn the_examples_change_nothing_where_they_are_found() {
             warehouse,
             warehouse_schema,
             settings,
+            transform,
             tables,
             tables_file: _,
             state_dir,
             method_usage: _,
             warnings,
         } = config;
-        format!("{source:?} {replica:?} {warehouse:?} {warehouse_schema} {settings:?} {tables:?} {state_dir:?} {warnings:?}")
+        let servers = format!("{source:?} {replica:?} {warehouse:?} {warehouse_schema}");
+        format!("{servers} {settings:?} {transform:?} {tables:?} {state_dir:?} {warnings:?}")
     };
     assert_eq!(all(&alone), all(&found));
     assert!(found.warnings.is_empty(), "{:?}", found.warnings);
