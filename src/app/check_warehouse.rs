@@ -2,7 +2,7 @@
 
 use super::capacity;
 use super::check::connections;
-use crate::config::Config;
+use crate::config::{Config, RunLog};
 use crate::conn::postgres::{PINNED, PostgresConn};
 use crate::conn::watchdog::Watchdog;
 use crate::error::Result;
@@ -24,14 +24,14 @@ pub(super) fn fill(side: &mut Side, config: &Config, watchdog: &Watchdog, needed
     side.session = session(&mut conn)?;
     side.connections = Some(connections(capacity::warehouse_room(&mut conn)?, needed, config.settings.parallel));
     let account = quote_postgres(&side.account);
-    for schema in [config.warehouse_schema.as_str(), track::SCHEMA, track::quarantine::SCHEMA] {
+    let logs = (config.settings.run_log == RunLog::On).then_some(track::runs::SCHEMA);
+    for schema in [config.warehouse_schema.as_str(), track::SCHEMA, track::quarantine::SCHEMA].into_iter().chain(logs) {
         let rows = conn.rows(include_str!("check_schema.sql"), &[&schema], "asking for rights on the schema")?;
         let database = quote_postgres(&config.warehouse.database);
-        side.rights.extend(
-            rows.first()
-                .map(|row| schema_rights(row, schema, (&config.warehouse_schema, &database, &account)))
-                .unwrap_or_default(),
-        );
+        let rights = rows.first().map(|row| schema_rights(row, schema, (&config.warehouse_schema, &database, &account)));
+        // Without the run log everything else goes on.
+        let told = |right: Right| Right { needed: right.needed && Some(schema) != logs, ..right };
+        side.rights.extend(rights.unwrap_or_default().into_iter().map(told));
     }
     let rows = conn.rows(include_str!("check_role.sql"), &[], "asking for the role's attributes")?;
     side.surplus = rows.iter().map(|row| surplus(&row.get::<_, String>(0), row.get(1), &account)).collect();

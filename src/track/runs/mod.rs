@@ -22,6 +22,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use store::{Batch, Ending, Opening};
 
+/// Schema of the run log in the warehouse.
+pub const SCHEMA: &str = "etl_meta";
+
 /// One request to a source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
