@@ -23,7 +23,7 @@ const JOBS_MAX: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Limits of the session: a table that somebody has locked costs telemetry, not time. What changes nothing durable is not waited for.
-const SETTINGS: &str = "SET synchronous_commit = off; SET lock_timeout = '5s'; SET statement_timeout = '15s'";
+const SETTINGS: &str = "SET synchronous_commit = off; SET lock_timeout = '3s'; SET statement_timeout = '15s'";
 
 /// After a failure nothing is tried for so long; doubled with each further one.
 const REST_MIN: Duration = Duration::from_secs(1);

@@ -12,6 +12,9 @@ const TABLES: i64 = 4;
 /// Requests that are kept whatever their age, all runs together: some hundred megabytes at most.
 pub const REQUESTS_MAX: i64 = 500_000;
 
+/// Runs that one statement forgets.
+const RUNS_FORGOTTEN: i64 = 100;
+
 /// Bytes of a text that is kept; a longer one is cut.
 const TEXT_BYTES_MAX: usize = 2_000;
 
@@ -241,7 +244,14 @@ pub fn prune(conn: &mut PostgresConn, days: u32) -> Result<u64> {
     let doing = "shortening the run log";
     // More than a century is all of them.
     let days = i32::try_from(days).unwrap_or(i32::MAX).min(36_500);
-    let removed = conn.execute(include_str!("prune.sql"), &[&days], doing)?;
+    let mut removed = 0;
+    loop {
+        let some = conn.execute(include_str!("prune.sql"), &[&days, &RUNS_FORGOTTEN], doing)?;
+        removed += some;
+        if some < RUNS_FORGOTTEN.unsigned_abs() {
+            break;
+        }
+    }
     let sql = "DELETE FROM etl_meta.etl_request_log WHERE id <= (SELECT max(id) FROM etl_meta.etl_request_log) - $1";
     conn.execute(sql, &[&REQUESTS_MAX], doing)?;
     Ok(removed)
