@@ -7,6 +7,7 @@
 mod attempts; // the history of attempts, and the alarm that is made of it
 mod audit; // drift that no count shows
 mod bad_input; // what people and servers do wrong, one test each
+mod browser; // a headless Chromium, for page
 mod cases; // every folder of tests/cases
 mod catalog; // the catalog reader against real servers
 mod changes; // tables that change while they are read
@@ -31,6 +32,7 @@ mod loaded_at; // the time when a row was written
 mod nightly; // the batch script
 mod notes; // lines for the closing summary
 mod own_pipeline; // the library example, killed and gone on with
+mod page; // the HTML report in a browser, and what `status` tells of lag
 mod program; // the program as a process
 mod properties; // generated values through both formats, asked back in another form
 mod quoting; // any name on both servers
