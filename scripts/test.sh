@@ -61,18 +61,26 @@ step() { # step NAME COMMAND...: goes on after a failure, so that one run tells 
   grep -E '^test result: |^Ran [0-9]+ tests' "$WORK/log" >>"$WORK/counts" || true
 }
 
-install_missing() {
-  local -a packages=() sudo=()
-  /usr/bin/python3 -c 'import pymysql' 2>/dev/null || packages+=(python3-pymysql)
-  /usr/bin/python3 -c 'import psycopg' 2>/dev/null || packages+=(python3-psycopg)
-  ((${#packages[@]} == 0)) && return
-  command -v apt-get >/dev/null || { say "missing and no apt-get here: ${packages[*]}"; return 1; }
+install() { # install PACKAGE...
+  local -a sudo=()
+  command -v apt-get >/dev/null || { say "missing and no apt-get here: $*"; return 1; }
   if ((EUID != 0)); then
-    command -v sudo >/dev/null || { say "run as root: apt-get install ${packages[*]}"; return 1; }
+    command -v sudo >/dev/null || { say "run as root: apt-get install $*"; return 1; }
     sudo=(sudo)
   fi
-  say "installing ${packages[*]}"
-  "${sudo[@]}" apt-get update -q && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q "${packages[@]}"
+  say "installing $*"
+  "${sudo[@]}" apt-get update -q && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
+}
+
+install_missing() {
+  local -a packages=() browser=()
+  /usr/bin/python3 -c 'import pymysql' 2>/dev/null || packages+=(python3-pymysql)
+  /usr/bin/python3 -c 'import psycopg' 2>/dev/null || packages+=(python3-psycopg)
+  command -v chromium >/dev/null || browser+=(chromium)
+  command -v chromedriver >/dev/null || browser+=(chromium-driver)
+  # Without a browser its test is counted as skipped.
+  ((${#browser[@]} == 0)) || install "${browser[@]}" || true
+  ((${#packages[@]} == 0)) || install "${packages[@]}"
 }
 
 servers() {

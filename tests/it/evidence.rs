@@ -133,6 +133,9 @@ fn a_file_that_nobody_wrote_to_is_left_out() {
     assert_eq!((&totals["unmoved"], &totals["counted"], &totals["rows_read"]), (&2.into(), &0.into(), &0.into()));
     assert_eq!([ask(status), ask(state)], [before[0].clone(), before[2].clone()], "nothing was counted, nothing says so");
     assert_ne!(ask(last), before[1], "but the record is as of now");
+    for table in sandbox.command_json("status", &[]).report()["tables"].as_array().unwrap() {
+        assert!(table["lag_seconds"].as_f64() < table["age_seconds"].as_f64(), "as new as the look: {table}");
+    }
     let mut text = sandbox.command();
     text.args(["run", "--verify", "evidence"]);
     crate::program::Running::start(text).wait(crate::sandbox::RUN_MAX).expect(0).says("0 tables counted, 2 skipped on evidence");

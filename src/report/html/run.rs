@@ -50,7 +50,8 @@ pub fn header(run: &Run) -> Html {
     out.raw("<dl class=\"facts\">");
     let mut fact = |name: &'static str, value: &str| {
         if !value.is_empty() {
-            out.raw("<div><dt>").raw(name).raw("</dt><dd>").text(value).raw("</dd></div>");
+            out.raw(if value.len() > 24 { "<div class=\"wide\"><dt>" } else { "<div><dt>" });
+            out.raw(name).raw("</dt><dd>").text(value).raw("</dd></div>");
         }
     };
     fact("Exit code", &format!("{}: {}", run.exit_code, meaning(run.exit_code)));
@@ -194,7 +195,13 @@ pub fn flow(run: &Run, seconds: f64) -> Html {
         if points.is_empty() { Html::new() } else { figure(title, about, &drawn, &folded(title, &head, &rows)) }
     };
     out.raw("<div class=\"grid-2\">");
-    out.put(&chart("Rows read", "Since the run began.", Unit::Count, &|s| Some(s.rows), None));
+    out.put(&chart(
+        "Rows copied",
+        "Since the run began; rows that were only compared are not counted.",
+        Unit::Count,
+        &|s| Some(s.rows),
+        None,
+    ));
     out.put(&chart("Bytes written", "COPY, since the run began.", Unit::Bytes, &|s| Some(s.bytes), None));
     out.put(&chart("Busy workers", "Workers with a job in hand.", Unit::Count, &|s| Some(s.workers_busy), None));
     let level = run.memory.and_then(|memory| memory.limit_mb).filter(|limit| *limit > 0.0).map(|limit| (limit, "limit"));

@@ -66,6 +66,7 @@ pub fn tables(documents: &Documents, trends: &Trends<'_>) -> Html {
         out.tag("p", "empty", "This run reached no table.");
         return out;
     }
+    out.raw("<div class=\"card\">");
     filter(&mut out, &tables);
     out.raw(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Tables of this run\"><table id=\"tables-of-run\">",
@@ -81,6 +82,7 @@ pub fn tables(documents: &Documents, trends: &Trends<'_>) -> Html {
     if hidden > 0 {
         out.tag("p", "note", &format!("{} more tables, loaded and quick, are in the result document only.", number(hidden)));
     }
+    out.raw("</div>");
     out
 }
 
@@ -104,7 +106,13 @@ fn row(out: &mut Html, table: &Table, trend: &[f64]) {
     details(out, table);
     out.raw("</details></th><td>").put(&badge(&table.status)).raw("</td>");
     let mut cell = |class: &'static str, value: f64, text: &str| {
-        out.raw("<td class=\"n").raw(class).raw("\"").attr("data-v", value).raw(">").text(text).raw("</td>");
+        out.raw("<td class=\"n")
+            .raw(class)
+            .raw(if value == 0.0 { " z\"" } else { "\"" })
+            .attr("data-v", value)
+            .raw(">")
+            .text(text)
+            .raw("</td>");
     };
     let count = |count: u64| (real(count), if count == 0 { "0".into() } else { number(count) });
     let (value, text) = count(table.rows);
