@@ -13,7 +13,7 @@ use etl_sync::catalog::ddl::is_not_null;
 use etl_sync::config::{self, Config, CopyFormat, Environment, Overrides, Verify};
 use etl_sync::conn::mysql::MysqlConn;
 use etl_sync::conn::watchdog::Watchdog;
-use etl_sync::context::progress::Progress;
+use etl_sync::context::Context;
 use etl_sync::encode::{Format, RowWriter, Target};
 use etl_sync::error::{Error, Kind, Result};
 use etl_sync::pipeline::chunk::{Worker, copy_chunk};
@@ -60,6 +60,7 @@ fn chunk(c: &mut Criterion) {
 
 fn measure(c: &mut Criterion) -> Result<()> {
     let (config, cancel, watchdog) = (config()?, Cancel::new(), Watchdog::new());
+    let context = Context::unique();
     let mut conn = MysqlConn::connect(&config.source)?;
     let plan = biggest_table(&config, &mut conn)?;
     conn.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", "opening the snapshot")?;
@@ -82,10 +83,11 @@ fn measure(c: &mut Criterion) -> Result<()> {
         run: lock.identity(),
         source_identity: "bench",
         ahead: 0,
+        context: &context,
         cancel: &cancel,
         watchdog: &watchdog,
         tracker: &tracker,
-        progress: &Progress::default(),
+        progress: &context.progress,
         throttle: None,
         limits: Limits {
             workers: 1,

@@ -12,7 +12,9 @@ pub mod definitions; // indexes, foreign keys, defaults and sequences, when aske
 pub mod discover; // incremental columns of the live source, into tables.yml
 pub mod grants; // MySQL's SHOW GRANTS as data
 pub mod increments; // from a stored watermark to the rows that a run reads
+pub mod memory; // what a run is expected to hold, against what it may
 pub mod methods; // questions to what was counted of the program's methods
+mod phases; // the phases of a run, and how they end
 pub mod planning; // from two catalogs and the configuration to a plan
 pub mod preview; // what a run would do
 mod replicate; // the first hop of a run through a replica
@@ -28,5 +30,6 @@ pub mod traces; // what both sides show without a table being read
 pub mod tracking; // records of the status tables, without a load
 pub mod transform; // the step after the load
 mod typing; // types and policies of columns
+pub mod unfinished; // the context of a run, and what an unfinished one has left
 pub mod verify; // whether both sides hold the same rows
 pub mod why; // one row on both sides, column by column

@@ -4,16 +4,17 @@ use super::audit::Wanted;
 use super::increments::{self, Since};
 use super::planning::{self, Inputs};
 use super::sync::SyncOptions;
-use super::{methods, replicate, results, space, telling, traces};
+use super::{memory, methods, replicate, results, space, telling, traces};
 use crate::catalog;
 use crate::config::{Audit, Config, Verify};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
+use crate::context::memory::Limit;
 use crate::error::Result;
 use crate::plan::{Plan, TablePlan};
 use crate::report::plan::{Disk, PlanReport, PlannedTable};
-use crate::report::{Renamed, SCHEMA_VERSION};
+use crate::report::{MemoryReport, Renamed, SCHEMA_VERSION};
 use crate::track::attempts;
 use crate::track::lock::{self, Interrupted};
 use crate::track::state::{self, Left, TableState};
@@ -32,10 +33,12 @@ const TABLE_MILLISECONDS: u64 = 2;
 pub fn preview(config: &Config, options: &SyncOptions, watchdog: &Watchdog) -> Result<PlanReport> {
     let SyncOptions { tables, category, full, verify, audit, .. } = options;
     let (category, full) = (*category, *full);
+    let limit = Limit::of_process(config.settings.memory_limit);
     if let Some(replica) = &config.replica {
         let plan = replicate::preview(config, replica, (tables, category), full)?;
         let disk = space::of_replica(&plan, config.settings.parallel);
         let mut report = report(config, &plan, None, disk);
+        report.memory = memory::report(config, &plan, limit);
         (report.warehouse, report.schema) = (replica.to_string(), replica.database.clone());
         report.warnings.push("this is the first hop; a run then loads into the warehouse what the replica got".into());
         return Ok(report.judged());
@@ -47,7 +50,7 @@ pub fn preview(config: &Config, options: &SyncOptions, watchdog: &Watchdog) -> R
     let mut warehouse = PostgresConn::connect(&config.warehouse, "etl-sync/plan", watchdog)?;
     warehouse.batch("SET default_transaction_read_only = on", "making the session read-only")?;
     let Before { interrupted, states, distrusted } = before(config, &identity, &mut warehouse)?;
-    let last = interrupted.filter(|_| !full);
+    let last = interrupted.filter(|_| options.resumes());
     let (now, ahead, zone) = increments::clocks(&mut source, &mut warehouse)?;
     let targets = planning::targets_for(config, &catalog, &mut warehouse)?;
     let verify = verify.unwrap_or(config.settings.verify);
@@ -74,7 +77,10 @@ pub fn preview(config: &Config, options: &SyncOptions, watchdog: &Watchdog) -> R
     };
     let plan = planning::plan(&mut source, inputs)?;
     let disk = space::disk(&plan, config.settings.parallel, &config.warehouse, &mut warehouse);
-    Ok(report(config, &plan, last, disk).judged())
+    let mut report = report(config, &plan, last, disk);
+    report.memory = memory::report(config, &plan, limit);
+    report.warnings.extend(memory::shortage(&report.memory));
+    Ok(report.judged())
 }
 
 fn report(config: &Config, plan: &Plan, last: Option<Interrupted>, disk: Disk) -> PlanReport {
@@ -100,6 +106,7 @@ fn report(config: &Config, plan: &Plan, last: Option<Interrupted>, disk: Disk) -
         seconds_predicted: plan.tables.iter().map(|t| seconds(t.source.bytes_estimated)).fold(0.0, std::ops::Add::add),
         disk,
         method_usage: methods::tracked(config),
+        memory: MemoryReport::default(),
         warnings: [config.warnings.clone(), plan.unusable_columns().into_iter().collect()]
             .concat()
             .into_iter()

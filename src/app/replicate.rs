@@ -5,14 +5,14 @@ use super::increments::{self, Since, Stored};
 use super::planning::{self, Selected};
 use super::results::{self, Planned};
 use super::sync::{self, Run};
-use super::{tracking, typing};
+use super::{memory, tracking, typing};
 use crate::catalog::replica as tables;
 use crate::catalog::{self, SourceCatalog, SourceTable};
 use crate::config::{Category, Config, Endpoint, Priority};
 use crate::conn::mysql::MysqlConn;
+use crate::context::phases::Running;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::name::TableName;
-use crate::pipeline::table::TableResult;
 use crate::pipeline::{self, Destination, Services};
 use crate::plan::strategy::{self, Facts};
 use crate::plan::{Action, Plan, TablePlan};
@@ -35,6 +35,7 @@ impl Run<'_> {
     /// another one; the classified error of a server. A table's own error is in the report.
     pub(super) fn replicate(&self, endpoint: &Endpoint, report: &mut RunReport) -> Result<()> {
         let (config, call) = (self.config, usage::REPLICATE.attempt(usage::Shape::NONE));
+        let phase = self.context.phase("replicate");
         let mut source = MysqlConn::connect(&config.source)?.endable(&config.source, self.watchdog);
         let source_identity = format!("{}/{}", source.server.identity, config.source.database);
         let catalog = catalog::mysql::read(&mut source.conn, &config.source.database)?;
@@ -54,7 +55,7 @@ impl Run<'_> {
         };
         let lock = ReplicaLock::acquire(conn, claim)?;
         self.log.open();
-        let result = self.replicate_locked(endpoint, report, &mut source, catalog, &lock, &source_identity);
+        let result = self.replicate_locked(endpoint, report, (&mut source, phase), catalog, &lock, &source_identity);
         let outcome = if self.cancel.is_stopping() { "interrupted" } else { sync::outcome(&result, report) };
         call.ends(result.and(lock.release(outcome)))
     }
@@ -63,7 +64,7 @@ impl Run<'_> {
         &self,
         endpoint: &Endpoint,
         report: &mut RunReport,
-        source: &mut MysqlConn,
+        (source, phase): (&mut MysqlConn, Running<'_>),
         catalog: SourceCatalog,
         lock: &ReplicaLock,
         source_identity: &str,
@@ -83,6 +84,7 @@ impl Run<'_> {
         let plan = plan_copies(config, source, wanted, (&endpoint.database, &there), since)?;
         drop(replica);
 
+        report.memory = memory::report(config, &plan, self.context.memory.limit());
         report.warnings.extend(plan.unusable_columns().into_iter().chain(plan.no_longer_there()));
         let place = endpoint.clone();
         let (tracker, writer) = Writer::start_with(&self.log, move || CopyStatus::open(&place, &configured))?;
@@ -101,6 +103,7 @@ impl Run<'_> {
             run,
             source_identity,
             ahead,
+            context: self.context,
             cancel: self.cancel,
             watchdog: self.watchdog,
             tracker: &tracker,
@@ -112,10 +115,7 @@ impl Run<'_> {
         drop(tracker);
         let events = writer.join();
         (report.totals.events_written, report.totals.events_lost) = (events.written, events.lost);
-        report.warnings.extend(moved.warnings);
-        let told = |result: &TableResult| facts.get(&result.table).map(|facts| results::told(facts, result));
-        report.tables.extend(moved.results.iter().filter_map(told));
-        moved.ended_by.map_or(Ok(()), Err)
+        self.tell_moved(report, phase, &facts, moved)
     }
 }
 

@@ -8,13 +8,14 @@ use super::planning::{self, Inputs};
 use super::replicate;
 use super::results::{self, Planned};
 use super::transform::After;
-use super::{run_log, space, traces, tracking};
+use super::{memory, run_log, space, traces, tracking, unfinished};
 use crate::cancel::Cancel;
 use crate::catalog::{self, TargetTable};
 use crate::config::{Audit, Category, Config, Endpoint, Verify};
 use crate::conn::mysql::MysqlConn;
 use crate::conn::postgres::PostgresConn;
 use crate::conn::watchdog::Watchdog;
+use crate::context::Context;
 use crate::context::progress::Progress;
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::table::TableResult;
@@ -64,6 +65,8 @@ pub struct SyncOptions {
     pub verify: Option<Verify>,
     /// How much of each table is compared by content; as configured when none.
     pub audit: Option<Audit>,
+    /// What an interrupted run has finished does not count.
+    pub no_resume: bool,
     /// Compare all of every table by content, whatever watermarks and evidence say.
     pub repair: bool,
     /// What is transformed after the load.
@@ -74,7 +77,7 @@ impl SyncOptions {
     /// What an interrupted run has finished stays as it is.
     #[must_use]
     pub const fn resumes(&self) -> bool {
-        !self.full && !self.repair
+        !self.full && !self.repair && !self.no_resume
     }
 }
 
@@ -93,6 +96,7 @@ struct Origin<'a> {
 pub struct Run<'a> {
     pub(super) config: &'a Config,
     pub(super) options: &'a SyncOptions,
+    pub(super) context: &'a Context,
     pub(super) cancel: &'a Cancel,
     pub(super) watchdog: &'a Watchdog,
     pub(super) progress: &'a Progress,
@@ -103,15 +107,10 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     /// A run that has not touched anything.
     #[must_use]
-    pub fn new(
-        config: &'a Config,
-        options: &'a SyncOptions,
-        cancel: &'a Cancel,
-        watchdog: &'a Watchdog,
-        progress: &'a Progress,
-    ) -> Self {
-        let run_id = uuid::Uuid::now_v7().to_string();
-        Self { config, options, cancel, watchdog, progress, log: EngineLog::new(config, &run_id), run_id }
+    pub fn new(config: &'a Config, options: &'a SyncOptions, context: &'a Context, watchdog: &'a Watchdog) -> Self {
+        let Context { run_id, cancel, progress, .. } = context;
+        let log = EngineLog::new(config, run_id);
+        Self { config, options, context, cancel, watchdog, progress, log, run_id: run_id.clone() }
     }
 
     /// Its id.
@@ -125,6 +124,7 @@ impl<'a> Run<'a> {
     pub fn sync(&self) -> RunReport {
         let (started, call) = (Instant::now(), usage::SYNC.attempt(usage::Shape::NONE));
         let mut report = self.opening();
+        self.context.phases.plan(self.phases());
         let result = self.transform_ready().and_then(|()| self.hops(&mut report));
         let first = report.replicate.as_ref().map_or(0, |first| first.exit_code);
         self.close(&mut report, result, started);
@@ -134,7 +134,16 @@ impl<'a> Run<'a> {
             report.status = status(first).into();
         }
         self.transform_after(&mut report, started);
+        let telling = self.context.phase("report");
         run_log::close(&self.log, &mut report, self.config.settings.run_log_days);
+        telling.complete();
+        let checkpoints = &self.context.checkpoints;
+        match report.exit_code {
+            0 | 3 => checkpoints.done(),
+            1 if report.error.is_none() => checkpoints.ended(),
+            _ => checkpoints.keep(),
+        }
+        report.tell(self.context);
         call.ended(report.error.is_none());
         report
     }
@@ -187,6 +196,7 @@ impl<'a> Run<'a> {
     fn steps(&self, report: &mut RunReport, replica: Option<&Endpoint>) -> Result<()> {
         let config = self.config;
         let from = replica.unwrap_or(&config.source);
+        let discover = self.context.phase("discover");
         let mut source = MysqlConn::connect(from)?.endable(from, self.watchdog);
         let mut catalog = catalog::mysql::read(&mut source.conn, &from.database)?;
         let (source_identity, copies) = match replica {
@@ -215,8 +225,12 @@ impl<'a> Run<'a> {
         };
         let (lock, last) = RunLock::acquire(&config.warehouse, self.watchdog, &claim, self.cancel)?;
         self.log.open();
+        discover.complete();
         let origin = Origin { endpoint: from, source_identity: &source_identity, copies: copies.as_ref() };
         let result = self.locked(report, &mut source, catalog, origin, &lock, last.as_ref());
+        if result.is_ok() {
+            self.tell_proofs(report);
+        }
         let lost = lock.is_lost();
         let outcome = if self.cancel.is_stopping() || lost { "interrupted" } else { outcome(&result, report) };
         let released = lock.release(outcome);
@@ -238,11 +252,12 @@ impl<'a> Run<'a> {
         last: Option<&Interrupted>,
     ) -> Result<()> {
         let (config, run) = (self.config, lock.identity());
+        let discover = self.context.phase("discover");
         let source_identity = origin.source_identity;
         // A replica holds the wanted rows and columns and no others.
         let reduced = origin.copies.map(|_| Config { tables: config.tables.of_replica(), ..config.clone() });
         let mut warehouse = PostgresConn::connect(&config.warehouse, &application_name(&run.run_id), self.watchdog)?;
-        let left = leftovers::left(&mut warehouse, run)?;
+        let left = if self.options.no_resume { BTreeMap::new() } else { leftovers::left(&mut warehouse, run)? };
         let states = state::of_job(&mut warehouse, &run.job)?;
         let (now, ahead, zone) = increments::clocks(source, &mut warehouse)?;
         let targets = planning::targets_for(config, &catalog, &mut warehouse)?;
@@ -265,6 +280,7 @@ impl<'a> Run<'a> {
             left: &left,
         };
         let plan = usage::PLAN.run(usage::Shape::NONE, || planning::plan(source, inputs))?;
+        report.warnings.extend(unfinished::take_over(self.context, &states, &plan));
         leftovers::drop_all(&mut warehouse, run, &plan.taken_over())?;
         space::check(&plan, config.settings.parallel, &config.warehouse, &mut warehouse)?;
         let mended = attempts::healed_in_a_row(&mut warehouse, &run.job);
@@ -280,6 +296,7 @@ impl<'a> Run<'a> {
             run,
             source_identity,
             ahead,
+            context: self.context,
             cancel: self.cancel,
             watchdog: self.watchdog,
             tracker: &tracker,
@@ -287,22 +304,23 @@ impl<'a> Run<'a> {
             throttle: Throttle::connect(origin.endpoint, config.settings.threads_running_max)?,
             limits: limits(config, self.options, (self.verify(), self.audit())),
         };
+        discover.complete();
+        let load = self.context.phase("load");
         let moved = pipeline::round::run(&services, plan, &targets);
         drop(tracker);
         let events = writer.join();
         (report.totals.events_written, report.totals.events_lost) = (events.written, events.lost);
-        report.warnings.extend(moved.warnings);
         report.warnings.extend(alarms(mended, &moved.results));
-        let told = moved.results.iter().filter_map(|result| facts.get(&result.table).map(|facts| results::told(facts, result)));
-        report.tables.extend(told);
         report.definitions = definitions.build(config, run, self.watchdog, self.cancel);
-        moved.ended_by.map_or(Ok(()), Err)
+        self.tell_moved(report, load, &facts, moved)
     }
 
     /// What is known of tables before any is read.
     fn tell_planned(&self, report: &mut RunReport, plan: &Plan, last: Option<&Interrupted>) {
         report.warnings.extend(plan.unusable_columns().inspect(|text| log::warn!("{text}")));
         report.warnings.extend(plan.without_loaded_at());
+        report.memory = memory::report(self.config, plan, self.context.memory.limit());
+        report.warnings.extend(memory::shortage(&report.memory).inspect(|text| log::warn!("{text}")));
         let lost = plan.no_longer_there();
         lost.iter().for_each(|line| log::warn!("{line}"));
         report.warnings.extend(lost);

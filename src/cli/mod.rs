@@ -57,8 +57,8 @@ pub fn main() -> ExitCode {
     let code = match cli.command.unwrap_or_else(|| Command::Run(RunArgs::default())) {
         Command::Run(run) if run.dry_run => {
             let RunArgs { work, .. } = run;
-            let WorkArgs { tables, category, full, verify, audit, .. } = work;
-            plan(&global, PlanArgs { tables, category, full, verify, audit }, output)
+            let WorkArgs { tables, category, full, no_resume, verify, audit, .. } = work;
+            plan(&global, PlanArgs { tables, category, full, no_resume, verify, audit }, output)
         }
         Command::Run(run) => sync(&global, Hops::All, (&run.work, false), output, &bars),
         Command::Replicate(run) => sync(&global, Hops::Replicate, (&run, false), output, &bars),
@@ -131,8 +131,8 @@ fn sync(global: &Global, hops: Hops, args: (&WorkArgs, bool), output: Output, ba
 }
 
 fn plan(global: &Global, args: PlanArgs, output: Output) -> u8 {
-    let PlanArgs { tables, category, full, verify, audit } = args;
-    let options = SyncOptions { tables, category, full, verify, audit, ..SyncOptions::default() };
+    let PlanArgs { tables, category, full, no_resume, verify, audit } = args;
+    let options = SyncOptions { tables, category, full, no_resume, verify, audit, ..SyncOptions::default() };
     with_config(global, output, |config, watchdog| {
         // It touches nothing, method usage included.
         crate::usage::set_level(crate::usage::Level::Off);

@@ -2,7 +2,7 @@
 //! the watchdog. A document that cannot be written is a warning; it never changes the exit code.
 
 use super::output::Output;
-use crate::context::progress::Progress;
+use crate::context::Context;
 use crate::error::Error;
 use crate::report::methods::store::Counting;
 use crate::report::{ErrorReport, RunReport, now, store, text};
@@ -15,7 +15,7 @@ pub struct Record {
     state_dir: PathBuf,
     output: Output,
     opening: RunReport,
-    progress: Arc<Progress>,
+    context: Arc<Context>,
     written: Arc<Mutex<bool>>,
     counting: Option<Counting>,
 }
@@ -23,8 +23,8 @@ pub struct Record {
 impl Record {
     /// A run that has not ended. `opening` is what is known of it.
     #[must_use]
-    pub fn new(state_dir: PathBuf, output: Output, opening: RunReport, progress: Arc<Progress>) -> Self {
-        Self { state_dir, output, opening, progress, written: Arc::new(Mutex::new(false)), counting: None }
+    pub fn new(state_dir: PathBuf, output: Output, opening: RunReport, context: Arc<Context>) -> Self {
+        Self { state_dir, output, opening, context, written: Arc::new(Mutex::new(false)), counting: None }
     }
 
     /// The same, which also keeps what methods were called.
@@ -69,8 +69,9 @@ impl Record {
 
     /// What is known of a run that has no report of its own.
     fn cut_short(&self, error: &Error, exit_code: u8) -> RunReport {
-        let seen = self.progress.snapshot();
+        let seen = self.context.progress.snapshot();
         let mut report = self.opening.clone();
+        report.tell(&self.context);
         report.exit_code = exit_code;
         report.status = if matches!(exit_code, 130 | 143) { "stopped".into() } else { "failed".into() };
         report.ended_at = now();
@@ -78,7 +79,7 @@ impl Record {
         report.totals.tables = seen.tables_total;
         report.totals.rows_read = seen.rows;
         report.totals.bytes = seen.bytes;
-        report.add_times(&self.progress);
+        report.add_times(&self.context.progress);
         report.error = Some(ErrorReport::from(error));
         report
     }

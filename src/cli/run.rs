@@ -6,10 +6,10 @@ use super::progress::Shown;
 use super::record::Record;
 use super::signals;
 use crate::app::sync::{Hops, Run, SyncOptions};
+use crate::app::unfinished;
 use crate::cancel::Cancel;
 use crate::config::Config;
 use crate::conn::watchdog::Watchdog;
-use crate::context::progress::Progress;
 use crate::error::{Error, Kind, Result};
 use crate::report::methods::store::Counting;
 use indicatif::MultiProgress;
@@ -24,7 +24,8 @@ pub fn run(
     output: Output,
     bars: &MultiProgress,
 ) -> u8 {
-    let (cancel, watchdog, progress) = (Cancel::new(), Watchdog::new(), Arc::new(Progress::default()));
+    let (context, watchdog) = (Arc::new(unfinished::context(config)), Watchdog::new());
+    let (cancel, progress) = (context.cancel.clone(), Arc::clone(&context.progress));
     let options = SyncOptions {
         hops,
         tables: args.tables.clone(),
@@ -33,12 +34,13 @@ pub fn run(
         accept_deletes: args.accept_deletes,
         verify: args.verify,
         audit: args.audit,
+        no_resume: args.no_resume,
         repair,
         transform: args.after(),
     };
-    let run = Run::new(config, &options, &cancel, &watchdog, &progress);
+    let run = Run::new(config, &options, &context, &watchdog);
     let counting = Counting::begin(&config.method_usage, run.id());
-    let record = Record::new(config.state_dir.clone(), output, run.opening(), Arc::clone(&progress)).counting(counting);
+    let record = Record::new(config.state_dir.clone(), output, run.opening(), Arc::clone(&context)).counting(counting);
     // The summary shows them; a document does not show itself to whoever reads the log.
     for warning in config.warnings.iter().filter(|_| output.json) {
         log::warn!("{warning}");
@@ -52,7 +54,9 @@ pub fn run(
             return code;
         }
     };
+    let watch = context.watch().inspect_err(|error| log::warn!("{error}; memory is not watched")).ok();
     let report = run.sync();
+    drop(watch);
     shown.end();
     watchdog.stop();
     record.finish(&report);

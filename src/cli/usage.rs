@@ -3,7 +3,7 @@
 use super::args::Global;
 use super::output::Output;
 use super::record::Record;
-use crate::context::progress::Progress;
+use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::report::RunReport;
 use clap::{ColorChoice, CommandFactory};
@@ -44,7 +44,7 @@ pub fn record_problems(global: &Global, output: Output, error: &Error) {
 impl Record {
     fn early(state_dir: PathBuf, output: Output) -> Self {
         let opening = RunReport::empty(uuid::Uuid::now_v7().to_string());
-        Self::new(state_dir, output, opening, Arc::new(Progress::default()))
+        Self::new(state_dir, output, opening, Arc::new(Context::unique()))
     }
 }
 

@@ -126,6 +126,10 @@ pub(super) struct General {
     pub rejected_rows_max: Option<u64>,
     /// Whether the quarantine also keeps the bytes of the value that was refused. Default false.
     pub quarantine_raw: Option<bool>,
+    /// Memory that the process may have, in MiB; 0 for what its control group (cgroup) allows, which counts anyhow where it is
+    /// lower. Kept by back-pressure; a run that cannot keep it stops. Default 0.
+    #[schemars(range(min = 0, max = 1_048_576))]
+    pub memory_limit_mb: Option<u64>,
     /// Longest row in MiB; longer ones are rejected by their key without being read. Default 64.
     #[schemars(range(min = 1, max = 512))]
     pub row_mb_max: Option<u64>,
@@ -319,6 +323,8 @@ pub struct Settings {
     pub rejected_rows_max: u64,
     /// Whether the quarantine keeps the bytes of a refused value.
     pub quarantine_raw: bool,
+    /// Memory that the process may have, bytes; 0 for what its control group allows.
+    pub memory_limit: u64,
     /// Longest row that is read, bytes.
     pub row_bytes_max: u64,
     /// Which secondary indexes are built.
@@ -365,6 +371,7 @@ impl Settings {
             policies: Policies::default(),
             rejected_rows_max: 1000,
             quarantine_raw: false,
+            memory_limit: 0,
             row_bytes_max: 64 * MIB,
             indexes: Indexes::None,
             foreign_keys: false,
@@ -407,6 +414,7 @@ impl Settings {
         self.loaded_at = layer.loaded_at.unwrap_or(self.loaded_at);
         self.run_log = layer.run_log.map_or(self.run_log, |on| if on { RunLog::On } else { RunLog::Off });
         self.run_log_days = layer.run_log_days.and_then(|n| u32::try_from(n).ok()).unwrap_or(self.run_log_days);
+        set(&mut self.memory_limit, layer.memory_limit_mb.map(|mb| mb * MIB));
         set(&mut self.row_bytes_max, layer.row_mb_max.map(|mb| mb * MIB));
         self
     }

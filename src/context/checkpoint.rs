@@ -64,6 +64,9 @@ pub struct Checkpoint {
     pub started_at: DateTime<Utc>,
     /// When it was written.
     pub written_at: DateTime<Utc>,
+    /// The run came to its own end and did not bring everything: what it had changed is known for good.
+    #[serde(default)]
+    pub has_ended: bool,
     /// Phases that had begun, and where they stood.
     pub phases: BTreeMap<String, State>,
     /// Tables.
@@ -81,6 +84,7 @@ impl Checkpoint {
             fingerprint: fingerprint.to_owned(),
             started_at: now,
             written_at: now,
+            has_ended: false,
             phases: BTreeMap::new(),
             tables: BTreeMap::new(),
             position: None,
@@ -107,7 +111,7 @@ impl Checkpoint {
         if age < -AHEAD_MAX {
             return Err(refused("it was written in the future".into()));
         }
-        if age.to_std().is_ok_and(|age| age > fresh_for) {
+        if !read.has_ended && age.to_std().is_ok_and(|age| age > fresh_for) {
             return Err(refused(format!("it is stale: {} minutes old", age.num_minutes())));
         }
         Ok(read)
@@ -291,6 +295,12 @@ impl Checkpoints {
         if inner.is_dirty {
             self.write(&mut inner, true);
         }
+    }
+
+    /// As [`Checkpoints::keep`] of a run that came to its own end, but did not bring every table: nothing can be gone on with, and
+    /// what was changed is not forgotten.
+    pub fn ended(&self) {
+        self.change(true, |document| document.has_ended = true);
     }
 
     fn change(&self, at_once: bool, change: impl FnOnce(&mut Checkpoint)) {

@@ -58,6 +58,9 @@ fn a_file_of_another_kind_is_refused_and_says_why() {
     assert!(why("written_at", ago(3700)).contains("stale: 61 minutes"));
     assert!(why("written_at", ago(-400)).contains("future"));
     assert!(change("written_at", ago(3500)).is_ok() && change("written_at", ago(-200)).is_ok());
+    // What a run had changed that came to its own end does not grow old.
+    let ended = Checkpoint { has_ended: true, written_at: Utc::now() - TimeDelta::days(3), ..sample() };
+    assert_eq!(read(&ended.text()).unwrap(), ended);
     assert!(read("[]").unwrap_err().to_string().contains("no version"));
 }
 

@@ -1,6 +1,7 @@
 //! Moves the rows of a plan: rounds of one snapshot group each, a pool of workers, chunk jobs, finishes.
 
 pub mod chunk; // one chunk from the source into COPY, and its tries
+mod ended; // a table that is done, as everybody is told
 mod events; // what the run log is told
 pub mod increments; // a table by what is past its watermark; what differs is mended
 mod looks; // a table by the digests of both sides; tries again, too
@@ -14,8 +15,11 @@ mod timed; // a step of a worker: its panic caught, its time recorded
 use crate::cancel::Cancel;
 use crate::config::{CopyFormat, Endpoint, Verify};
 use crate::conn::watchdog::Watchdog;
+use crate::context::Context;
+use crate::context::memory::Permit;
 use crate::context::progress::Progress;
 use crate::encode::{Format, NullToken};
+use crate::error::{Kind, Result};
 use crate::name::TableName;
 use crate::plan::TablePlan;
 use crate::plan::strategy::Staging;
@@ -41,6 +45,8 @@ pub struct Services<'a> {
     pub source_identity: &'a str,
     /// The source's clock minus the warehouse's, microseconds.
     pub ahead: i64,
+    /// Phases, memory, checkpoints.
+    pub context: &'a Context,
     /// Running, draining, aborting.
     pub cancel: &'a Cancel,
     /// Deadlines of PostgreSQL waits.
@@ -65,6 +71,22 @@ pub enum Destination<'a> {
 }
 
 impl Services<'_> {
+    /// Waits until there is memory for a job.
+    ///
+    /// # Errors
+    /// [`Kind::Stopped`] when the run is stopping, because of its memory or not.
+    pub fn room(&self) -> Result<Permit<'_>> {
+        self.context.memory.admit(self.cancel).map_err(|error| error.as_kind(Kind::Stopped))
+    }
+
+    /// Ends a job in the middle when the run stops because of its memory.
+    ///
+    /// # Errors
+    /// [`Kind::Stopped`].
+    pub fn check_memory(&self) -> Result<()> {
+        self.context.memory.check().map_err(|error| error.as_kind(Kind::Stopped))
+    }
+
     /// A writer for one worker; it connects at its first use.
     #[must_use]
     pub fn sink(&self) -> Box<dyn Sink> {

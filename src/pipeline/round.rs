@@ -6,7 +6,7 @@ use super::looks::{self, Decision, Looks, Stage};
 use super::queue::{Job, Queue};
 use super::table::{End, TableResult, TableWork};
 use super::timed::caught;
-use super::{Services, events, increments};
+use super::{Services, ended, events, increments};
 use crate::catalog::TargetTable;
 use crate::config::Verify;
 use crate::conn::mysql::MysqlConn;
@@ -323,6 +323,7 @@ impl Shared<'_> {
     }
 
     fn perform(&self, job: Job, table: &TableWork<'_>, worker: &mut Worker<'_>) -> Result<()> {
+        let _room = self.services.room()?;
         let admitted = Throttle::admit(self.services.throttle.as_ref(), self.services.cancel)?;
         worker.throttled = admitted.has_waited();
         table.stands_still()?;
@@ -413,12 +414,7 @@ impl Shared<'_> {
 
     fn end(&self, table: &TableWork<'_>, outcome: Outcome) {
         table.end(End::Loaded(outcome));
-        let rows = outcome.rows;
-        self.services.progress.table_done();
-        let watermark = table.load.watermark().map(|watermark| (watermark.columns(), watermark.value));
-        self.services.tracker.send(Event::Loaded { table: table.plan().name().to_owned(), rows, watermark });
-        events::loaded(self.services, table, &outcome);
-        log::debug!("table {}: {rows} rows", table.plan().name());
+        ended::loaded(self.services, table, &outcome);
     }
 }
 

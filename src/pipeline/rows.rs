@@ -73,7 +73,8 @@ impl<'j, 'a> ChunkRows<'j, 'a> {
     }
 
     fn drain(&mut self) -> Result<()> {
-        let limit = self.job.services.limits.spool_bytes;
+        let services = self.job.services;
+        let limit = services.context.memory.buffer(services.limits.spool_bytes);
         let mut spool = SpooledTempFile::new(limit);
         let mut apart =
             self.job.apart.then(|| Apart { ends: Vec::new(), keys: SpooledTempFile::new(limit), key_ends: Vec::new() });
@@ -84,7 +85,7 @@ impl<'j, 'a> ChunkRows<'j, 'a> {
 
     /// Source rows → COPY bytes in `out`; returns how many were written.
     fn encode(&mut self, out: &mut dyn Write, mut apart: Option<&mut Apart>) -> Result<u64> {
-        let plan = self.job.plan;
+        let (plan, services) = (self.job.plan, self.job.services);
         let job = &mut *self.job;
         let counted = Counted { out, bytes: 0, services: job.services };
         let mut writer = RowWriter::new(&job.format, job.targets.clone(), counted).digested(job.digester.clone());
@@ -93,6 +94,7 @@ impl<'j, 'a> ChunkRows<'j, 'a> {
         let mut oddities = Oddities::of(plan, job.table.load.clock.as_ref());
         let mut written = 0;
         let read = self.source.read(plan, self.slice, &mut |row: &Row<'_>| {
+            services.check_memory()?;
             oddities.row(row.cells);
             let fate = match row.too_long {
                 Some(_) => Fate::Rejected { column: usize::MAX, fault: Fault::TooLong },

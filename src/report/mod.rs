@@ -18,6 +18,9 @@ pub mod transform; // what the step after the load did
 pub mod verify; // whether both sides hold the same rows
 pub mod why; // one row on both sides
 
+use crate::context::Context;
+use crate::context::memory::MIB;
+use crate::context::phases::Phase;
 use crate::context::progress::Progress;
 use crate::context::timeline;
 use crate::error::Error;
@@ -62,6 +65,10 @@ pub struct RunReport {
     pub replicate: Option<Box<RunReport>>,
     /// What proves a table: `counts`, `evidence`, `off`.
     pub verify: String,
+    /// What was done one after the other; of a run through a replica those of both hops are here.
+    pub phases: Vec<Phase>,
+    /// What the process held.
+    pub memory: MemoryReport,
     /// Sums over the tables.
     pub totals: Totals,
     /// One entry per table, in the order of the plan.
@@ -79,6 +86,17 @@ pub struct RunReport {
     pub timeline: timeline::Recorded,
     /// How the counters moved.
     pub samples: Vec<timeline::Sample>,
+}
+
+/// The memory of a process, in MiB.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct MemoryReport {
+    /// The limit in force; none for none.
+    pub limit_mb: Option<u64>,
+    /// The most that the plan is expected to take; none when nothing was planned.
+    pub predicted_mb: Option<u64>,
+    /// The most that it had; none where the kernel does not tell.
+    pub high_mb: Option<u64>,
 }
 
 /// Sums over the tables of a run.
@@ -379,6 +397,8 @@ impl RunReport {
             parallel: 0,
             replicate: None,
             verify: String::new(),
+            phases: Vec::new(),
+            memory: MemoryReport::default(),
             totals: Totals::default(),
             tables: Vec::new(),
             definitions: Vec::new(),
@@ -400,6 +420,13 @@ impl RunReport {
     #[must_use]
     pub fn json(&self) -> String {
         json(self)
+    }
+
+    /// Takes over what the run's context knows now.
+    pub fn tell(&mut self, context: &Context) {
+        self.phases = context.phases.told();
+        self.memory.limit_mb = context.memory.limit().map(|limit| limit.bytes / MIB);
+        self.memory.high_mb = context.memory.high().map(|bytes| bytes.div_ceil(MIB));
     }
 
     /// Sums `tables` up.

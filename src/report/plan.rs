@@ -3,7 +3,7 @@
 use super::columns::{ColumnReport, renamed_line};
 use super::methods::Tracked;
 use super::text::number;
-use super::{ErrorReport, Renamed, SCHEMA_VERSION};
+use super::{ErrorReport, MemoryReport, Renamed, SCHEMA_VERSION};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
@@ -48,6 +48,8 @@ pub struct PlanReport {
     pub disk: Disk,
     /// Which methods the run would count, and where.
     pub method_usage: Tracked,
+    /// Memory: the limit and what is expected.
+    pub memory: MemoryReport,
     /// What a person should know.
     pub warnings: Vec<String>,
 }
@@ -175,6 +177,10 @@ pub fn text(report: &PlanReport) -> String {
         (None, None) => "free space unknown".to_owned(),
     };
     lines.push(format!("disk on the target: {} needed ({}), {free}", bytes(disk.needed()), disk.how));
+    if let Some(predicted) = report.memory.predicted_mb {
+        let limit = report.memory.limit_mb.map_or_else(|| "no limit".to_owned(), |limit| format!("limit {limit} MiB"));
+        lines.push(format!("memory: up to {predicted} MiB expected, {limit}"));
+    }
     if let Some(file) = &report.method_usage.file {
         let methods = report.method_usage.methods.len();
         lines.push(format!("tracked: calls of {methods} methods, into {} (etl-sync methods report names them)", file.display()));

@@ -12,6 +12,7 @@ mod cases; // every folder of tests/cases
 mod catalog; // the catalog reader against real servers
 mod changes; // tables that change while they are read
 mod check_data; // what `check --data` counts is what a run does
+mod checkpoints; // phases and memory in the result, and a kill in each phase
 mod clocks; // watermarks against clocks and zones
 mod content; // both sides by content
 mod crash; // kills under a live application

@@ -19,6 +19,9 @@ pub struct PlanArgs {
     #[arg(long, help_heading = "Work")]
     pub full: bool,
     /// As in `run`
+    #[arg(long, help_heading = "Work")]
+    pub no_resume: bool,
+    /// As in `run`
     #[arg(long, value_name = "HOW", help_heading = "Work")]
     pub verify: Option<Verify>,
     /// As in `run`

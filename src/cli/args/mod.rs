@@ -210,6 +210,9 @@ pub struct WorkArgs {
     /// Load every table whole, also those that an interrupted run has finished
     #[arg(long, help_heading = "Work")]
     pub full: bool,
+    /// Begin anew instead of going on with what an interrupted run has left
+    #[arg(long, help_heading = "Work")]
+    pub no_resume: bool,
     /// Let tables lose more rows than deletes_percent_max allows, this once
     #[arg(long, help_heading = "Work")]
     pub accept_deletes: bool,
