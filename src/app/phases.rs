@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::pipeline::round::Moved;
 use crate::report::RunReport;
 use crate::sink::Proof;
+use crate::track::writer::Totals;
 use std::collections::BTreeMap;
 
 impl Run<'_> {
@@ -26,8 +27,9 @@ impl Run<'_> {
         report: &mut RunReport,
         phase: Running<'_>,
         facts: &BTreeMap<String, Planned>,
-        moved: Moved,
+        (moved, events): (Moved, Totals),
     ) -> Result<()> {
+        (report.totals.events_written, report.totals.events_lost) = (events.written, events.lost);
         report.warnings.extend(moved.warnings);
         let told = moved.results.iter().filter_map(|result| facts.get(&result.table).map(|facts| results::told(facts, result)));
         report.tables.extend(told);

@@ -113,9 +113,7 @@ impl Run<'_> {
         };
         let moved = pipeline::round::run(&services, plan, &BTreeMap::new());
         drop(tracker);
-        let events = writer.join();
-        (report.totals.events_written, report.totals.events_lost) = (events.written, events.lost);
-        self.tell_moved(report, phase, &facts, moved)
+        self.tell_moved(report, phase, &facts, (moved, writer.join()))
     }
 }
 

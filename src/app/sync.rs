@@ -308,11 +308,9 @@ impl<'a> Run<'a> {
         let load = self.context.phase("load");
         let moved = pipeline::round::run(&services, plan, &targets);
         drop(tracker);
-        let events = writer.join();
-        (report.totals.events_written, report.totals.events_lost) = (events.written, events.lost);
         report.warnings.extend(alarms(mended, &moved.results));
         report.definitions = definitions.build(config, run, self.watchdog, self.cancel);
-        self.tell_moved(report, load, &facts, moved)
+        self.tell_moved(report, load, &facts, (moved, writer.join()))
     }
 
     /// What is known of tables before any is read.

@@ -158,7 +158,7 @@ fn kill_behind(sandbox: &Sandbox, table: &str, more: &[&str]) -> (Option<Value>,
         "SELECT count(*) > 0 FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT granted AND \
          relation = '{table}'::regclass AND application_name LIKE 'etl-sync%'"
     );
-    wait_for(&format!("the run waits for {table}"), || other.query_one(&waits, &[]).unwrap().get::<_, bool>(0).then_some(()));
+    wait_for(&format!("the run waits for {table}"), || sandbox.holds(&waits).then_some(()));
     running.kill();
     let left = checkpoint(sandbox);
     other.batch_execute("ROLLBACK").unwrap();
@@ -183,7 +183,7 @@ fn kill_9_in_the_other_phases() {
     let running = sandbox.start(&[]);
     wait_for("the tables are in work", || (checkpoint(&sandbox)?["phases"]["load"] == "running").then_some(()));
     let mut other = sandbox.warehouse();
-    other.batch_execute("BEGIN; LOCK TABLE etl_sync.job IN EXCLUSIVE MODE").unwrap();
+    other.batch_execute("BEGIN; LOCK TABLE etl_sync.job IN SHARE MODE").unwrap();
     let left = wait_for("all is proved", || checkpoint(&sandbox).filter(|left| left["phases"]["verify"] == "completed"));
     running.kill();
     other.batch_execute("ROLLBACK").unwrap();
