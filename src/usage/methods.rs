@@ -1,7 +1,7 @@
 //! The list of all tracked methods: entry points, deciders, query builders, ways of writing. No getters, nothing per row.
 //!
 //! A line makes a method's counters and its place in [`METHODS`]. A mark without a line does not compile; a line that is not
-//! marked exactly once in `src/` fails `tests/it/usage.rs`. ARCHITECTURE.md maps the names of the original loader to these.
+//! marked exactly once in `src/` fails `tests/it/methods.rs`. ARCHITECTURE.md maps the names of the original loader to these.
 
 use super::Method;
 

@@ -31,6 +31,7 @@ mod interrupted; // kill -9 at every step, lost connections, readers meanwhile
 mod large; // one row of two million
 mod loaded_at; // the time when a row was written
 mod memory; // rows of 60 MB under a limit, and what happens above it
+mod methods; // which methods runs call, and what is kept of it
 mod nightly; // the batch script
 mod notes; // lines for the closing summary
 mod own_pipeline; // the library example, killed and gone on with
