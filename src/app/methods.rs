@@ -152,7 +152,7 @@ fn paths(calls: impl Fn(&Method) -> u64) -> Vec<Way> {
         ("insert into a replica", &usage::FILL_REPLICA),
         ("merge in a replica", &usage::MERGE_REPLICA),
     ];
-    let all: u64 = ways.iter().map(|(_, method)| calls(method)).sum();
+    let all = ways.iter().map(|(_, method)| calls(method)).fold(0, u64::saturating_add);
     let way = |(path, method): (&'static str, &'static Method)| {
         let calls = calls(method);
         Way { path, method: method.id, calls, percent: calls.saturating_mul(100).checked_div(all).unwrap_or(0) }

@@ -401,7 +401,10 @@ impl<'a> TableWork<'a> {
         let (end, ended) = self.end.into_inner().unwrap_or_else(PoisonError::into_inner).unzip();
         let elapsed = started.zip(ended).map(|(from, to)| to.duration_since(from)).unwrap_or_default();
         let rows_read = self.rows_read.into_inner();
-        usage::TABLE_LOAD.record(self.load.plan.shape(), matches!(end, Some(End::Loaded(_))), rows_read, elapsed);
+        if started.is_some() {
+            let is_loaded = matches!(end, Some(End::Loaded(_)));
+            usage::TABLE_LOAD.record(self.load.plan.shape(), is_loaded, rows_read, elapsed);
+        }
         TableResult {
             table: self.load.plan.name().to_owned(),
             // A stop is no failure: the table was not reached, and the next run goes on with it.

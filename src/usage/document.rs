@@ -152,14 +152,15 @@ impl Record {
     }
 
     fn add(&mut self, run_id: &str, other: &Self) {
-        self.call_count += other.call_count;
-        self.failures += other.failures;
+        // The file may say anything: a number that is too large must not stop a run.
+        self.call_count = self.call_count.saturating_add(other.call_count);
+        self.failures = self.failures.saturating_add(other.failures);
         self.total_us = self.total_us.saturating_add(other.total_us);
         self.max_us = self.max_us.max(other.max_us);
         self.threads_max = self.threads_max.max(other.threads_max);
         self.first_seen = self.first_seen.take().into_iter().chain(other.first_seen.clone()).min();
         self.last_seen = self.last_seen.take().into_iter().chain(other.last_seen.clone()).max();
-        self.runs += 1;
+        self.runs = self.runs.saturating_add(1);
         let at = self.run_ids.partition_point(|one| one.as_str() < run_id);
         self.run_ids.insert(at, run_id.to_owned());
         let surplus = self.run_ids.len().saturating_sub(KEPT_RUN_IDS);
@@ -176,11 +177,11 @@ impl Record {
 
 impl ShapeRecord {
     fn add(&mut self, other: &Self) {
-        self.calls += other.calls;
-        self.failures += other.failures;
+        self.calls = self.calls.saturating_add(other.calls);
+        self.failures = self.failures.saturating_add(other.failures);
         self.total_us = self.total_us.saturating_add(other.total_us);
         self.max_us = self.max_us.max(other.max_us);
-        self.rows += other.rows;
+        self.rows = self.rows.saturating_add(other.rows);
     }
 }
 
@@ -226,7 +227,7 @@ impl Document {
         for (id, counted) in std::mem::take(&mut run.counted) {
             self.methods.entry(id).or_default().add(&run.run_id, &counted);
         }
-        self.runs_total += 1;
+        self.runs_total = self.runs_total.saturating_add(1);
         let at = self.runs.partition_point(|one| one.run_id < run.run_id);
         self.runs.insert(at, run);
         let surplus = self.runs.len().saturating_sub(KEPT_RUNS);

@@ -181,6 +181,10 @@ impl Method {
 
     /// Something that has no single call: work of several threads that has ended just now, after `elapsed`.
     pub fn record(&'static self, shape: Shape, is_ok: bool, rows: u64, elapsed: Duration) {
+        let begun = now_micros().saturating_sub(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
+        if LEVEL.load(Relaxed) != Level::Off as u8 && self.first.load(Relaxed) == 0 {
+            self.first.store(begun, Relaxed);
+        }
         let mut call = self.call(shape, is_ok);
         call.rows = rows;
         call.started = call.started.and_then(|now| now.checked_sub(elapsed));

@@ -4,6 +4,7 @@ use etl_sync::app::grants;
 use etl_sync::catalog::{cast, convert};
 use etl_sync::config::{self, Config, Environment, Overrides, Problems};
 use etl_sync::encode::{EncodeError, Fate, Format, NullToken, RowWriter, Target as Column, show, spelled};
+use etl_sync::usage::{Document, METHODS, Record, Run, Unreadable};
 use etl_sync::value::{Cell, ColumnType, DateTime, Time};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
@@ -104,6 +105,11 @@ pub const ALL: &[Target] = &[
         words: &["\\x", "+00", "T", "-", ".", ":", "e", "NaN", "inf", "urn:uuid:", "::", "true", "0000-00-00"],
         make: keys,
     },
+    Target {
+        name: "usage",
+        words: &["\"runs\":", "[{", "}]", "18446744073709551615", "-1", "null", "\"run_id\":"],
+        make: documents,
+    },
 ];
 
 /// A folder for the files of `config::load`, removed at the end.
@@ -197,6 +203,19 @@ fn type_names() -> Feed {
                 assert!(ty.and_then(|to| convert::conversion(&declared, to)).is_none_or(|name| !name.is_empty()));
             }
         }
+    })
+}
+
+/// Whatever a file of method usage says, a run can be added, and it is read back as it was written.
+fn documents() -> Feed {
+    Box::new(|input| {
+        let parsed = Document::parse(&String::from_utf8_lossy(input));
+        let Ok(mut document) = parsed else { return assert_ne!(parsed, Err(Unreadable::Newer(0))) };
+        let counted =
+            METHODS.iter().map(|method| (method.id.to_owned(), Record { call_count: 3, ..Record::default() })).collect();
+        document.add(Run { run_id: "2026-11-22T04:27:50.123456Z".into(), token: "x".into(), counted, ..Run::default() });
+        let text = serde_json::to_string(&document).unwrap();
+        assert_eq!(Document::parse(&text), Ok(document));
     })
 }
 
