@@ -370,3 +370,37 @@ fn every_registered_method_is_marked_once() {
     list.push_str("    NOT = \"Planted.not\", \"x\";\n");
     assert_eq!(unmarked(&tree), ["NOT: 0 marks"]);
 }
+
+#[test]
+fn what_a_plain_night_does_not_call_is_counted_where_it_occurs() {
+    let sandbox = Sandbox::new("rarer").with_replica();
+    sandbox.source_sql(&[
+        "CREATE TABLE t (id INT PRIMARY KEY, v INT, updated TIMESTAMP NOT NULL)",
+        "INSERT INTO t VALUES (1, 1, NOW())",
+    ]);
+    sandbox.config("tables.yml", "tables:\n  t: { primary_incremental_column: updated }\n");
+    sandbox.sync(&[]);
+    sandbox.source_sql(&["INSERT INTO t VALUES (2, 2, NOW())"]);
+    sandbox.sync(&[]);
+    let path = file(&sandbox);
+    let calls = |id: &str| record(&path, id)["call_count"].as_u64().unwrap();
+    assert_eq!(["Run.sync", "Run.replicate", "MysqlSink.fill", "MysqlMerge.add"].map(calls), [2, 2, 2, 1]);
+    assert_eq!((calls("TableWork.load"), calls("Copy.isolate"), calls("Exchange.install")), (4, 0, 0), "of both hops");
+
+    let sandbox = Sandbox::new("rarest");
+    sandbox.source_sql(&[
+        "CREATE TABLE t (id INT PRIMARY KEY, v INT)",
+        "INSERT INTO t VALUES (1, 1)",
+        "CREATE TABLE refused (id INT PRIMARY KEY, doc LONGTEXT CHECK (json_valid(doc)))",
+        "INSERT INTO refused VALUES (1, '[1e999999]'), (2, '[]')",
+    ]);
+    sandbox.run(&[]).expect(3);
+    sandbox.source_sql(&["ALTER TABLE t MODIFY v VARCHAR(20)"]);
+    sandbox.run(&[]).expect(3);
+    let path = file(&sandbox);
+    let outcome = |id: &str| ["call_count", "failures"].map(|what| record(&path, id)[what].as_u64().unwrap());
+    assert_eq!(outcome("Exchange.install"), [1, 0]);
+    // COPY is refused once, then tried again with its rows kept apart.
+    assert_eq!((outcome("Copy.isolate"), outcome("Chunk.copy_whole")), ([2, 0], [4, 0]));
+    assert_eq!(outcome("Copy.copy_in"), [6, 2]);
+}
