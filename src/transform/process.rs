@@ -43,17 +43,28 @@ pub enum Ended {
 ///
 /// # Errors
 /// [`Kind::Config`] when the program does not exist or may not be run, [`Kind::Internal`] when it cannot be watched.
-pub fn run(command: &mut Command, deadline: Duration, cancel: &Cancel, mut on_line: impl FnMut(&str)) -> Result<Ended> {
+pub fn run(command: &mut Command, deadline: Duration, cancel: &Cancel, on_line: impl FnMut(&str)) -> Result<Ended> {
+    run_asking(command, deadline, cancel, &ASKED_WITH, on_line)
+}
+
+fn run_asking(
+    command: &mut Command,
+    deadline: Duration,
+    cancel: &Cancel,
+    asked_with: &[(Signal, Duration)],
+    mut on_line: impl FnMut(&str),
+) -> Result<Ended> {
     let program = command.get_program().display().to_string();
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let until = Instant::now() + deadline;
     let mut child = command.spawn().doing(Kind::Config, || format!("starting {program}"))?;
     let (sender, lines) = bounded(LINES_WAITING);
-    let watched = readers(&mut child, sender).and_then(|()| watch(&mut child, until, cancel, &lines, &mut on_line));
+    let mut passing = Passing { lines: &lines, on_line: &mut on_line };
+    let watched = readers(&mut child, sender).and_then(|()| watch(&mut child, (until, cancel), asked_with, &mut passing));
     let ended = match watched {
         Ok(ended) => ended,
         Err(error) => {
-            end(&mut child, &lines, &mut on_line)?;
+            end(&mut child, asked_with, &mut passing)?;
             return Err(error);
         }
     };
@@ -70,13 +81,30 @@ pub fn run(command: &mut Command, deadline: Duration, cancel: &Cancel, mut on_li
     Ok(ended)
 }
 
+/// Lines on their way to whoever wants them.
+struct Passing<'a> {
+    lines: &'a Receiver<String>,
+    on_line: &'a mut dyn FnMut(&str),
+}
+
+impl Passing<'_> {
+    /// One line, when there is one soon.
+    fn step(&mut self) {
+        match self.lines.recv_timeout(LOOK_EVERY) {
+            Ok(line) => (self.on_line)(&line),
+            Err(RecvTimeoutError::Timeout) => {}
+            // It has closed its output and works on.
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOOK_EVERY),
+        }
+    }
+}
+
 /// Until the child ends, by itself or by us.
 fn watch(
     child: &mut Child,
-    until: Instant,
-    cancel: &Cancel,
-    lines: &Receiver<String>,
-    on_line: &mut impl FnMut(&str),
+    (until, cancel): (Instant, &Cancel),
+    asked_with: &[(Signal, Duration)],
+    passing: &mut Passing<'_>,
 ) -> Result<Ended> {
     loop {
         if let Some(status) = exited(child)? {
@@ -87,35 +115,28 @@ fn watch(
         } else if Instant::now() >= until {
             Ended::Late
         } else {
-            pass_on(lines, on_line);
+            passing.step();
             continue;
         };
-        end(child, lines, on_line)?;
+        end(child, asked_with, passing)?;
         return Ok(why);
     }
 }
 
-/// One line, when there is one soon.
-fn pass_on(lines: &Receiver<String>, on_line: &mut impl FnMut(&str)) {
-    match lines.recv_timeout(LOOK_EVERY) {
-        Ok(line) => on_line(&line),
-        Err(RecvTimeoutError::Timeout) => {}
-        // It has closed its output and works on.
-        Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOOK_EVERY),
-    }
-}
-
 /// Asks the group to end, and ends what is left of it.
-fn end(child: &mut Child, lines: &Receiver<String>, on_line: &mut impl FnMut(&str)) -> Result<()> {
+fn end(child: &mut Child, asked_with: &[(Signal, Duration)], passing: &mut Passing<'_>) -> Result<()> {
     let group = pid(child)?;
-    for (signal, patience) in ASKED_WITH {
-        end_group(group, signal);
-        let until = Instant::now() + patience;
+    for (signal, patience) in asked_with {
+        end_group(group, *signal);
+        let until = Instant::now() + *patience;
         while Instant::now() < until {
-            if exited(child)?.is_some() && test_kill_process_group(group).is_err() {
-                return Ok(());
+            passing.step();
+            match (exited(child)?.is_some(), test_kill_process_group(group).is_err()) {
+                (true, true) => return Ok(()),
+                // Nobody is left who would tidy up for the others.
+                (true, false) => break,
+                (false, _) => {}
             }
-            pass_on(lines, on_line);
         }
     }
     end_group(group, Signal::KILL);
@@ -215,8 +236,9 @@ mod tests {
             ("one that takes no notice", "trap '' INT TERM; sleep 600 & echo $!; wait; wait; sleep 600"),
         ] {
             let mut child = String::new();
-            let ended =
-                run(&mut shell(script), Duration::from_millis(300), &Cancel::new(), |line| child = line.trim().to_owned());
+            let asked_with = ASKED_WITH.map(|(signal, patience)| (signal, patience / 20));
+            let (late, cancel) = (Duration::from_millis(300), Cancel::new());
+            let ended = run_asking(&mut shell(script), late, &cancel, &asked_with, |line| child = line.trim().to_owned());
             assert_eq!(ended.unwrap(), Ended::Late, "{ask}");
             assert!(!child.is_empty(), "{ask}");
             let until = Instant::now() + Duration::from_secs(10);

@@ -16,6 +16,7 @@ mod checkpoints; // phases and memory in the result, and a kill in each phase
 mod clocks; // watermarks against clocks and zones
 mod content; // both sides by content
 mod crash; // kills under a live application
+mod dbt; // the step after the load with dbt itself, over a small project
 mod ddl; // `ddl` is what a first load makes
 mod definitions; // what cannot be built is listed
 mod differential; // the same rows in two ways
@@ -58,6 +59,7 @@ mod throttle; // a busy source goes first
 mod tidy; // the rules of the source tree
 mod tls; // certificates, plain servers, and every kind of password
 mod tracking; // records of the status tables, and that they decide nothing
+mod transform; // the step after the load, with a program in dbt's place
 mod turns; // tables compared part by part, and what takes a column's trust away
 mod types; // every value case, by value and through COPY
 mod unchanged; // what a night without changes costs the warehouse
