@@ -29,6 +29,8 @@ export ETL_SYNC_TEST_NOTES=$WORK/notes
 export ETL_SYNC_TEST_SEED=${ETL_SYNC_TEST_SEED:-$RANDOM}
 export ETL_SYNC_SOURCE_SERVER=mariadb ETL_SYNC_WAREHOUSE_SERVER=15
 TARGET=${CARGO_TARGET_DIR:-target}
+ETL_SYNC_TEST_DBT=$(realpath -m "$TARGET/tmp/dbt/bin/dbt")
+export ETL_SYNC_TEST_DBT
 PRIVATE=$TARGET/tmp/servers # the set that tests may kill, see tests/it/hosts.rs
 STARTED=0
 FAILED=()
@@ -76,6 +78,7 @@ install_missing() {
   local -a packages=() browser=()
   /usr/bin/python3 -c 'import pymysql' 2>/dev/null || packages+=(python3-pymysql)
   /usr/bin/python3 -c 'import psycopg' 2>/dev/null || packages+=(python3-psycopg)
+  /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
   command -v chromium >/dev/null || browser+=(chromium)
   command -v chromedriver >/dev/null || browser+=(chromium-driver)
   # Without a browser its test is counted as skipped.
@@ -92,6 +95,19 @@ servers() {
     scripts/servers.sh up || return
   STARTED=$((1 - running))
   env=$(scripts/servers.sh env) && eval "$env"
+}
+
+make_dbt() { # a virtual environment with dbt for tests/it/dbt.rs; without it they are skipped, and the summary says so
+  local venv=$TARGET/tmp/dbt wanted=tests/dbt/requirements.txt
+  cmp -s "$wanted" "$venv/made-of" && return
+  rm -rf "$venv"
+  mkdir -p "$TARGET/tmp"
+  if /usr/bin/python3 -m venv "$venv" && timeout 600 "$venv/bin/pip" install -q --no-input --disable-pip-version-check -r "$wanted"; then
+    cp "$wanted" "$venv/made-of"
+  else
+    rm -rf "$venv"
+    printf 'no dbt: its packages cannot be had here\n'
+  fi
 }
 
 pair() { # pair SOURCE WAREHOUSE: PAIR_TESTS on a set of these servers, which runs only meanwhile
@@ -127,6 +143,7 @@ servers || exit 1
 
 step format cargo fmt --check
 step lints cargo clippy --all-targets --quiet -- -D warnings
+step dbt make_dbt
 step tests cargo test --quiet --no-fail-fast
 pairs
 step judge /usr/bin/python3 tests/judge_test.py

@@ -240,8 +240,14 @@ impl Step<'_> {
                 dbt::Job { config, project, warehouse: &self.config.warehouse, variables, scope }.run(self.cancel)
             }
             Tool::Sql(dir) => {
-                let settings: Vec<(&str, String)> =
-                    variables.iter().filter_map(|(name, value)| Some((name.strip_prefix("ETL_SYNC_")?, value.clone()))).collect();
+                // All of them are set, because asking for one that is not is an error.
+                let value = |name: &str| {
+                    let found = variables.iter().find(|(variable, _)| variable.strip_prefix("ETL_SYNC_") == Some(name));
+                    found.map_or_else(String::new, |(_, value)| value.clone())
+                };
+                let names =
+                    [("run_id", "RUN_ID"), ("status", "STATUS"), ("result", "RESULT"), ("changed_tables", "CHANGED_TABLES")];
+                let settings = names.map(|(setting, variable)| (setting, value(variable)));
                 let files = sql::Files {
                     dir,
                     warehouse: &self.config.warehouse,

@@ -69,7 +69,8 @@ fn entry(table: &str, no_freshness: Option<&str>) -> String {
     let name = dbt_name(table);
     let mut out = format!("      - name: {}\n", quoted(&name));
     if name != table {
-        out.push_str(&format!("        identifier: {}\n", quoted(table)));
+        // dbt puts quotes around it and does not double those inside.
+        out.push_str(&format!("        identifier: {}\n", quoted(&table.replace('"', "\"\""))));
     }
     if table.chars().any(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')) {
         out.push_str("        quoting: {identifier: true}\n");

@@ -61,7 +61,11 @@ impl Lineage {
     /// # Errors
     /// As [`Lineage::read`].
     pub fn parse(text: &[u8]) -> Result<Self> {
-        let manifest: Manifest = serde_json::from_slice(text).map_err(not_understood)?;
+        let mut manifest: Manifest = serde_json::from_slice(text).map_err(not_understood)?;
+        for source in manifest.sources.values_mut() {
+            // dbt does not double quotes inside a name, so whoever has some writes them doubled.
+            source.identifier = source.identifier.replace("\"\"", "\"");
+        }
         let parents = manifest.nodes.into_iter().map(|(id, entry)| (id, entry.depends_on.nodes)).collect();
         Ok(Self { parents, sources: manifest.sources })
     }

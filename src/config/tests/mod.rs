@@ -7,6 +7,7 @@ mod files;
 mod layers;
 mod resolve;
 mod rules;
+mod transform;
 mod url;
 
 use super::{Config, Environment, Overrides, Problems, load};

@@ -4,6 +4,7 @@ use etl_sync::app::grants;
 use etl_sync::catalog::{cast, convert};
 use etl_sync::config::{self, Config, Environment, Overrides, Problems};
 use etl_sync::encode::{EncodeError, Fate, Format, NullToken, RowWriter, Target as Column, show, spelled};
+use etl_sync::transform::{lineage::Lineage, results, split};
 use etl_sync::usage::{Document, METHODS, Record, Run, Unreadable};
 use etl_sync::value::{Cell, ColumnType, DateTime, Time};
 use serde_json::Value;
@@ -109,6 +110,26 @@ pub const ALL: &[Target] = &[
         name: "usage",
         words: &["\"runs\":", "[{", "}]", "18446744073709551615", "-1", "null", "\"run_id\":"],
         make: documents,
+    },
+    Target {
+        name: "dbt",
+        words: &[
+            "\"status\": ",
+            "\"results\": [",
+            "v6.json",
+            "\"depends_on\"",
+            "null",
+            "{",
+            "]",
+            "model.p.",
+            "2026-11-22T04:00:00Z",
+        ],
+        make: dbt_documents,
+    },
+    Target {
+        name: "sql",
+        words: &["'", "$$", "$a$", "--", "/*", "*/", ";", "\"", "E'\\", "begin atomic ", "create function ", "case ", "end", "("],
+        make: sql_texts,
     },
 ];
 
@@ -225,6 +246,31 @@ fn grant_lines() -> Feed {
             if let Some(grant) = grants::parse(line) {
                 assert!(!grant.rights.is_empty() && format!("{grant:?}").len() < 300 + 20 * line.len(), "{line:?}");
             }
+        }
+    })
+}
+
+/// Documents that dbt left.
+fn dbt_documents() -> Feed {
+    Box::new(|input| {
+        if let Ok(Some(nodes)) = results::parse(input, 0) {
+            assert!(nodes.iter().all(|node| node.message.as_ref().is_none_or(|text| text.chars().count() <= 501)));
+        }
+        if let Ok(lineage) = Lineage::parse(input) {
+            assert!(lineage.tables_of("raw", ["model.p.a"]).len() == 1);
+        }
+    })
+}
+
+/// SQL files: what is cut is in the text, in order.
+fn sql_texts() -> Feed {
+    Box::new(|input| {
+        let text = String::from_utf8_lossy(input);
+        let mut rest: &str = &text;
+        for statement in split::statements(&text) {
+            let at = rest.find(statement.text).unwrap_or_else(|| panic!("{statement:?} is not in {text:?}"));
+            rest = &rest[at + statement.text.len()..];
+            assert!(!statement.text.is_empty() && statement.line <= text.lines().count().max(1) + 1, "{statement:?}");
         }
     })
 }
