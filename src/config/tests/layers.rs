@@ -2,6 +2,7 @@
 
 use super::{Place, load};
 use crate::config::Overrides;
+use crate::usage::Level;
 use secrecy::ExposeSecret;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -171,6 +172,22 @@ fn the_state_directory() {
     let mut place = Place::new();
     place.env.home = None;
     check(&place, ".etl-sync");
+}
+
+#[test]
+fn the_file_of_method_usage() {
+    let check = |place: &Place, want: Option<&str>, level: Level| {
+        let usage = place.good().method_usage;
+        assert_eq!((usage.file.clone(), usage.level()), (want.map(|want| place.path(want)), level));
+    };
+    let place = Place::new();
+    check(&place, Some("home/.local/state/etl-sync/method_usage.json"), Level::Times);
+    let place = place.file("config/pipeline.yml", "general: {method_usage: calls.json, method_usage_times: false}\n");
+    check(&place, Some("config/calls.json"), Level::Calls);
+    let place = place.var("ETL_SYNC_METHOD_USAGE", "~/u.json").var("ETL_SYNC_METHOD_USAGE_TIMES", "true");
+    check(&place, Some("home/u.json"), Level::Times);
+    check(&place.var("ETL_SYNC_METHOD_USAGE", "off"), None, Level::Off);
+    check(&Place::new().file("config/pipeline.yml", "general: {method_usage: off}\n"), None, Level::Off);
 }
 
 #[test]
