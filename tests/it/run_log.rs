@@ -4,6 +4,7 @@ use crate::hosts::wait_for;
 use crate::program::{Outcome, Running};
 use crate::sandbox::{RUN_MAX, Sandbox};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Tables in several chunks by numbers and by text, and one that is a single chunk.
 fn world(word: &str) -> Sandbox {
@@ -239,4 +240,22 @@ fn both_hops_of_a_replica_are_in_one_run() {
     let rows = "SELECT status FROM etl_meta.etl_run_log ORDER BY id";
     assert_eq!(texts(&sandbox, rows), ["success"; 3]);
     sandbox.assert_clean();
+}
+
+/// Somebody keeps the log locked: the run waits for it once, not for each of its rows.
+#[test]
+fn a_locked_log_loses_rows_and_keeps_nobody_waiting() {
+    let sandbox = world("runlocked");
+    sandbox.sync(&[]);
+    let mut other = sandbox.warehouse();
+    other.batch_execute("BEGIN; LOCK TABLE etl_meta.etl_run_log").unwrap();
+    let outcome = sandbox.run(&[]);
+    assert_ne!(outcome.expect(0).report()["totals"]["events_lost"], 0, "{outcome}");
+    assert!(outcome.took < Duration::from_secs(30), "{outcome}");
+    other.batch_execute("ROLLBACK").unwrap();
+    let written = "SELECT count(*) FROM etl_sync.table_attempt";
+    assert_eq!(sandbox.count(written), 6, "status rows and history do not suffer");
+    assert_eq!(texts(&sandbox, "SELECT status FROM etl_meta.etl_run_log"), ["success"]);
+    sandbox.sync(&[]);
+    assert_eq!(sandbox.count("SELECT count(*) FROM etl_meta.etl_run_log"), 2);
 }

@@ -29,6 +29,9 @@ const SETTINGS: &str = "SET synchronous_commit = off; SET lock_timeout = '3s'; S
 const REST_MIN: Duration = Duration::from_secs(1);
 const REST_MAX: Duration = Duration::from_secs(60);
 
+/// The same when the run log's tables are locked: each try has waited for the lock.
+const REST_LOCKED: Duration = Duration::from_secs(5);
+
 type Job = Box<dyn FnOnce(&mut Link) + Send>;
 
 /// What a job needs to be there.
@@ -179,6 +182,7 @@ struct Link {
     has_tables: bool,
     connecting: Rest,
     making: Rest,
+    writing: Rest,
 }
 
 /// A pause after failures.
@@ -196,15 +200,16 @@ impl Rest {
         }
     }
 
-    fn after<T>(&mut self, result: &Result<T>) {
-        self.pause = if result.is_ok() { Duration::ZERO } else { (self.pause * 2).clamp(REST_MIN, REST_MAX) };
-        self.until = result.is_err().then(|| Instant::now() + self.pause);
+    fn after(&mut self, is_well: bool, least: Duration) {
+        self.pause = if is_well { Duration::ZERO } else { (self.pause * 2).clamp(least, REST_MAX) };
+        self.until = (!is_well).then(|| Instant::now() + self.pause);
     }
 }
 
 impl Link {
     fn new(endpoint: Endpoint, name: String) -> Self {
-        Self { endpoint, name, conn: None, has_tables: false, connecting: Rest::default(), making: Rest::default() }
+        let [connecting, making, writing] = [Rest::default(), Rest::default(), Rest::default()];
+        Self { endpoint, name, conn: None, has_tables: false, connecting, making, writing }
     }
 
     fn run<T>(&mut self, needs: Needs, again: bool, work: &mut dyn FnMut(&mut PostgresConn) -> Result<T>) -> Result<T> {
@@ -218,6 +223,10 @@ impl Link {
 
     fn once<T>(&mut self, needs: Needs, work: &mut dyn FnMut(&mut PostgresConn) -> Result<T>) -> Result<T> {
         let result = work(self.ready(needs)?);
+        if needs == Needs::RunLog {
+            let is_locked = result.as_ref().err().is_some_and(|error| error.kind() == Kind::Transient);
+            self.writing.after(!is_locked, REST_LOCKED);
+        }
         // The driver may be poisoned and not know it.
         if result.is_err() {
             self.conn = None;
@@ -233,14 +242,17 @@ impl Link {
                 conn.batch(SETTINGS, "setting up the session of telemetry")?;
                 Ok(conn)
             });
-            self.connecting.after(&opened);
+            self.connecting.after(opened.is_ok(), REST_MIN);
             self.conn = Some(opened?);
             self.has_tables = false;
+        }
+        if needs == Needs::RunLog {
+            self.writing.check("writing the run log")?;
         }
         if needs == Needs::RunLog && !self.has_tables {
             self.making.check("making the tables of the run log")?;
             let made = self.conn.as_mut().map_or(Ok(()), store::ensure);
-            self.making.after(&made);
+            self.making.after(made.is_ok(), REST_MIN);
             if made.is_err() {
                 self.conn = None;
             }
