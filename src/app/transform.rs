@@ -82,6 +82,13 @@ impl Run<'_> {
         let pending = Pending::of(&self.config.state_dir, &self.config.warehouse.to_string(), &self.config.warehouse_schema);
         let changed: BTreeSet<String> =
             report.tables.iter().filter(|table| has_changed(table)).map(|t| in_warehouse(report, t)).collect();
+        if self.options.transform == After::Changed && matches!(pending.read(), Ok(None)) {
+            report.warnings.push(
+                "no transformation of this schema is known here: what is made of tables that this run did not change, or of none, is not \
+                 built; --transform-all builds everything"
+                    .into(),
+            );
+        }
         let (left, remembered) = remember(&pending, &changed, self.options.transform != After::Nothing);
         report.warnings.extend(remembered);
         if self.options.transform == After::Nothing {

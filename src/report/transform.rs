@@ -199,3 +199,40 @@ impl WrittenReport {
         self.text.clone().unwrap_or_else(|| self.files.iter().map(|file| format!("{file} written\n")).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, Kind};
+
+    #[test]
+    fn people_are_told_what_failed_and_why_nothing_was_run() {
+        let node = |name: &str, verdict, message: Option<&str>| Node {
+            name: name.into(),
+            kind: "model".into(),
+            status: "error".into(),
+            seconds: 1.0,
+            rows: None,
+            message: message.map(str::to_owned),
+            unique_id: String::new(),
+            verdict,
+        };
+        let mut nodes: Vec<Node> = (0..12).map(|i| node(&format!("m{i}"), Verdict::Failed, None)).collect();
+        nodes.push(node("w", Verdict::Warned, Some("Got 5 results")));
+        nodes.push(node("s", Verdict::Skipped, None));
+        let mut outcome = Outcome { nodes, error: Some(Error::new(Kind::Transform, "late").hint("wait")), ..Outcome::default() };
+        let report = TransformReport::of("dbt", &mut outcome, Some(["a".to_owned()].into()), 2.0);
+        assert_eq!(report.warnings(), ["model w warns: Got 5 results"]);
+        let lines = lines(&report);
+        assert_eq!(
+            (lines.len(), lines[0].as_str(), lines[10].as_str()),
+            (13, "transform: model m0: error", "and 2 more (--json lists all)")
+        );
+        assert_eq!(lines[11], "transform: late\n  → wait");
+        assert_eq!(lines[12], "transform: failed, dbt for 1 changed tables in 2.0 s: 0 passed, 1 warned, 12 failed, 1 skipped");
+        outcome.error = Some(Error::new(Kind::Stopped, "stopped"));
+        assert_eq!(TransformReport::of("dbt", &mut outcome, None, 0.0).status, "stopped");
+        let not_run = super::lines(&TransformReport::not_run("dbt", "nothing had changed"));
+        assert_eq!(not_run, ["transform: not run, nothing had changed"]);
+    }
+}

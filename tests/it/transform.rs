@@ -102,10 +102,15 @@ fn a_run_transforms_what_is_made_of_tables_that_changed() {
     assert_eq!(row(&sandbox, "b"), "pending 0 f f", "nothing is made of it");
     assert_eq!(outcome.report()["totals"]["events_lost"], 0);
 
+    let known = "no transformation of this schema is known here";
+    assert!(outcome.report()["warnings"][0].as_str().is_some_and(|text| text.contains(known)), "{outcome}");
     // Nothing changed: nothing is run, and the report says so.
     let outcome = sandbox.sync(&["--transform"]);
     assert_eq!(noted(&sandbox, "arguments"), None);
-    assert_eq!(outcome.report()["transform"]["reason"], "nothing had changed");
+    assert_eq!(
+        (outcome.report()["transform"]["reason"].as_str(), outcome.report()["warnings"].clone()),
+        (Some("nothing had changed"), json!([]))
+    );
     sandbox.source_sql(&["UPDATE a SET v = 1 WHERE id = 3"]);
     sandbox.sync(&["--transform"]);
     assert_eq!(selected(&sandbox), ["source:raw.a+"]);
