@@ -154,11 +154,17 @@ fn shown(code: &str, message: &str) -> String {
     if class != "22" && class != "23" {
         return "message held back, it may quote a value".into();
     }
+    cut_values(message).replace(['\n', '\r'], " ")
+}
+
+/// A message of PostgreSQL without what stands between its quotes and behind its first colon.
+#[must_use]
+pub fn cut_values(message: &str) -> String {
     let unquoted = match (message.find('"'), message.rfind('"')) {
         (Some(first), Some(last)) if first < last => format!("{}…{}", &message[..=first], &message[last..]),
         _ => message.to_owned(),
     };
-    unquoted.split_once(": ").map_or(unquoted.as_str(), |(words, _)| words).replace(['\n', '\r'], " ")
+    unquoted.split_once(": ").map_or(unquoted.as_str(), |(words, _)| words).to_owned()
 }
 
 /// `COPY t, line 12, column c` out of a CONTEXT that goes on with the value.

@@ -3,6 +3,8 @@
 //! dbt passes on what PostgreSQL says of a failed statement, and that may quote a value. Of such a message only the forms
 //! that name objects are kept as they are; the whole text stays in dbt's own log.
 
+use crate::conn::classify;
+
 /// Longest line that is shown, characters.
 const LENGTH_MAX: usize = 500;
 
@@ -88,11 +90,7 @@ fn of_database(line: &str) -> Option<String> {
         return None;
     }
     if is(&WITH_VALUES) {
-        let unquoted = match (line.find('"'), line.rfind('"')) {
-            (Some(first), Some(last)) if first < last => format!("{}…{}", &line[..=first], &line[last..]),
-            _ => line.to_owned(),
-        };
-        return Some(unquoted.split_once(": ").map_or(unquoted.as_str(), |(words, _)| words).to_owned());
+        return Some(classify::cut_values(line));
     }
     Some("(held back, it may quote a value; dbt's own log has it)".to_owned())
 }

@@ -1,9 +1,9 @@
 //! dbt itself over the small project of `tests/dbt`: the relationship of allergies to medications before and after a heal,
 //! and the files that etl-sync writes for a project. `scripts/test.sh` makes the virtual environment.
 
-use crate::hosts::project;
+use crate::hosts::{project, wait_for};
 use crate::notes;
-use crate::program::Outcome;
+use crate::program::{Outcome, Running};
 use crate::sandbox::{RUN_MAX, Sandbox};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ fn sandbox(word: &str, dbt: &Path) -> Sandbox {
 fn files(sandbox: &Sandbox, args: &[&str]) -> Outcome {
     let mut command = sandbox.command();
     command.arg("dbt").args(args).current_dir(sandbox.folder().join("dbt"));
-    crate::program::Running::start(command).wait(RUN_MAX)
+    Running::start(command).wait(RUN_MAX)
 }
 
 /// dbt by hand, as its user calls it.
@@ -190,6 +190,30 @@ fn dbt_takes_the_sources_and_models_that_are_written_for_it() {
     assert_eq!(counts(&found), [18, 1, 1, 0], "{found}");
     assert_eq!(node(&found, "etl_no_failed_table")["status"], "fail");
     assert_eq!(node(&found, "etl_no_late_table")["status"], "warn");
+}
+
+/// dbt is asked to end in the way that it understands: what it had the warehouse do ends, too.
+#[test]
+fn a_stop_ends_dbt_and_its_queries() {
+    let Some(dbt) = dbt("dbt::a_stop_ends_dbt_and_its_queries") else { return };
+    let sandbox = sandbox("dbtstop", &dbt);
+    sandbox.sync(&[]);
+    let model = "{{ config(materialized='table') }} select pg_sleep(600)::text as slept";
+    let models = sandbox.folder().join("dbt/models");
+    std::fs::remove_dir_all(&models).unwrap();
+    std::fs::create_dir(&models).unwrap();
+    std::fs::write(models.join("slow.sql"), model).unwrap();
+    let mut command = sandbox.command();
+    command.args(["transform", "--json"]);
+    let running = Running::start(command);
+    let sleeping = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(600)::text%' \
+                    AND pid <> pg_backend_pid()";
+    wait_for("the model is built", || sandbox.holds(sleeping).then_some(()));
+    running.signal("TERM");
+    let outcome = running.wait(RUN_MAX);
+    outcome.expect(143).says("the run was asked to stop while dbt worked");
+    wait_for("its query has ended", || (!sandbox.holds(sleeping)).then_some(()));
+    assert_eq!(sandbox.count("SELECT count(*) FROM raw.etl_transform_status WHERE transformation_status = 'failed'"), 1);
 }
 
 /// A model that fails because of a value: the value is nowhere, and what stands behind the model is skipped.

@@ -42,7 +42,7 @@ Examples:
   etl-sync run --transform                     and then dbt, for what is made of tables that changed
 
 Exit codes:
-  0 synced, equal   1 a table failed or differs   2 usage or configuration   3 incomplete or not proven
+  0 synced, equal   1 a table or a model failed, or differs   2 usage or configuration   3 incomplete or not proven
   4 stopped at --until   69 server unreachable   70 fault of etl-sync   75 another run
   77 refused by a server   130, 143 stopped by SIGINT, SIGTERM
 
