@@ -26,23 +26,33 @@ pub fn runs(documents: &Documents) -> Html {
     }
     let this = documents.run.run_id.as_str();
     out.raw("<div class=\"grid-2\">");
-    out.put(&chart(runs, this, ("Time", "How long each run took; the colour is its end."), Unit::Seconds, |run| run.seconds));
-    out.put(&chart(runs, this, ("Rows read", "By each run."), Unit::Count, |run| real(run.totals.rows_read)));
+    let read = |run: &Past| real(run.totals.rows_read);
+    out.put(&chart(runs, this, ("Time", "How long each run took; the colour tells how it ended.", ""), Unit::Seconds, |run| {
+        run.seconds
+    }));
+    out.put(&chart(runs, this, ("Rows read", "By each run.", "c1"), Unit::Count, read));
     let open = |run: &Past| real(run.totals.failed + run.totals.not_reached);
-    out.put(&chart(runs, this, ("Failed tables", "Those not reached included."), Unit::Count, open));
+    out.put(&chart(runs, this, ("Failed tables", "Those not reached included.", "bad"), Unit::Count, open));
     let mended = |run: &Past| real(run.totals.healed);
-    out.put(&chart(runs, this, ("Mended tables", "Differed beyond their increments."), Unit::Count, mended));
+    out.put(&chart(runs, this, ("Mended tables", "Differed beyond their increments.", "c3"), Unit::Count, mended));
     out.raw("</div>").put(&told(runs, this));
     out
 }
 
-fn chart(runs: &[Past], this: &str, (title, about): (&str, &str), unit: Unit, of: impl Fn(&Past) -> f64) -> Html {
+/// A bar per run. Without a colour of its own it has that of the run's end.
+fn chart(
+    runs: &[Past],
+    this: &str,
+    (title, about, colour): (&str, &str, &'static str),
+    unit: Unit,
+    of: impl Fn(&Past) -> f64,
+) -> Html {
     let y = Scale::round(runs.iter().map(&of).fold(0.0, f64::max), unit);
     let bars: Vec<Bar> = runs
         .iter()
         .map(|run| Bar {
             value: of(run),
-            class: class(&run.status),
+            class: if colour.is_empty() { class(&run.status) } else { colour },
             title: format!("{}: {}, {}", moment(&run.started_at), words(of(run), unit), run.status),
             word: day(&run.started_at),
             is_this: run.run_id == this,

@@ -3,6 +3,9 @@
 
 use std::fmt::Display;
 
+/// Letters of a cell that keeps some width, however narrow the page.
+const LONG: usize = 20;
+
 /// HTML in the making.
 #[derive(Debug, Clone, Default)]
 pub struct Html {
@@ -109,7 +112,7 @@ pub enum Cell {
 pub fn table(caption: &str, head: &[&str], rows: &[Vec<Cell>]) -> Html {
     let mut out = Html::new();
     out.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\"").attr("aria-label", caption).raw("><table>");
-    out.tag("caption", "", caption).raw("<thead><tr>");
+    out.raw("<caption>").tag("span", "", caption).raw("</caption><thead><tr>");
     for (column, name) in head.iter().enumerate() {
         let is_number = rows.first().and_then(|row| row.get(column)).is_some_and(|cell| matches!(cell, Cell::Number(_)));
         out.raw(if is_number { "<th scope=\"col\" class=\"n\">" } else { "<th scope=\"col\">" }).text(name).raw("</th>");
@@ -126,7 +129,7 @@ pub fn table(caption: &str, head: &[&str], rows: &[Vec<Cell>]) -> Html {
 
 fn cell(out: &mut Html, cell: &Cell) {
     match cell {
-        Cell::Text(text) => out.tag("td", "", text),
+        Cell::Text(text) => out.tag("td", if text.chars().count() > LONG { "long" } else { "" }, text),
         Cell::Number(text) => out.tag("td", "n", text),
         Cell::Status(word) => out.raw("<td>").put(&badge(word)).raw("</td>"),
         Cell::Markup(markup) => out.raw("<td>").put(markup).raw("</td>"),

@@ -199,5 +199,5 @@ pub fn strategies(run: &Run) -> Html {
         })
         .collect();
     let numbers = table("Use of strategies", &["strategy", "tables", "rows read", "bytes", "time of all"], &rows);
-    figure("Strategies", "How tables were copied.", &parts("Tables by strategy", &pieces), &numbers)
+    figure("Tables by strategy", "How they were copied.", &parts("Tables by strategy", &pieces), &numbers)
 }

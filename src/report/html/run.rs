@@ -248,7 +248,7 @@ pub fn slowest(run: &Run) -> Html {
         })
         .collect();
     let head = ["table", "", "time", "rows read", "rows/s", "strategy"];
-    out.raw("<div class=\"card slowest\">").put(&table("Slowest tables, from first job to end", &head, &rows)).raw("</div>");
+    out.raw("<div class=\"card slowest\">").put(&table("From the first job of a table to its end", &head, &rows)).raw("</div>");
     out
 }
 

@@ -140,6 +140,17 @@ fn what_a_run_told_is_in_its_page() {
 }
 
 #[test]
+fn both_hops_of_a_run_through_a_replica_are_on_one_line_of_time() {
+    let (mut documents, first) = (large(3, 1), large(3, 1).run);
+    documents.run.replicate = Some(Box::new(Run { warnings: vec!["of the first hop".into()], ..first }));
+    let page = page(&documents);
+    check(&page);
+    for words in ["Through a replica", "replica 8", "worker 8", "of the first hop", "replica: a_table_with_a_usual_name_0"] {
+        assert!(page.contains(words), "{words}");
+    }
+}
+
+#[test]
 fn one_table_and_a_run_without_timeline_have_a_page() {
     let mut documents = large(1, 1);
     (documents.run.timeline, documents.run.samples) = (Timeline::default(), Vec::new());
