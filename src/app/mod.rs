@@ -14,6 +14,7 @@ pub mod grants; // MySQL's SHOW GRANTS as data
 pub mod increments; // from a stored watermark to the rows that a run reads
 pub mod memory; // what a run is expected to hold, against what it may
 pub mod methods; // questions to what was counted of the program's methods
+pub mod notify; // others are told of a run: ping, webhook, file of metrics
 mod phases; // the phases of a run, and how they end
 pub mod planning; // from two catalogs and the configuration to a plan
 pub mod preview; // what a run would do

@@ -6,6 +6,7 @@ use crate::conn::watchdog::Watchdog;
 use crate::error::Result;
 use crate::name::quote_postgres;
 use crate::report::SCHEMA_VERSION;
+use crate::report::lock::RunLock;
 use crate::report::status::{LastRun, PastAttempt, StatusReport, TableStatus};
 use crate::track::schema::LOAD_STATUS;
 
@@ -23,6 +24,7 @@ pub fn status(config: &Config, table: Option<&str>, watchdog: &Watchdog) -> Resu
         warehouse: config.warehouse.to_string(),
         schema: config.warehouse_schema.clone(),
         run: None,
+        lock: RunLock::of(None),
         tables: Vec::new(),
         attempts: table.map(|_| Vec::new()),
     };
@@ -30,6 +32,7 @@ pub fn status(config: &Config, table: Option<&str>, watchdog: &Watchdog) -> Resu
         return Ok(report);
     }
     report.run = last_run(&mut conn, &config.warehouse_schema)?;
+    report.lock = RunLock::of(report.run.as_ref());
     if report.run.is_some() {
         report.tables = tables(&mut conn, &config.warehouse_schema)?;
     }

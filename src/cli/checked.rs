@@ -17,11 +17,15 @@ impl Cli {
             Some(Command::Run(RunArgs { work, dry_run: true })) if work.after() != After::Nothing => {
                 Some("--transform means nothing with --dry-run, which writes nothing".to_owned())
             }
-            Some(Command::Run(RunArgs { work: WorkArgs { until, accept_deletes, .. }, dry_run: true }))
-            | Some(Command::Repair(RepairArgs { until, accept_deletes, dry_run: true, .. })) => {
-                first([("--until", until.is_some()), ("--accept-deletes", *accept_deletes)])
-                    .map(|option| format!("{option} means nothing with --dry-run, which writes nothing"))
-            }
+            Some(Command::Run(RunArgs { work: WorkArgs { until, accept_deletes, around, .. }, dry_run: true }))
+            | Some(Command::Repair(RepairArgs { until, accept_deletes, around, dry_run: true, .. })) => first([
+                ("--until", until.is_some()),
+                ("--accept-deletes", *accept_deletes),
+                ("--window", around.window.is_some()),
+                ("--json-line", around.json_line.is_some()),
+                ("--metrics-file", around.metrics_file.is_some()),
+            ])
+            .map(|option| format!("{option} means nothing with --dry-run, which writes nothing")),
             Some(Command::Replicate(args)) => without_warehouse(args),
             _ => None,
         };
@@ -95,6 +99,8 @@ mod tests {
         for (args, words) in [
             ("run --dry-run --until 05:00", "--until means nothing with --dry-run"),
             ("run --accept-deletes --dry-run", "--accept-deletes means nothing with --dry-run"),
+            ("run --dry-run --window 21:00-06:00", "--window means nothing with --dry-run"),
+            ("repair --dry-run --json-line x", "--json-line means nothing with --dry-run"),
             ("repair --dry-run --until 2h", "--until means nothing with --dry-run"),
             ("repair --dry-run --accept-deletes", "--accept-deletes means nothing with --dry-run"),
             ("run --dry-run --transform", "--transform means nothing with --dry-run"),

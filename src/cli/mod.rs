@@ -3,6 +3,7 @@
 //! The only place that prints, catches signals or ends the process. It decides nothing about data.
 
 mod args; // names, help texts, ranges
+mod around; // what stands around a run, for machines
 mod check_data; // what is around `check --data`
 mod checked; // options that would be ignored
 mod discover; // what is around `discover`
@@ -89,8 +90,8 @@ pub fn main() -> ExitCode {
         }),
         Command::Repair(args) if args.dry_run => verify::differences(&global, &args.tables, output),
         Command::Repair(args) => {
-            let RepairArgs { tables, accept_deletes, until, .. } = args;
-            let work = WorkArgs { tables, accept_deletes, until, ..WorkArgs::default() };
+            let RepairArgs { tables, accept_deletes, until, around, .. } = args;
+            let work = WorkArgs { tables, accept_deletes, until, around, ..WorkArgs::default() };
             sync(&global, Hops::All, (&work, true), output, &bars)
         }
         Command::Tracking { command: TrackingCommand::Init } => with_config(&global, output, |config, watchdog| {
@@ -124,7 +125,7 @@ fn sync(global: &Global, hops: Hops, args: (&WorkArgs, bool), output: Output, ba
     match settings::load(global) {
         Ok(config) => run::run(&config, hops, args, global, output, bars),
         Err(error) => {
-            usage::record_problems(global, output, &error);
+            usage::record_problems((global, &args.0.around), output, &error);
             error.kind().policy().exit
         }
     }
@@ -173,6 +174,8 @@ fn schema(file: SchemaFile) -> u8 {
     output::raw(&match file {
         SchemaFile::Pipeline => crate::config::schema::pipeline(),
         SchemaFile::Tables => crate::config::schema::tables(),
+        SchemaFile::Config => crate::config::schema::config(),
+        SchemaFile::Result => report::schema::result(),
     });
     0
 }

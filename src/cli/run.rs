@@ -5,6 +5,7 @@ use super::output::Output;
 use super::progress::Shown;
 use super::record::Record;
 use super::signals;
+use crate::app::notify::Told;
 use crate::app::sync::{Hops, Run, SyncOptions};
 use crate::app::unfinished;
 use crate::cancel::Cancel;
@@ -14,6 +15,9 @@ use crate::error::{Error, Kind, Result};
 use crate::report::methods::store::Counting;
 use indicatif::MultiProgress;
 use std::sync::Arc;
+
+/// Stopped by its deadline or its window.
+const STOPPED: u8 = 4;
 
 /// Syncs and returns the exit code; the result is written and shown.
 pub fn run(
@@ -40,35 +44,51 @@ pub fn run(
     };
     let run = Run::new(config, &options, &context, &watchdog);
     let counting = Counting::begin(&config.method_usage, run.id());
-    let record = Record::new(config.state_dir.clone(), output, run.opening(), Arc::clone(&context)).counting(counting);
+    let around = args.around.around(config);
+    let told = (output, around.clone());
+    let record = Record::new(config.state_dir.clone(), told, run.opening(), Arc::clone(&context)).counting(counting);
     // The summary shows them; a document does not show itself to whoever reads the log.
     for warning in config.warnings.iter().filter(|_| output.json) {
         log::warn!("{warning}");
     }
-    let started = start(&cancel, &watchdog, &record, args).and_then(|()| Shown::start(Arc::clone(&progress), bars, global.quiet));
+    let started =
+        start((&cancel, &watchdog), &record, config, args).and_then(|()| Shown::start(Arc::clone(&progress), bars, global.quiet));
     let shown = match started {
         Ok(shown) => shown,
         Err(error) => {
-            let code = error.kind().policy().exit;
+            // Outside its window a run is stopped before it begins.
+            let code = if error.kind() == Kind::Stopped { STOPPED } else { error.kind().policy().exit };
             record.give_up(&error, code);
             return code;
         }
     };
+    let told = Told::begin(&around.outlets, &run.opening());
     let watch = context.watch().inspect_err(|error| log::warn!("{error}; memory is not watched")).ok();
-    let report = run.sync();
+    let mut report = run.sync();
     drop(watch);
     shown.end();
     watchdog.stop();
-    record.finish(&report);
-    report.exit_code
+    let code = report.exit_code;
+    if cancel.signal() == 0 {
+        let wrong = told.end(&report, false);
+        wrong.iter().for_each(|why| log::warn!("{why}"));
+        report.warnings.extend(wrong);
+        record.finish(report);
+    } else {
+        // Somebody waits for the end: nothing may come before the document.
+        record.finish(report.clone());
+        told.end(&report, true).iter().for_each(|why| log::debug!("{why}"));
+    }
+    code
 }
 
-fn start(cancel: &Cancel, watchdog: &Watchdog, record: &Record, args: &WorkArgs) -> Result<()> {
+fn start((cancel, watchdog): (&Cancel, &Watchdog), record: &Record, config: &Config, args: &WorkArgs) -> Result<()> {
+    let closes = args.around.closes(config)?;
     let second = record.clone();
     let stopping = "the chunks in hand are finished first";
     signals::watch((cancel, watchdog), signals::GRACE, stopping, move |error, code| second.give_up(error, code))?;
-    if let Some(until) = args.until {
-        until.watch(cancel.clone())?;
+    for end in [args.until, closes].into_iter().flatten() {
+        end.watch(cancel.clone())?;
     }
     let record = record.clone();
     // The thread that waits can be neither woken nor joined, so the process ends around it.

@@ -1,8 +1,9 @@
 //! `--until`: a time of day or a length, and the thread that asks the run to stop then.
 
 use crate::cancel::Cancel;
+use crate::config::window;
 use crate::error::{Doing, Kind, Result};
-use chrono::{Local, NaiveDate, NaiveTime, TimeZone};
+use chrono::{Local, NaiveDate, NaiveTime};
 use std::time::Duration;
 
 /// Longest length taken: more than a week is a mistake.
@@ -18,6 +19,8 @@ pub enum Until {
     At(NaiveTime),
     /// After this length.
     After(Duration),
+    /// At this moment, seconds since 1970: the window closes.
+    Closes(i64),
 }
 
 /// Reads `05:00`, `90m`, `2h30m`, `45s`.
@@ -58,12 +61,9 @@ impl Until {
         let at = match self {
             Self::After(length) => return now.timestamp().saturating_add(i64::try_from(length.as_secs()).unwrap_or(i64::MAX)),
             Self::At(at) => at,
+            Self::Closes(moment) => return moment,
         };
-        let moment = |day: NaiveDate| {
-            let naive = day.and_time(at);
-            let later = || Local.from_local_datetime(&(naive + Duration::from_secs(3600))).earliest();
-            Local.from_local_datetime(&naive).earliest().or_else(later).map_or(i64::MAX, |moment| moment.timestamp())
-        };
+        let moment = |day: NaiveDate| window::instant(&Local, day.and_time(at));
         let today = moment(now.date_naive());
         if today > now.timestamp() { today } else { now.date_naive().succ_opt().map_or(i64::MAX, moment) }
     }
@@ -77,7 +77,7 @@ impl Until {
         let body = move || {
             while !cancel.is_stopping() {
                 if Local::now().timestamp() >= moment {
-                    log::info!("--until has come: finishing the chunks in hand, then stopping");
+                    log::info!("the time is over: finishing the chunks in hand, then stopping");
                     cancel.ask(0);
                     return;
                 }

@@ -1,6 +1,7 @@
 //! What happens when the command line or the configuration is wrong: a result document all the same.
 
 use super::args::Global;
+use super::around::{Around, AroundArgs};
 use super::output::Output;
 use super::record::Record;
 use crate::context::Context;
@@ -25,26 +26,29 @@ pub fn record_refusal(args: &[String], error: &clap::Error) {
     let json = args.iter().any(|arg| arg == "--json");
     let names: Vec<String> = super::args::Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
     let meant = args.iter().find(|arg| names.contains(arg)).map_or("run", String::as_str);
-    if meant != "run" || args.iter().any(|arg| arg == "--dry-run") {
+    if !matches!(meant, "run" | "replicate" | "load" | "repair") || args.iter().any(|arg| arg == "--dry-run") {
         return;
     }
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
     let error = Error::new(Kind::Config, first).hint("see etl-sync --help");
     let state_dir = state_dir(value_of(args, "--state-dir").map(PathBuf::from));
+    let around =
+        Around::known(value_of(args, "--json-line").map(str::to_owned), value_of(args, "--metrics-file").map(PathBuf::from));
     // clap has told the person already.
-    Record::early(state_dir, Output { json, chain: false }).give_up_silently(&error, 2);
+    Record::early(state_dir, (Output { json, chain: false }, around)).give_up_silently(&error, 2);
 }
 
 /// Leaves the result document of a run whose configuration is wrong, and tells the person.
-pub fn record_problems(global: &Global, output: Output, error: &Error) {
-    Record::early(state_dir(global.state_dir.clone()), output).give_up(error, error.kind().policy().exit);
+pub fn record_problems((global, around): (&Global, &AroundArgs), output: Output, error: &Error) {
+    Record::early(state_dir(global.state_dir.clone()), (output, around.without_config()))
+        .give_up(error, error.kind().policy().exit);
 }
 
 impl Record {
-    fn early(state_dir: PathBuf, output: Output) -> Self {
+    fn early(state_dir: PathBuf, told: (Output, Around)) -> Self {
         let opening = RunReport::empty(uuid::Uuid::now_v7().to_string());
-        Self::new(state_dir, output, opening, Arc::new(Context::unique()))
+        Self::new(state_dir, told, opening, Arc::new(Context::unique()))
     }
 }
 

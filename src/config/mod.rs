@@ -8,6 +8,7 @@ pub mod edit; // tables.yml changed line by line
 mod endpoint;
 mod env;
 mod mycnf;
+mod outlets; // who else is told of a run
 mod pgpass;
 mod pipeline;
 mod policy;
@@ -21,6 +22,7 @@ mod tls;
 mod transform;
 mod url;
 mod usage; // which methods are counted, and where
+pub mod window; // hours in which a run may work
 mod yaml;
 
 #[cfg(test)]
@@ -28,6 +30,7 @@ mod tests;
 
 pub use endpoint::{Address, Deadlines, Endpoint, Role, Tls, TlsMode};
 pub use env::Environment;
+pub use outlets::Outlets;
 pub use pipeline::{Audit, CopyFormat, Indexes, RunLog, Settings, Verify};
 pub use policy::{Policies, Policy, TinyInt1};
 pub use problem::{Problem, Problems};
@@ -111,6 +114,10 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Which methods are counted, and where that is kept.
     pub method_usage: MethodUsage,
+    /// The hours in which a run may work; all of them when none.
+    pub window: Option<window::Window>,
+    /// Who else is told of a run.
+    pub outlets: Outlets,
     /// To be said once.
     pub warnings: Vec<String>,
 }
@@ -135,6 +142,11 @@ pub fn load(overrides: &Overrides, env: &Environment) -> Result<Config, Problems
     let state_dir = state_dir(overrides, env, &vars, (&from_vars, &file), &base);
     let method_usage = MethodUsage::resolve(&from_vars, &file, env, &base, &state_dir);
     let transform = transform::resolve(env, &from_vars, &file, (&base, &warehouse_schema), &mut findings);
+    let none = General::default();
+    let layers =
+        [(file.general.as_ref().unwrap_or(&none), base.as_path()), (from_vars.general.as_ref().unwrap_or(&none), &env.cwd)];
+    let outlets = outlets::outlets(layers, env, &mut findings);
+    let window = window(layers.map(|(layer, _)| layer), &mut findings);
     let around = Around { env, vars: &vars, marks: &marks, dir: &base };
     let flags = [overrides.source_url.as_deref(), overrides.replica_url.as_deref(), overrides.warehouse_url.as_deref()];
     let (none, none_too) = (Connections::default(), Connections::default());
@@ -169,6 +181,8 @@ pub fn load(overrides: &Overrides, env: &Environment) -> Result<Config, Problems
                 tables_file,
                 state_dir,
                 method_usage,
+                window,
+                outlets,
                 warnings,
             })
         }
@@ -308,6 +322,22 @@ fn settings(
     }
     settings.accept_new_source = overrides.accept_new_source.unwrap_or(settings.accept_new_source);
     settings
+}
+
+/// The last layer that has one counts, and what is wrong in the others is told all the same.
+fn window(layers: [&General; 2], findings: &mut Findings) -> Option<window::Window> {
+    let mut read = |(layer, place): (&General, &str)| match layer.window.as_deref().map(str::parse) {
+        Some(Err(expected)) => {
+            let expected: String = expected;
+            findings.problem(Problem::new(format!("{place}: {expected}")));
+            None
+        }
+        Some(Ok(window)) => Some(window),
+        None => None,
+    };
+    let [file, vars] = layers;
+    let (file, vars) = (read((file, "general.window")), read((vars, "ETL_SYNC_WINDOW")));
+    vars.or(file)
 }
 
 fn warehouse_schema(

@@ -148,6 +148,19 @@ pub(super) struct General {
     /// Days after which a logged run is forgotten. Default 30.
     #[schemars(range(min = 1, max = 3650))]
     pub run_log_days: Option<u64>,
+    /// Local hours in which a run may work, with days where not every day is one: mon-fri 21:00-06:00. Outside nothing is touched,
+    /// at its end work stops as with --until. Default: every hour.
+    pub window: Option<String>,
+    /// File that each run writes its figures to, in Prometheus' text format, for node_exporter's textfile collector. Default: none.
+    /// Relative to this file.
+    pub metrics_file: Option<String>,
+    /// Whether metrics_file has lines for each table. Default false.
+    pub metrics_tables: Option<bool>,
+    /// Address that is asked when a run begins (with /start behind it), when it succeeds, and otherwise with /fail, as healthchecks
+    /// does it. A secret. Default: none.
+    pub ping_url: Option<String>,
+    /// Address that is sent a JSON document when a run begins and when it ends. A secret. Default: none.
+    pub webhook_url: Option<String>,
     /// Directory for files between runs. Default: $STATE_DIRECTORY, then $XDG_STATE_HOME/etl-sync, then ~/.local/state/etl-sync.
     pub state_dir: Option<String>,
     /// File that counts which methods of the program runs call, or off. Default: method_usage.json in the state directory.
@@ -477,7 +490,10 @@ pub(super) fn variable(path: &[String]) -> String {
 pub(super) fn variables() -> Vec<String> {
     let schema = super::schema::of::<PipelineFile>();
     let mut out: Vec<String> = leaves(&schema, &[]).iter().map(|(path, _)| variable(path)).collect();
-    out.extend(["SOURCE_PASSWORD", "REPLICA_PASSWORD", "WAREHOUSE_PASSWORD", "CONFIG_DIR"].map(|name| format!("{PREFIX}{name}")));
+    out.extend(
+        ["SOURCE_PASSWORD", "REPLICA_PASSWORD", "WAREHOUSE_PASSWORD", "CONFIG_DIR", "JSON_LINE"]
+            .map(|name| format!("{PREFIX}{name}")),
+    );
     out
 }
 

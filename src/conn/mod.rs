@@ -2,6 +2,7 @@
 
 pub mod classify; // server error codes → kinds; the only place that knows them
 pub mod ending; // statements are ended from outside when a run has to stop
+pub mod http; // one request to who wants to hear of a run
 mod login; // the log-in at source and replica
 pub mod mysql; // source and replica
 pub mod postgres; // warehouse

@@ -4,12 +4,13 @@ use super::Context;
 use super::memory::{HighMark, MIB, Resident};
 use super::progress::Snapshot;
 use chrono::{SecondsFormat, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Where a phase stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Not begun.
@@ -33,7 +34,7 @@ impl State {
 }
 
 /// A phase as documents show it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Phase {
     /// `discover`, `replicate`, `load`, `transform`, `verify`, `report`; or a name of somebody's own.
     pub name: String,

@@ -5,6 +5,7 @@
 
 use super::memory::Resident;
 use crate::error::Result;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -23,7 +24,7 @@ const STEP_FIRST: Duration = Duration::from_millis(50);
 const WORKERS_MAX: usize = 64;
 
 /// One job of one worker.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Span {
     /// Which worker, from 0.
     pub worker: usize,
@@ -44,7 +45,7 @@ pub struct Span {
 }
 
 /// One look at the counters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Sample {
     /// Milliseconds since the run began.
     pub at_ms: u64,
@@ -59,7 +60,7 @@ pub struct Sample {
 }
 
 /// The spans of a run, for its document.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Recorded {
     /// In the order of their ends.
     pub spans: Vec<Span>,

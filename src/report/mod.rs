@@ -7,9 +7,13 @@ pub mod data; // what `check --data` found
 pub mod ddl; // the target's tables and the rules behind them
 pub mod discover; // what `discover` found, and what it would write
 pub mod html; // a run and the history as one page
+pub mod line; // a run as one line, for schedulers
+pub mod lock; // who holds the run lock
 pub mod methods; // which methods runs call
+pub mod metrics; // a run as figures, for Prometheus
 pub mod plan; // what a run would do
 pub mod runs; // the run log
+pub mod schema; // the form of a run's document
 pub mod status; // what the last runs left
 pub mod store; // result documents on disk
 pub mod text; // the summary table
@@ -26,15 +30,17 @@ use crate::context::timeline;
 use crate::error::Error;
 use crate::pipeline::oddities::Odd;
 use chrono::{SecondsFormat, Utc};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Version of the document's form; raised when a field changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// One run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct RunReport {
-    /// [`SCHEMA_VERSION`].
+    /// Version of this form: raised when a field changes its meaning or goes; fields may be added without.
+    #[schemars(extend("const" = SCHEMA_VERSION))]
     pub schema_version: u32,
     /// The program's version.
     pub program: String,
@@ -89,7 +95,7 @@ pub struct RunReport {
 }
 
 /// The memory of a process, in MiB.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MemoryReport {
     /// The limit in force; none for none.
     pub limit_mb: Option<u64>,
@@ -100,7 +106,7 @@ pub struct MemoryReport {
 }
 
 /// Sums over the tables of a run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Totals {
     /// Tables of the plan, those of an interrupted run included.
     pub tables: u64,
@@ -149,7 +155,7 @@ pub struct Totals {
 }
 
 /// One table of a run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct TableReport {
     /// Source table.
     pub table: String,
@@ -204,7 +210,7 @@ pub struct TableReport {
 }
 
 /// A table whose sides differed although nothing had said so, and was mended in the same run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Healed {
     /// Rows of the source; of the buckets that were looked at, where that is a part of the table.
     pub source: u64,
@@ -226,7 +232,7 @@ pub struct Healed {
 }
 
 /// What a run proves of one table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Certificate {
     /// `content` (all rows of both sides were compared), `sample` (a part of them, all were counted), `sent` (a new table holds
     /// as many rows as were sent, and they have this digest), `counts` (of both sides), `evidence` (the source did not move, and
@@ -247,7 +253,7 @@ pub struct Certificate {
 }
 
 /// What became of an index, a foreign key, a sequence or a default.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DefinitionReport {
     /// Source table; empty for a foreign key that was put back.
     pub table: String,
@@ -262,7 +268,7 @@ pub struct DefinitionReport {
 }
 
 /// What a policy did to values of a column.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ValueCount {
     /// Source column.
     pub column: String,
@@ -275,7 +281,7 @@ pub struct ValueCount {
 }
 
 /// What was seen in an incremental column. Such values move no watermark, and their rows are copied as they are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct IncrementalValues {
     /// Source column.
     pub column: String,
@@ -294,7 +300,7 @@ impl From<&(String, Odd)> for IncrementalValues {
 }
 
 /// A name that is not the source's own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Renamed {
     /// Source column; empty for the table itself.
     pub column: String,
@@ -309,7 +315,7 @@ impl From<(String, String)> for Renamed {
 }
 
 /// An error as a document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ErrorReport {
     /// Stable word of the kind.
     pub kind: String,

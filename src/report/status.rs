@@ -1,5 +1,6 @@
 //! What the last runs left in the warehouse, as data and as text.
 
+use super::lock::RunLock;
 use super::plan::length;
 use super::text::number;
 use comfy_table::{CellAlignment, Table, presets};
@@ -18,6 +19,8 @@ pub struct StatusReport {
     pub schema: String,
     /// The last run; none when nothing was ever synced into this schema.
     pub run: Option<LastRun>,
+    /// Who holds the run lock.
+    pub lock: RunLock,
     /// Every table that was ever planned, or the one that was asked for.
     pub tables: Vec<TableStatus>,
     /// The last attempts of the table that was asked for, the latest first; none when no table was.
@@ -176,18 +179,9 @@ fn head(report: &StatusReport, run: &LastRun) -> Vec<String> {
         format!("began     {}", run.started_at),
     ];
     lines.extend(run.ended_at.iter().map(|at| format!("ended     {at}")));
-    lines.push(if run.lock_held {
-        let age = length(run.heartbeat_age_seconds);
-        format!("lock      held by process {} on {}, last heartbeat {age} ago", run.pid, host(&run.host))
-    } else {
-        "lock      free".into()
-    });
+    lines.push(format!("lock      {}", report.lock.text()));
     lines.push(String::new());
     lines
-}
-
-fn host(name: &str) -> &str {
-    if name.is_empty() { "an unnamed host" } else { name }
 }
 
 fn count(rows: Option<i64>) -> String {
@@ -306,6 +300,7 @@ mod tests {
             program: String::new(),
             warehouse: "w".into(),
             schema: "raw".into(),
+            lock: RunLock::of(Some(&run)),
             run: Some(run),
             tables,
             attempts: None,

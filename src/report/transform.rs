@@ -3,6 +3,7 @@
 use super::text::number;
 use super::{ErrorReport, SCHEMA_VERSION, now};
 use crate::transform::{Node, Outcome, Verdict};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -10,7 +11,7 @@ use std::collections::BTreeSet;
 const SHOWN: usize = 10;
 
 /// The step after the load.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct TransformReport {
     /// `dbt`, `sql`.
     pub tool: String,

@@ -17,6 +17,7 @@ pub mod tables; // loaded tables, as the warehouse knows them
 
 use crate::config::{Tool, Transform};
 use crate::error::{Error, Kind, Result};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -31,7 +32,7 @@ pub enum Scope {
 }
 
 /// How a part ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema)]
 pub enum Verdict {
     /// Well.
     Passed,
@@ -44,7 +45,7 @@ pub enum Verdict {
 }
 
 /// One model, test, seed or snapshot of dbt, or one SQL file.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Node {
     /// Its name.
     pub name: String,

@@ -30,7 +30,9 @@ mod hosts; // the servers of the environment, and a private set that may be kill
 mod increments; // loads by watermark, and what the counts find beyond it
 mod interrupted; // kill -9 at every step, lost connections, readers meanwhile
 mod large; // one row of two million
+mod listener; // who is told of runs
 mod loaded_at; // the time when a row was written
+mod machines; // the published result, the last line, metrics, pings, the window, the lock in status
 mod memory; // rows of 60 MB under a limit, and what happens above it
 mod methods; // which methods runs call, and what is kept of it
 mod nightly; // the batch script

@@ -1,5 +1,6 @@
 //! Arguments of the commands that look at both sides, compare them, or mend what differs.
 
+use crate::cli::around::AroundArgs;
 use crate::cli::since::Since;
 use crate::cli::until::Until;
 use crate::config::{Audit, Category, Verify};
@@ -173,6 +174,9 @@ pub struct RepairArgs {
     /// Take no new work after this, as in `run`
     #[arg(long, value_name = "TIME", value_parser = crate::cli::until::parse, help_heading = "Work")]
     pub until: Option<Until>,
+    /// What stands around a run.
+    #[command(flatten)]
+    pub around: AroundArgs,
 }
 
 /// Which side a look at the ledger is about.

@@ -6,6 +6,7 @@ mod looking; // commands that look, compare or mend
 
 pub use looking::*;
 
+use crate::cli::around::AroundArgs;
 use crate::cli::runs::RunsArgs;
 use crate::cli::until::Until;
 use crate::config::{Audit, Category, Verify};
@@ -43,7 +44,7 @@ Examples:
 
 Exit codes:
   0 synced, equal   1 a table or a model failed, or differs   2 usage or configuration   3 incomplete or not proven
-  4 stopped at --until   69 server unreachable   70 fault of etl-sync   75 another run
+  4 stopped at --until, or outside --window   69 server unreachable   70 fault of etl-sync   75 another run
   77 refused by a server   130, 143 stopped by SIGINT, SIGTERM
 
 The result of each run is written to last_run.json in the state directory.";
@@ -170,9 +171,9 @@ pub enum Command {
         #[command(subcommand)]
         command: DbtCommand,
     },
-    /// Print the JSON Schema of a configuration file, for editors
+    /// Print the JSON Schema of a configuration file, for editors, or of a run's result, for programs that read it
     Schema {
-        /// Which file
+        /// Of what
         file: SchemaFile,
     },
     /// Print shell completions
@@ -233,6 +234,9 @@ pub struct WorkArgs {
     /// The same for everything, whatever changed
     #[arg(long, help_heading = "Work")]
     pub transform_all: bool,
+    /// What stands around a run.
+    #[command(flatten)]
+    pub around: AroundArgs,
 }
 
 /// Arguments of `transform`.
@@ -270,13 +274,17 @@ pub enum TrackingCommand {
     Init,
 }
 
-/// Which configuration file.
+/// What a schema is of.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SchemaFile {
     /// Connections and settings.
     Pipeline,
     /// Rules per table.
     Tables,
+    /// Both files: an object with a property for each.
+    Config,
+    /// The result document of a run.
+    Result,
 }
 
 fn parallel(text: &str) -> Result<usize, String> {

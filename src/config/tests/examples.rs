@@ -78,21 +78,10 @@ fn the_examples_change_nothing_where_they_are_found() {
     let place = place.file("config/pipeline.yml", PIPELINE).file("config/tables.yml", TABLES);
     let found = place.good();
     let all = |config: &Config| {
-        let Config {
-            source,
-            replica,
-            warehouse,
-            warehouse_schema,
-            settings,
-            transform,
-            tables,
-            tables_file: _,
-            state_dir,
-            method_usage: _,
-            warnings,
-        } = config;
-        let servers = format!("{source:?} {replica:?} {warehouse:?} {warehouse_schema}");
-        format!("{servers} {settings:?} {transform:?} {tables:?} {state_dir:?} {warnings:?}")
+        let Config { source, replica, warehouse, warehouse_schema, settings, tables, tables_file: _, .. } = config;
+        let Config { state_dir, window, outlets, transform, warnings, .. } = config;
+        let places = format!("{source:?} {replica:?} {warehouse:?} {warehouse_schema} {state_dir:?}");
+        format!("{places} {settings:?} {transform:?} {tables:?} {window:?} {outlets:?} {warnings:?}")
     };
     assert_eq!(all(&alone), all(&found));
     assert!(found.warnings.is_empty(), "{:?}", found.warnings);
@@ -132,6 +121,10 @@ fn the_examples_are_accepted_with_every_key_taken_in() {
 
 #[test]
 fn schemas_are_json_with_descriptions_and_ranges() {
+    let both: Value = serde_json::from_str(&schema::config()).unwrap();
+    for (file, schema) in [("pipeline", schema::pipeline()), ("tables", schema::tables())] {
+        assert_eq!(both["properties"][file], serde_json::from_str::<Value>(&schema).unwrap());
+    }
     let pipeline: Value = serde_json::from_str(&schema::pipeline()).unwrap();
     let general = &pipeline["properties"]["general"].to_string();
     assert!(general.contains("\"maximum\":64") && general.contains("Workers"), "{general}");

@@ -9,6 +9,7 @@ mod resolve;
 mod rules;
 mod transform;
 mod url;
+mod window;
 
 use super::{Config, Environment, Overrides, Problems, load};
 use std::collections::BTreeMap;
