@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Owns one nightly batch run for cron or a timer: one at a time, one log file per run, etl-sync's exit code passed
-# through. Silent when all is well; prints one line when not, which cron mails.
-# Usage: scripts/nightly.sh [ARGUMENTS OF etl-sync run]       0 2 * * *  /opt/etl-sync/scripts/nightly.sh
-# Environment (all optional; etl-sync's own ETL_SYNC_* variables are passed on):
+# Owns one nightly batch run for cron or a timer: one at a time, one log file per run, the exit code passed through. Silent when
+# all is well; prints one line when not, which cron mails.
+# In this order: the window, `check` of servers and rights, the run, `verify`, the files. etl-sync itself tells its outlets.
+# Usage: scripts/nightly.sh [ARGUMENTS OF etl-sync run]
+# Environment (all optional; etl-sync's own ETL_SYNC_* variables are passed on, among them ETL_SYNC_WINDOW,
+# ETL_SYNC_METRICS_FILE, ETL_SYNC_PING_URL and ETL_SYNC_WEBHOOK_URL):
 #   ETL_SYNC_BIN         the program                                    (etl-sync)
 #   ETL_SYNC_PARALLEL    workers                                        (8)
 #   ETL_SYNC_ENV_FILE    file of NAME=value lines, read by the shell; mode 0600   (none)
@@ -10,7 +12,11 @@
 #   ETL_SYNC_LOG_KEEP    runs whose files are kept                      (30)
 #   ETL_SYNC_LOCK_FILE   lock of this script                            ($ETL_SYNC_LOG_DIR/nightly.lock)
 #   ETL_SYNC_TIMEOUT     seconds until etl-sync is asked to stop, 0: never   (0)
-# Exit codes: those of etl-sync; 75 when another nightly run holds the lock; 73 when the log cannot be written.
+#   ETL_SYNC_CHECK       on: `etl-sync check` first, and no run when it fails; off   (on)
+#   ETL_SYNC_VERIFY_DEPTH   how deep `etl-sync verify` looks after a run that came to its end: counts, ledger, rows; off   (counts)
+#   ETL_SYNC_JSON_LINE   prefix of a last line on standard output: the result as JSON, for schedulers   (none)
+# Exit codes: those of etl-sync run; where it says 0 or 3 and verify found worse, that of verify; 75 when another nightly run
+# holds the lock; 73 when the log cannot be written.
 set -euo pipefail
 umask 077
 
@@ -33,9 +39,16 @@ LOG_DIR=${ETL_SYNC_LOG_DIR:-${XDG_STATE_HOME:-${HOME:-/tmp}/.local/state}/etl-sy
 KEEP=${ETL_SYNC_LOG_KEEP:-30}
 LOCK=${ETL_SYNC_LOCK_FILE:-$LOG_DIR/nightly.lock}
 TIMEOUT=${ETL_SYNC_TIMEOUT:-0}
+CHECK=${ETL_SYNC_CHECK:-on}
+DEPTH=${ETL_SYNC_VERIFY_DEPTH:-counts}
+JSON_LINE=${ETL_SYNC_JSON_LINE:-}
+# It is this script's line then, and etl-sync's names that begin alike are not ours.
+unset ETL_SYNC_JSON_LINE ETL_SYNC_CHECK ETL_SYNC_VERIFY_DEPTH
 
 [[ $KEEP =~ ^[1-9][0-9]*$ ]] || die 2 "ETL_SYNC_LOG_KEEP must be a number from 1"
 [[ $TIMEOUT =~ ^[0-9]+$ ]] || die 2 "ETL_SYNC_TIMEOUT must be a number of seconds"
+[[ $CHECK =~ ^(on|off)$ ]] || die 2 "ETL_SYNC_CHECK must be on or off"
+[[ $DEPTH =~ ^(counts|ledger|rows|off)$ ]] || die 2 "ETL_SYNC_VERIFY_DEPTH must be counts, ledger, rows or off"
 command -v "$BIN" >/dev/null || die 2 "program not found: $BIN"
 mkdir -p "$LOG_DIR" || die 73 "cannot make $LOG_DIR"
 
@@ -47,23 +60,60 @@ flock --nonblock "$lock" || die 75 "another run holds $LOCK"
 stamp=$(date -u +%Y%m%dT%H%M%SZ)
 log=$LOG_DIR/nightly-$stamp-$$.log
 result=$LOG_DIR/nightly-$stamp-$$.json
+: >"$log"
 
-command=("$BIN" run --parallel "$PARALLEL" --json "$@")
-if ((TIMEOUT > 0)); then
-  command=("$BIN" run --parallel "$PARALLEL" --json --until "${TIMEOUT}s" "$@")
-fi
+# In the background, so that signals reach etl-sync at once and not after it has ended. Gives the exit code in `code`.
+stopped=0
+ends() {
+  local child
+  "$@" 2>>"$log" &
+  child=$!
+  trap 'stopped=1; kill -TERM "$child" 2>/dev/null || true' TERM INT HUP
+  while :; do
+    code=0
+    wait "$child" || code=$?
+    # A trapped signal ends wait early; the program itself goes on draining.
+    kill -0 "$child" 2>/dev/null || break
+  done
+  trap 'stopped=1' TERM INT HUP
+}
 
-# In the background, so that signals reach etl-sync at once and not after it has ended.
+# The window comes first: outside it no server is asked anything.
+check() { ends "$BIN" check --in-window --quiet >>"$log"; }
+
+MARK=@nightly@
+run() {
+  local command=("$BIN" run --parallel "$PARALLEL" --json-line "$MARK")
+  if ((TIMEOUT > 0)); then command+=(--until "${TIMEOUT}s"); fi
+  ends "${command[@]}" "$@" >"$result.part"
+  # The last line is the result, what stands before it is for people.
+  sed '$d' "$result.part" >>"$log"
+  tail -n 1 "$result.part" | sed "s/^$MARK//" >"$result"
+  rm -f -- "$result.part"
+}
+
+# Worse than 0 and 3 is only what verify says; a run that failed keeps its own code.
+verify() {
+  local of_run=$code
+  ends "$BIN" verify --depth "$DEPTH" --quiet >>"$log"
+  if ((of_run == 1)) || ((code == 0)); then code=$of_run; fi
+}
+
 code=0
-"${command[@]}" >"$result" 2>"$log" &
-child=$!
-trap 'kill -TERM "$child" 2>/dev/null || true' TERM INT HUP
-while :; do
-  code=0
-  wait "$child" || code=$?
-  # A trapped signal ends wait early; the run itself goes on draining.
-  kill -0 "$child" 2>/dev/null || break
-done
+if [[ $CHECK == on ]]; then check; fi
+by=check
+if ((code == 0 && stopped == 0)); then
+  by=run
+  run "$@"
+  case $code in
+    0 | 1 | 3)
+      before=$code
+      if [[ $DEPTH != off ]] && ((stopped == 0)); then verify; fi
+      if ((code != before)); then by=verify; fi
+      ;;
+  esac
+fi
+if ((stopped == 1 && code == 0)); then code=143; fi
 trap - TERM INT HUP
 
 # The oldest files go; names sort by time.
@@ -76,12 +126,19 @@ if ((code != 0)); then
   # The log's last error; tables' own errors are in the document.
   reason=$(grep -E '^error: ' "$log" | tail -n 1 || true)
   if [[ -z $reason ]]; then
-    case $code in
-      4) reason="stopped at its deadline, the next run goes on" ;;
-      130 | 143) reason="stopped by a signal, the next run goes on" ;;
-      *) reason="$(grep -cE '^      "status": "(failed|refused)"' "$result" || true) tables failed" ;;
+    case $by-$code in
+      *-4) reason="stopped at its deadline, the next run goes on" ;;
+      *-130 | *-143) reason="stopped by a signal, the next run goes on" ;;
+      verify-*) reason="both sides differ or could not be compared" ;;
+      *) reason="$(grep -oE '"failure_count":[0-9]+' "$result" 2>/dev/null | tail -n 1 | cut -d: -f2 || true) tables failed" ;;
     esac
   fi
-  say "exit code $code, ${reason#error: }; log $log"
+  say "exit code $code of $by, ${reason#error: }; log $log"
+fi
+# The last line of all. A check that failed left no result of a run, and verify's code goes before the run's own.
+if [[ -n $JSON_LINE ]]; then
+  if [[ ! -s $result ]]; then printf '{"schema_version":1,"status":"failed","exit_code":%d,"error":{"kind":"check"}}\n' "$code" >"$result"; fi
+  if [[ $by == verify ]]; then sed -E -i '0,/"status":"[a-z]+"/s//"status":"failed"/' "$result"; fi
+  printf '%s%s\n' "$JSON_LINE" "$(sed -E "0,/\"exit_code\":[0-9]+/s//\"exit_code\":$code/" "$result")"
 fi
 exit "$code"

@@ -72,7 +72,13 @@ pub fn main() -> ExitCode {
             Ok(report.exit_code)
         }),
         Command::Check(args) if args.data => check_data::check(&global, &args.tables, output),
-        Command::Check(_) => with_config(&global, output, |config, watchdog| {
+        Command::Check(args) => with_config(&global, output, |config, watchdog| {
+            if args.in_window
+                && let Err(error) = around::AroundArgs::default().closes(config)
+            {
+                failed(output, &error);
+                return Ok(run::STOPPED);
+            }
             let report = app::check::check(config, watchdog);
             output.document(&report, || report::check::text(&report));
             Ok(report.exit_code)

@@ -17,7 +17,7 @@ use indicatif::MultiProgress;
 use std::sync::Arc;
 
 /// Stopped by its deadline or its window.
-const STOPPED: u8 = 4;
+pub const STOPPED: u8 = 4;
 
 /// Syncs and returns the exit code; the result is written and shown.
 pub fn run(

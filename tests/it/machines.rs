@@ -13,6 +13,8 @@ const PREFIX: &str = "###AIRFLOW_RESULT###";
 fn sandbox(word: &str) -> Sandbox {
     let sandbox = Sandbox::new(word);
     sandbox.source_sql(&["CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t SELECT seq FROM seq_1_to_300"]);
+    // Without any file a run warns, and warnings are looked at here.
+    sandbox.config("pipeline.yml", "");
     sandbox
 }
 

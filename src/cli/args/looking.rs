@@ -68,6 +68,9 @@ pub struct CheckArgs {
     /// which reads the whole table; exit code 3 when rows would be rejected, 1 when a table would fail
     #[arg(long, help_heading = "Work")]
     pub data: bool,
+    /// First of all: outside the window of the configuration, ask no server and exit with 4, as a run would
+    #[arg(long, conflicts_with = "data", help_heading = "Work")]
+    pub in_window: bool,
     /// With --data: only these tables or views, by exact name [default: all configured]
     #[arg(
         long,
