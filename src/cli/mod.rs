@@ -31,7 +31,7 @@ use crate::conn::watchdog::Watchdog;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::report::methods::store::Counting;
 use crate::report::{self, ErrorReport, Failure};
-use args::{Cli, Command, Global, PlanArgs, RepairArgs, RunArgs, SchemaFile, TrackingCommand, WorkArgs};
+use args::{CheckArgs, Cli, Command, Global, PlanArgs, RepairArgs, RunArgs, SchemaFile, TrackingCommand, WorkArgs};
 use clap::{CommandFactory, FromArgMatches};
 use indicatif::MultiProgress;
 use output::Output;
@@ -71,18 +71,7 @@ pub fn main() -> ExitCode {
             output.document(&report, || report::ddl::text(&report));
             Ok(report.exit_code)
         }),
-        Command::Check(args) if args.data => check_data::check(&global, &args.tables, output),
-        Command::Check(args) => with_config(&global, output, |config, watchdog| {
-            if args.in_window
-                && let Err(error) = around::AroundArgs::default().closes(config)
-            {
-                failed(output, &error);
-                return Ok(run::STOPPED);
-            }
-            let report = app::check::check(config, watchdog);
-            output.document(&report, || report::check::text(&report));
-            Ok(report.exit_code)
-        }),
+        Command::Check(args) => check(&global, &args, output),
         Command::Runs(args) => runs::runs(&global, args, output),
         Command::Status(args) => status::status(&global, &args, output),
         Command::Report(args) => page::page(&global, &args, output),
@@ -145,6 +134,23 @@ fn plan(global: &Global, args: PlanArgs, output: Output) -> u8 {
         crate::usage::set_level(crate::usage::Level::Off);
         let report = app::preview::preview(config, &options, watchdog)?;
         output.document(&report, || report::plan::text(&report));
+        Ok(report.exit_code)
+    })
+}
+
+fn check(global: &Global, args: &CheckArgs, output: Output) -> u8 {
+    if args.data {
+        return check_data::check(global, &args.tables, output);
+    }
+    with_config(global, output, |config, watchdog| {
+        if args.in_window
+            && let Err(error) = around::AroundArgs::default().closes(config)
+        {
+            failed(output, &error);
+            return Ok(run::STOPPED);
+        }
+        let report = app::check::check(config, watchdog);
+        output.document(&report, || report::check::text(&report));
         Ok(report.exit_code)
     })
 }

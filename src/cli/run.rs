@@ -87,7 +87,7 @@ fn start((cancel, watchdog): (&Cancel, &Watchdog), record: &Record, config: &Con
     let second = record.clone();
     let stopping = "the chunks in hand are finished first";
     signals::watch((cancel, watchdog), signals::GRACE, stopping, move |error, code| second.give_up(error, code))?;
-    for end in [args.until, closes].into_iter().flatten() {
+    for end in args.until.into_iter().chain(closes) {
         end.watch(cancel.clone())?;
     }
     let record = record.clone();

@@ -78,10 +78,7 @@ fn unfit(root: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<
     if object.get("const").is_some_and(|only| only != value) {
         found.push(format!("{at}: not {}", schema["const"]));
     }
-    let limit = |name: &str, breaks: fn(f64, f64) -> bool| {
-        schema[name].as_f64().zip(value.as_f64()).is_some_and(|(limit, value)| breaks(value, limit))
-    };
-    if limit("minimum", |value, least| value < least) || limit("maximum", |value, most| value > most) {
+    if is_out_of_range(schema, value) {
         found.push(format!("{at}: out of range"));
     }
     for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
@@ -98,6 +95,13 @@ fn unfit(root: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<
     for (index, inner) in value.as_array().into_iter().flatten().enumerate().filter(|_| schema["items"].is_object()) {
         unfit(root, &schema["items"], inner, &format!("{at}/{index}"), found);
     }
+}
+
+fn is_out_of_range(schema: &Value, value: &Value) -> bool {
+    let beyond = |name: &str, is_beyond: fn(f64, f64) -> bool| {
+        schema[name].as_f64().zip(value.as_f64()).is_some_and(|(limit, value)| is_beyond(value, limit))
+    };
+    beyond("minimum", |value, least| value < least) || beyond("maximum", |value, most| value > most)
 }
 
 #[track_caller]

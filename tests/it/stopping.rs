@@ -1,7 +1,7 @@
 //! SIGTERM, SIGINT and `--until`: whatever a run waits for or works at, it ends within 10 s, nothing of it runs on at either
 //! server, and the next run goes on and proves both sides equal.
 
-use crate::hosts::wait_for;
+use crate::hosts::{self, Side, wait_for};
 use crate::program::{Outcome, Running};
 use crate::sandbox::{RUN_MAX, Sandbox};
 use mysql::prelude::Queryable;
@@ -266,4 +266,28 @@ fn a_comparison_is_ended_at_both_servers_at_once() {
     running.wait(RUN_MAX).expect(143);
     assert!(asked.elapsed() < ENDS_WITHIN, "{:?}", asked.elapsed());
     is_gone(&sandbox);
+}
+
+/// A server that accepts and says nothing can end no statement, so the process ends around it.
+#[test]
+fn a_server_that_stands_still_does_not_hold_the_run() {
+    let private = hosts::private();
+    let sandbox = Sandbox::on(private.hosts.clone(), "stopstill");
+    table(&sandbox, "t", 400);
+    for side in [Side::Source, Side::Warehouse] {
+        sandbox.config("tables.yml", &slow_rows("t", "0.1"));
+        let running = sandbox.start(&["--full"]);
+        at_source(&sandbox, "SELECT%SLEEP%");
+        private.signal(side, "STOP");
+        running.signal("TERM");
+        let asked = Instant::now();
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| running.wait(RUN_MAX)));
+        private.signal(side, "CONT");
+        let outcome = outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        outcome.expect(143);
+        assert!(asked.elapsed() < ENDS_WITHIN, "{:?}\n{outcome}", asked.elapsed());
+        assert_eq!(outcome.report()["status"], "stopped", "{outcome}");
+        is_gone(&sandbox);
+    }
+    goes_on(&sandbox);
 }
