@@ -23,24 +23,26 @@ fn schema(of: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// The words of JSON Schema that ours uses.
+const KNOWN: [&str; 13] = [
+    "$schema",
+    "title",
+    "description",
+    "type",
+    "properties",
+    "required",
+    "items",
+    "$ref",
+    "$defs",
+    "anyOf",
+    "const",
+    "format",
+    "minimum",
+];
+
 /// What of a document does not fit a schema: the parts of JSON Schema that ours use, and no others. Also what the schema does
 /// not know, although it may be there: a field that is not published is a mistake of ours.
 fn unfit(root: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
-    const KNOWN: [&str; 13] = [
-        "$schema",
-        "title",
-        "description",
-        "type",
-        "properties",
-        "required",
-        "items",
-        "$ref",
-        "$defs",
-        "anyOf",
-        "const",
-        "format",
-        "minimum",
-    ];
     let Some(object) = schema.as_object() else { return found.push(format!("{at}: no schema")) };
     for word in object.keys().filter(|word| !KNOWN.contains(&word.as_str()) && *word != "maximum") {
         found.push(format!("{at}: the check does not know {word}"));
