@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Owns one nightly batch run for cron or a timer: one at a time, one log file per run, the exit code passed through. Silent when
 # all is well; prints one line when not, which cron mails.
-# In this order: the window, `check` of servers and rights, the run, `verify`, the files. etl-sync itself tells its outlets.
+# In this order: the window, `check` of servers and rights, the run, `verify`, the files. ETL_SYNC_PING_URL and
+# ETL_SYNC_WEBHOOK_URL are told of the run by itself, and of a check or a verify that failed by `etl-sync notify`.
 # Usage: scripts/nightly.sh [ARGUMENTS OF etl-sync run]
 # Environment (all optional; etl-sync's own ETL_SYNC_* variables are passed on, among them ETL_SYNC_WINDOW,
 # ETL_SYNC_METRICS_FILE, ETL_SYNC_PING_URL and ETL_SYNC_WEBHOOK_URL):
@@ -133,6 +134,7 @@ if ((code != 0)); then
       *) reason="$(grep -oE '"failure_count":[0-9]+' "$result" 2>/dev/null | tail -n 1 | cut -d: -f2 || true) tables failed" ;;
     esac
   fi
+  if [[ $by != run ]]; then "$BIN" notify "$code" --why "$by: exit code $code" --quiet 2>>"$log" || true; fi
   say "exit code $code of $by, ${reason#error: }; log $log"
 fi
 # The last line of all. A check that failed left no result of a run, and verify's code goes before the run's own.

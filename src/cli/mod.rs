@@ -9,6 +9,7 @@ mod checked; // options that would be ignored
 mod discover; // what is around `discover`
 mod logging; // logs on standard error
 mod methods; // which methods runs call
+mod notify; // what scripts around runs have to tell
 mod output; // the only place that prints
 mod page; // what is around `report`
 mod progress; // bar or log lines
@@ -89,6 +90,7 @@ pub fn main() -> ExitCode {
             let work = WorkArgs { tables, accept_deletes, until, around, ..WorkArgs::default() };
             sync(&global, Hops::All, (&work, true), output, &bars)
         }
+        Command::Notify(args) => notify::notify(&global, &args, output),
         Command::Tracking { command: TrackingCommand::Init } => with_config(&global, output, |config, watchdog| {
             let report = app::tracking::init(config, watchdog)?;
             output.document(&report, || report::tracking::text(&report));

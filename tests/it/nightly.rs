@@ -1,6 +1,7 @@
 //! `scripts/nightly.sh`: one run at a time, a log and a result per run, the exit code passed through, silent when well.
 
 use crate::hosts::{project, wait_for};
+use crate::listener::{Answer, Listener};
 use crate::program::Running;
 use crate::sandbox::{RUN_MAX, Sandbox};
 use std::collections::BTreeMap;
@@ -101,10 +102,22 @@ fn outside_the_window_no_server_is_asked() {
     let at = |hours| (now + chrono::TimeDelta::hours(hours)).format("%H:%M").to_string();
     let window = format!("{}-{}", at(2), at(4));
     let nowhere = "mysql://u@127.0.0.1:1/x";
-    let more = [("ETL_SYNC_WINDOW", window.as_str()), ("ETL_SYNC_SOURCE_URL", nowhere), ("ETL_SYNC_JSON_LINE", "@@")];
+    let listener = Listener::start(Answer::Status(200));
+    let (ping, hook) = (listener.url("/sEcret"), listener.url("/hook"));
+    let more = [
+        ("ETL_SYNC_WINDOW", window.as_str()),
+        ("ETL_SYNC_SOURCE_URL", nowhere),
+        ("ETL_SYNC_JSON_LINE", "@@"),
+        ("ETL_SYNC_PING_URL", &ping),
+        ("ETL_SYNC_WEBHOOK_URL", &hook),
+    ];
     let outcome = nightly(&sandbox, &more).wait(RUN_MAX);
     outcome.expect(4).says("exit code 4 of check").says("outside the window");
     assert_eq!(line(&outcome)["exit_code"], 4, "{outcome}");
+    let heard = listener.heard();
+    assert!(heard.iter().any(|one| one.head.starts_with("GET /sEcret/fail?rid=")), "{heard:#?}");
+    let hook = heard.iter().find(|one| one.head.starts_with("POST /hook")).expect("a webhook");
+    assert!(hook.body.contains("check: exit code 4") && hook.body.contains("\"exit_code\": 4"), "{}", hook.body);
     // Inside it, the same server is asked, and is not there.
     let window = format!("{}-{}", at(-2), at(4));
     let outcome = nightly(&sandbox, &[("ETL_SYNC_WINDOW", &window), ("ETL_SYNC_SOURCE_URL", nowhere)]).wait(RUN_MAX);

@@ -145,9 +145,10 @@ fn a_merge_that_takes_long_is_ended() {
 #[test]
 fn a_source_that_somebody_has_locked_does_not_hold_the_run() {
     let sandbox = Sandbox::new("stoplock");
-    table(&sandbox, "t", 500);
+    // Each of them is waited for 10 s, one after the other.
+    ["t", "u", "w"].iter().for_each(|name| table(&sandbox, name, 500));
     let mut other = sandbox.source();
-    other.query_drop("LOCK TABLES t WRITE").unwrap();
+    other.query_drop("LOCK TABLES t WRITE, u WRITE, w WRITE").unwrap();
     let running = sandbox.start(&[]);
     let waiting = format!(
         "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{}' AND state LIKE 'Waiting for%lock'",

@@ -182,6 +182,16 @@ pub struct RepairArgs {
     pub around: AroundArgs,
 }
 
+/// Arguments of `notify`.
+#[derive(Args, Clone)]
+pub struct NotifyArgs {
+    /// What it ended with: 0 is a success, anything else a failure
+    pub exit_code: u8,
+    /// A line for the webhook
+    #[arg(long, value_name = "TEXT", default_value = "a step around the run failed", help_heading = "Work")]
+    pub why: String,
+}
+
 /// Which side a look at the ledger is about.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Side {

@@ -155,6 +155,8 @@ pub enum Command {
     Why(WhyArgs),
     /// Compare both sides by content and mend what differs: the rows of differing key ranges, else the table
     Repair(RepairArgs),
+    /// Tell ping_url and webhook_url of an end that no run tells: for scripts around runs
+    Notify(NotifyArgs),
     /// Status tables in the warehouse, for people and dbt
     Tracking {
         /// What to do with them
