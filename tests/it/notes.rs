@@ -11,7 +11,8 @@ pub fn add(line: &str) {
     };
     let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
     let mut file = file.expect("the notes file can be opened");
-    writeln!(file, "{line}").expect("the notes file can be written");
+    // In one piece, because tests beside this one write, too.
+    file.write_all(format!("{line}\n").as_bytes()).expect("the notes file can be written");
 }
 
 /// A test that this machine cannot run.
