@@ -79,6 +79,7 @@ class Sitting:
         self.reader, self.admin = Mariadb("ETL_SYNC_SOURCE_URL"), Postgres("ETL_SYNC_ADMIN_WAREHOUSE_URL")
         self.admin.ask("postgres", "CREATE EXTENSION IF NOT EXISTS pg_stat_statements;")
         self.nights = {}
+        self.meta = "on"
 
     def asked(self):
         """Statements of clients so far at the source, this one included."""
@@ -90,7 +91,8 @@ class Sitting:
         environment = {
             **base_environment(), "ETL_SYNC_SOURCE_URL": self.reader.url(self.options.database),
             "ETL_SYNC_WAREHOUSE_URL": self.warehouse.url(TARGET), "ETL_SYNC_WAREHOUSE_SCHEMA": SCHEMA,
-            "ETL_SYNC_CONFIG_DIR": self.folder, "ETL_SYNC_STATE_DIR": os.path.join(self.folder, "state")}  # fmt: skip
+            "ETL_SYNC_CONFIG_DIR": self.folder, "ETL_SYNC_STATE_DIR": os.path.join(self.folder, "state"),
+            "ETL_META": self.meta}  # fmt: skip
         # Its table of statements is bounded, and every table's are others.
         self.admin.ask("postgres", "SELECT pg_stat_statements_reset();")
         before = self.asked()
@@ -110,7 +112,8 @@ class Sitting:
         return night.report
 
     def track(self, on):
-        """Off: views take the names of the status tables, so the writer gives up at once and every event is lost."""
+        """Off: no run log, and views take the names of the status tables, so the writer gives up at once and every event is lost."""
+        self.meta = "on" if on else "off"
         for name in ("etl_load_status", "etl_transform_status"):
             self.warehouse.ask(TARGET, f"DROP VIEW {SCHEMA}.{name}; ALTER TABLE {SCHEMA}.{name}_aside RENAME TO {name};" if on else
                                f"ALTER TABLE {SCHEMA}.{name} RENAME TO {name}_aside; CREATE VIEW {SCHEMA}.{name} AS SELECT 1 AS taken;")
