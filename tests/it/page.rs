@@ -8,7 +8,7 @@ use crate::program::{Outcome, Running};
 use crate::sandbox::{RUN_MAX, Sandbox};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// A clinic of about 20,000 rows, with a table whose rows are refused, one that fails, and one that has several chunks.
@@ -256,6 +256,15 @@ fn status_tells_how_old_the_data_is_not_how_long_ago_the_load_ended() {
     Running::start(text).wait(RUN_MAX).expect(0).says("data as of").says("2 tables, 0 failed; data as of");
 }
 
+/// A process that does not end by itself: it must not outlive a test that failed.
+struct Watch(Child);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.kill().and_then(|()| self.0.wait()).map_or_else(|e| eprintln!("{e}"), drop);
+    }
+}
+
 #[test]
 fn a_watch_looks_again_until_it_is_interrupted_and_ends_well() {
     let sandbox = Sandbox::new("watch");
@@ -264,7 +273,7 @@ fn a_watch_looks_again_until_it_is_interrupted_and_ends_well() {
     let log = sandbox.folder().join("looks");
     let mut command = sandbox.command();
     command.args(["status", "--watch", "1", "--json"]).stdout(std::fs::File::create(&log).expect("a file"));
-    let mut child = command.spawn().expect("the program starts");
+    let mut watch = Watch(command.stderr(Stdio::null()).spawn().expect("the program starts"));
     let looks = || -> Vec<Value> {
         let text = std::fs::read_to_string(&log).expect("a file");
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
@@ -274,8 +283,8 @@ fn a_watch_looks_again_until_it_is_interrupted_and_ends_well() {
     sandbox.sync(&[]);
     let has_both = |look: &Value| look["tables"].as_array().is_some_and(|tables| tables.len() == 2);
     wait_for("a look at what came meanwhile", || looks().last().is_some_and(has_both).then_some(()));
-    hosts::kill(child.id(), "INT");
-    let status = wait_for("the end", || child.try_wait().expect("it can be asked"));
+    hosts::kill(watch.0.id(), "INT");
+    let status = wait_for("the end", || watch.0.try_wait().expect("it can be asked"));
     assert_eq!(status.code(), Some(0));
     assert!(!has_both(&looks()[0]) && looks().iter().all(|look| look["tables"][0]["lag_seconds"].is_number()));
     let nowhere = sandbox.run_with("ETL_SYNC_WAREHOUSE_URL", "postgresql://nobody@127.0.0.1:1/none", &[]);
