@@ -64,7 +64,7 @@ fn at_once(sandbox: &Sandbox) -> (u64, crate::program::Outcome) {
 #[test]
 fn workers_wait_for_each_other_when_there_is_no_memory() {
     let sandbox = Sandbox::new("memwait");
-    slow(&sandbox, &["slow_a", "slow_b"], 110);
+    slow(&sandbox, &["slow_a", "slow_b"], 100);
     let (most, outcome) = at_once(&sandbox);
     outcome.expect(0);
     assert_eq!(most, 2, "both workers read at once");
@@ -72,9 +72,13 @@ fn workers_wait_for_each_other_when_there_is_no_memory() {
     // The program alone is larger.
     sandbox.config("pipeline.yml", "general: { memory_limit_mb: 4 }\n");
     let (most, outcome) = at_once(&sandbox);
-    outcome.expect(0).says("more than 80 % of the limit of 4 MiB (memory_limit_mb)");
+    // On a busy machine the second one may not come to its turn before the run stops.
+    assert!(matches!(outcome.code, Some(0 | 1)), "{outcome}");
+    outcome.says("more than 80 % of the limit of 4 MiB (memory_limit_mb)");
     assert_eq!(most, 1, "one at a time\n{outcome}");
     assert!(outcome.report()["warnings"].to_string().contains("MiB of memory are expected and the limit is 4 MiB"), "{outcome}");
+    sandbox.config("pipeline.yml", "general: { memory_limit_mb: 4096 }\n");
+    sandbox.sync(&[]);
     sandbox.assert_equal(&[]);
 }
 
