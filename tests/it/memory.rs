@@ -30,6 +30,7 @@ fn rows_of_sixty_megabytes_arrive_under_a_limit_of_256() {
                 source.exec_drop(format!("UPDATE {table} SET v = CONCAT(v, ?) WHERE id = {id}"), (&part,)).unwrap();
             }
         }
+        sandbox.source_sql(&[&format!("ANALYZE TABLE {table}")]);
     }
     sandbox.config("pipeline.yml", "general: { memory_limit_mb: 256 }\n");
     let outcome = sandbox.sync(&["--parallel", "4"]);
@@ -37,6 +38,8 @@ fn rows_of_sixty_megabytes_arrive_under_a_limit_of_256() {
     assert_eq!(report["memory"]["limit_mb"], 256, "{outcome}");
     let high = report["memory"]["high_mb"].as_u64().unwrap();
     assert!((100..256).contains(&high), "{high} MiB: a row is there at least twice, and the limit is kept\n{outcome}");
+    let predicted = report["memory"]["predicted_mb"].as_u64().unwrap();
+    assert!((high..=256).contains(&predicted), "{predicted} MiB were expected, {high} were taken\n{outcome}");
     for table in ["first", "second"] {
         let sums: Vec<String> = sandbox.source().query(format!("SELECT MD5(v) FROM {table} ORDER BY id")).unwrap();
         let found = sandbox.warehouse().query(&format!("SELECT md5(v) FROM {table} ORDER BY id"), &[]).unwrap();
