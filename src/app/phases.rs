@@ -2,6 +2,7 @@
 
 use super::results::{self, Planned};
 use super::sync::{Hops, Run};
+use super::transform::After;
 use crate::config::Verify;
 use crate::context::phases::Running;
 use crate::error::Result;
@@ -13,12 +14,17 @@ use std::collections::BTreeMap;
 
 impl Run<'_> {
     /// What this run is going to do.
-    pub(super) const fn phases(&self) -> &'static [&'static str] {
-        match (self.config.replica.is_some(), self.options.hops) {
-            (_, Hops::Replicate) => &["replicate", "report"],
-            (true, Hops::All) => &["replicate", "discover", "load", "verify", "report"],
-            (false, _) | (true, Hops::Load) => &["discover", "load", "verify", "report"],
+    pub(super) fn phases(&self) -> Vec<&'static str> {
+        let mut phases = match (self.config.replica.is_some(), self.options.hops) {
+            (_, Hops::Replicate) => vec!["replicate"],
+            (true, Hops::All) => vec!["replicate", "discover", "load", "verify"],
+            (false, _) | (true, Hops::Load) => vec!["discover", "load", "verify"],
+        };
+        if self.options.transform != After::Nothing {
+            phases.push("transform");
         }
+        phases.push("report");
+        phases
     }
 
     /// What became of the tables that were in work, and of the phase that moved them.

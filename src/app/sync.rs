@@ -124,7 +124,7 @@ impl<'a> Run<'a> {
     pub fn sync(&self) -> RunReport {
         let (started, call) = (Instant::now(), usage::SYNC.attempt(usage::Shape::NONE));
         let mut report = self.opening();
-        self.context.phases.plan(self.phases());
+        self.context.phases.plan(&self.phases());
         let result = self.transform_ready().and_then(|()| self.hops(&mut report));
         let first = report.replicate.as_ref().map_or(0, |first| first.exit_code);
         self.close(&mut report, result, started);

@@ -81,7 +81,7 @@ impl Run<'_> {
     pub(super) fn transform_after(&self, report: &mut RunReport, started: Instant) {
         let pending = Pending::of(&self.config.state_dir, &self.config.warehouse.to_string(), &self.config.warehouse_schema);
         let changed: BTreeSet<String> =
-            report.tables.iter().filter(|table| has_changed(table)).map(|t| in_warehouse(report, t)).collect();
+            report.tables.iter().filter(|table| self.has_changed(table)).map(|t| in_warehouse(report, t)).collect();
         if self.options.transform == After::Changed && matches!(pending.read(), Ok(None)) {
             report.warnings.push(
                 "no transformation of this schema is known here: what is made of tables that this run did not change, or of none, is not \
@@ -116,7 +116,17 @@ impl Run<'_> {
         let result = document.as_ref().ok().map(|file| file.path().to_path_buf());
         let told = Told { run_id: self.run_id.clone(), status: Some(report.status.clone()), result };
         let step = Step { config: self.config, cancel: self.cancel, watchdog: self.watchdog };
+        let phase = self.context.phase("transform");
         let done = step.run(&scope, &told, &pending);
+        phase.add(done.report.models.iter().filter_map(|node| node.rows).sum(), 0);
+        match done.exit_code {
+            0 if done.report.warned > 0 => {
+                phase.warn();
+                phase.complete();
+            }
+            0 => phase.complete(),
+            _ => phase.fail(),
+        }
         report.totals.events_written += done.events.0;
         report.totals.events_lost += done.events.1;
         report.warnings.extend(done.warnings);
@@ -128,15 +138,15 @@ impl Run<'_> {
         report.seconds = started.elapsed().as_secs_f64();
         report.ended_at = now();
     }
-}
 
-/// Rows or columns of the table are other ones than before the run. A table that an interrupted run had finished may have
-/// changed there, and that run did not come to its transformation.
-fn has_changed(table: &TableReport) -> bool {
-    match table.status.as_str() {
-        "loaded" => table.inserted + table.updated + table.deleted > 0 || table.healed.is_some() || !table.drift.is_empty(),
-        "kept" => true,
-        _ => false,
+    /// Rows or columns of the table are other ones than before the run. A table that an interrupted run had finished may have
+    /// changed there, and that run did not come to its transformation: its checkpoint knows.
+    fn has_changed(&self, table: &TableReport) -> bool {
+        match table.status.as_str() {
+            "loaded" => table.inserted + table.updated + table.deleted > 0 || table.healed.is_some() || !table.drift.is_empty(),
+            "kept" => self.context.checkpoints.changed().is_none_or(|changed| changed.contains(&table.table)),
+            _ => false,
+        }
     }
 }
 

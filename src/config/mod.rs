@@ -7,6 +7,7 @@ mod check;
 pub mod edit; // tables.yml changed line by line
 mod endpoint;
 mod env;
+mod layers; // file and variables, checked by one schema
 mod mycnf;
 mod outlets; // who else is told of a run
 mod pgpass;
@@ -131,8 +132,8 @@ pub fn load(overrides: &Overrides, env: &Environment) -> Result<Config, Problems
     let (vars, dir) = surroundings(overrides, env, &mut findings);
     let (file, marks) = pipeline_file(dir.as_deref(), env, &vars, &mut findings);
     let tables = table_rules(dir.as_deref(), env, &vars, &mut findings);
-    let from_vars = pipeline::from_vars(&vars, &mut findings);
-    vars.warn_of_misspelt(&pipeline::variables(), &mut findings);
+    let from_vars = layers::from_vars(&vars, &mut findings);
+    vars.warn_of_misspelt(&layers::variables(), &mut findings);
 
     let tables_file = dir.clone().unwrap_or_else(|| env.cwd.join("config")).join(TABLES);
     let base = dir.unwrap_or_else(|| env.cwd.clone());
@@ -263,7 +264,7 @@ fn pipeline_file(dir: Option<&Path>, env: &Environment, vars: &Vars, findings: &
         let marks = if findings.problems.len() > before { Marks::unreadable() } else { Marks::default() };
         return (PipelineFile::default(), marks);
     };
-    let (file, marks) = pipeline::from_file(&root, &shown, findings);
+    let (file, marks) = layers::from_file(&root, &shown, findings);
     let plain = sides(file.connections.as_ref().unwrap_or(&Connections::default()))
         .iter()
         .any(|side| side.is_some_and(|side| side.url.as_deref().is_some_and(|url| url.contains('@') && has_password(url))));
@@ -293,7 +294,7 @@ fn table_rules(dir: Option<&Path>, env: &Environment, vars: &Vars, findings: &mu
     };
     let schema = schema::of::<tables::TablesFile>();
     let (value, marks) = check::check(&root, &schema, &shown, findings);
-    let file = pipeline::typed(value, &shown, findings);
+    let file = layers::typed(value, &shown, findings);
     rules::build(file, &root, marks, findings)
 }
 

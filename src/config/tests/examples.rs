@@ -1,7 +1,8 @@
 //! The shipped examples: harmless as they are, complete and true when every key is taken in.
 
 use super::{Place, load};
-use crate::config::pipeline::{self, PipelineFile};
+use crate::config::layers;
+use crate::config::pipeline::PipelineFile;
 use crate::config::tables::TablesFile;
 use crate::config::{Config, Overrides, Settings, schema};
 use serde_json::Value;
@@ -65,7 +66,7 @@ fn every_key_of_the_structs_is_in_the_examples_and_vice_versa() {
 
 #[test]
 fn every_variable_is_named_in_the_example() {
-    for name in pipeline::variables() {
+    for name in layers::variables() {
         let here = PIPELINE.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == name);
         assert!(here || name == "ETL_SYNC_CONFIG_DIR", "{name}");
     }
