@@ -1,7 +1,7 @@
 //! SIGTERM, SIGINT and `--until`: whatever a run waits for or works at, it ends within 10 s, nothing of it runs on at either
 //! server, and the next run goes on and proves both sides equal.
 
-use crate::hosts::{self, Side, wait_for};
+use crate::hosts::{self, Hosts, Private, Side, wait_for};
 use crate::program::{Outcome, Running};
 use crate::sandbox::{RUN_MAX, Sandbox};
 use mysql::prelude::Queryable;
@@ -81,9 +81,28 @@ fn waits(sandbox: &Sandbox, statement: &str) {
     wait_for(&format!("{statement} waits for a lock"), || sandbox.holds(&sql).then_some(()));
 }
 
+/// On servers of their own: statements that last and tables that are locked keep the snapshots of other tests waiting.
 #[test]
-fn a_chunk_that_takes_long_is_ended_at_both_servers() {
-    let sandbox = Sandbox::new("stopchunk");
+fn whatever_a_run_waits_for_at_the_source_is_ended() {
+    let private = hosts::private();
+    std::thread::scope(|scope| {
+        for one in [
+            a_chunk_that_takes_long,
+            a_count_at_the_source,
+            a_source_that_somebody_has_locked,
+            the_hop_into_a_replica,
+            a_deadline,
+        ] {
+            let hosts = &private.hosts;
+            scope.spawn(move || one(hosts));
+        }
+    });
+    a_large_table_in_many_chunks(&private.hosts);
+    a_server_that_stands_still(&private);
+}
+
+fn a_chunk_that_takes_long(hosts: &Hosts) {
+    let sandbox = Sandbox::on(hosts.clone(), "stopchunk");
     table(&sandbox, "t", 400);
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         sandbox.config("tables.yml", &slow_rows("t", "0.2"));
@@ -95,9 +114,8 @@ fn a_chunk_that_takes_long_is_ended_at_both_servers() {
     goes_on(&sandbox);
 }
 
-#[test]
-fn a_large_table_in_many_chunks_keeps_those_that_are_in() {
-    let sandbox = Sandbox::new("stopmany");
+fn a_large_table_in_many_chunks(hosts: &Hosts) {
+    let sandbox = Sandbox::on(hosts.clone(), "stopmany");
     table(&sandbox, "t", 300_000);
     sandbox.config("pipeline.yml", "general: { chunk_mb: 1 }\n");
     let running = sandbox.start(&[]);
@@ -108,9 +126,8 @@ fn a_large_table_in_many_chunks_keeps_those_that_are_in() {
     assert!(outcome.table("t")["chunks_kept"].as_u64() > Some(3), "chunks of the stopped run are taken over\n{outcome}");
 }
 
-#[test]
-fn a_count_at_the_source_is_ended() {
-    let sandbox = Sandbox::new("stopcount");
+fn a_count_at_the_source(hosts: &Hosts) {
+    let sandbox = Sandbox::on(hosts.clone(), "stopcount");
     table(&sandbox, "t", 2000);
     sandbox.config("tables.yml", "tables:\n  t: { chunk_rows: 200, filter: \"id < 1999 OR SLEEP(30) = 0\" }\n");
     let running = sandbox.start(&[]);
@@ -142,9 +159,8 @@ fn a_merge_that_takes_long_is_ended() {
     goes_on(&sandbox);
 }
 
-#[test]
-fn a_source_that_somebody_has_locked_does_not_hold_the_run() {
-    let sandbox = Sandbox::new("stoplock");
+fn a_source_that_somebody_has_locked(hosts: &Hosts) {
+    let sandbox = Sandbox::on(hosts.clone(), "stoplock");
     // Each of them is waited for 10 s, one after the other.
     ["t", "u", "w"].iter().for_each(|name| table(&sandbox, name, 500));
     let mut other = sandbox.source();
@@ -215,9 +231,8 @@ fn an_index_that_is_being_built_is_ended() {
     );
 }
 
-#[test]
-fn the_hop_into_a_replica_is_ended_too() {
-    let sandbox = Sandbox::new("stophop").with_replica();
+fn the_hop_into_a_replica(hosts: &Hosts) {
+    let sandbox = Sandbox::on(hosts.clone(), "stophop").with_replica();
     table(&sandbox, "t", 400);
     sandbox.config("tables.yml", &slow_rows("t", "0.2"));
     let running = sandbox.start(&[]);
@@ -238,9 +253,8 @@ fn the_hop_into_a_replica_is_ended_too() {
     goes_on(&sandbox);
 }
 
-#[test]
-fn a_deadline_gives_work_in_hand_the_same_grace() {
-    let sandbox = Sandbox::new("stopuntil");
+fn a_deadline(hosts: &Hosts) {
+    let sandbox = Sandbox::on(hosts.clone(), "stopuntil");
     table(&sandbox, "t", 400);
     sandbox.config("tables.yml", &slow_rows("t", "0.2"));
     let outcome = sandbox.run(&["--until", "2s"]);
@@ -270,9 +284,7 @@ fn a_comparison_is_ended_at_both_servers_at_once() {
 }
 
 /// A server that accepts and says nothing can end no statement, so the process ends around it.
-#[test]
-fn a_server_that_stands_still_does_not_hold_the_run() {
-    let private = hosts::private();
+fn a_server_that_stands_still(private: &Private) {
     let sandbox = Sandbox::on(private.hosts.clone(), "stopstill");
     table(&sandbox, "t", 400);
     for side in [Side::Source, Side::Warehouse] {
