@@ -54,7 +54,7 @@ pub(super) fn tried(
         throttled,
         error: error.map(|error| error.kind().word().to_owned()),
     };
-    services.tracker.send(Event::Log(Box::new(Entry::Request { entity, request, at: Instant::now() })));
+    services.tracker.log(Entry::Request { entity, request, at: Instant::now() });
 }
 
 /// Tells how a table ended, for its history.
@@ -79,7 +79,7 @@ pub(super) fn loaded(services: &Services<'_>, table: &TableWork<'_>, outcome: &O
         ends: plan.ends,
         digest: outcome.proven.and_then(|proven| proven.digest),
     };
-    services.tracker.send(Event::Log(Box::new(entry)));
+    services.tracker.log(entry);
 }
 
 /// The source table; those of the first hop are told apart from the same tables in the second.

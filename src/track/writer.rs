@@ -101,9 +101,21 @@ impl Tracker {
     /// Hands an event over without waiting.
     pub fn send(&self, event: Event) {
         let call = usage::STATUS.attempt(usage::Shape::NONE);
-        if call.ends(self.sender.try_send(event)).is_err() {
+        call.ended(self.hand(event));
+    }
+
+    /// The same for the run log, where there is one.
+    pub fn log(&self, entry: Entry) {
+        let call = usage::LOG.attempt(usage::Shape::NONE);
+        call.ended(self.hand(Event::Log(Box::new(entry))));
+    }
+
+    fn hand(&self, event: Event) -> bool {
+        let is_taken = self.sender.try_send(event).is_ok();
+        if !is_taken {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+        is_taken
     }
 
     /// A tracker and the receiving end, for a writer of one's own (tests, benches).

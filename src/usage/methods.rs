@@ -70,6 +70,7 @@ registry! {
     FILL_REPLICA = "MysqlSink.fill", "rows into a replica's table";
     MERGE_REPLICA = "MysqlMerge.add", "rows merged into a replica's table";
     STATUS = "Tracker.send", "an event for the status tables";
+    LOG = "Tracker.log", "an entry for the run log";
     STATUS_WRITE = "StatusTable.write", "a batch of events, written";
     DEFINITIONS = "Definitions.build", "indexes, foreign keys, defaults and sequences";
 

@@ -27,7 +27,7 @@ fn schema(of: &str) -> Value {
 }
 
 /// The words of JSON Schema that ours uses.
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 15] = [
     "$schema",
     "title",
     "description",
@@ -38,6 +38,8 @@ const KNOWN: [&str; 13] = [
     "$ref",
     "$defs",
     "anyOf",
+    "oneOf",
+    "enum",
     "const",
     "format",
     "minimum",
@@ -54,14 +56,15 @@ fn unfit(root: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<
         let target = if name == "#" { Some(root) } else { root.pointer(name.trim_start_matches('#')) };
         return unfit(root, target.unwrap_or(&Value::Null), value, at, found);
     }
-    if let Some(any) = schema["anyOf"].as_array() {
+    // Where exactly one is to fit, ours differ in a constant, so that two never do.
+    if let Some(any) = schema["anyOf"].as_array().or(schema["oneOf"].as_array()) {
         let fits = |one: &Value| {
             let mut wrong = Vec::new();
             unfit(root, one, value, at, &mut wrong);
             wrong.is_empty()
         };
         if !any.iter().any(fits) {
-            found.push(format!("{at}: none of anyOf"));
+            found.push(format!("{at}: none of those that are possible"));
         }
     }
     let is = |word: &str| match word {
@@ -82,6 +85,9 @@ fn unfit(root: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<
     }
     if object.get("const").is_some_and(|only| only != value) {
         found.push(format!("{at}: not {}", schema["const"]));
+    }
+    if schema["enum"].as_array().is_some_and(|all| !all.contains(value)) {
+        found.push(format!("{at}: not one of {}", schema["enum"]));
     }
     if is_out_of_range(schema, value) {
         found.push(format!("{at}: out of range"));

@@ -71,7 +71,7 @@ fn record(path: &Path, id: &str) -> Value {
 }
 
 /// Calls of a first load, and of a night after it; methods that are not named were not called. In the order of the way of a row.
-const COUNTS: [(&str, u64, u64); 37] = [
+const COUNTS: [(&str, u64, u64); 38] = [
     ("Run.sync", 1, 1),
     ("Traces.look", 1, 1),
     ("Planning.plan", 1, 1),
@@ -115,6 +115,8 @@ const COUNTS: [(&str, u64, u64); 37] = [
     ("PostgresSink.commit", 4, 5),
     // Started, loaded, and the attempt for the history.
     ("Tracker.send", 12, 12),
+    // A read and a table's end each.
+    ("Tracker.log", 11, 13),
     ("Definitions.build", 1, 1),
     // Batches: as many as the writer's pauses make.
     ("StatusTable.write", 0, 0),
