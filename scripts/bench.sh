@@ -23,9 +23,10 @@ scripts/bench.sh [options]
 
   --rows N        rows of the wide table, 44 columns (3000000)
   --small DB      a source database with many small tables (default: a tiny sample clinic made by scripts/clinic.py)
-  --only WHICH    "wide", "small", "nights" or "proof" instead of wide and small; nights: a full load, 1 % changed, nothing changed
+  --only WHICH    "wide", "small", "nights", "proof" or "trackers" instead of wide and small; nights: a full load, 1 % changed, nothing changed
                   by counts and on evidence, tracking on and off, with the statements that both servers counted; proof: digests
-                  during a load, a scan of either side, a night that proves every row, the repair of one row
+                  during a load, a scan of either side, a night that proves every row, the repair of one row; trackers: full
+                  loads with status tables, run log and method usage on and off, of the wide table and of many small ones
   --scale X       of the sample clinic of the nights (0.1: 2 million rows)
   --repeat N      repetitions, tools in turns (3)
   --parallel N    workers of etl-sync (8)
@@ -57,7 +58,7 @@ parse() {
           --repeat) is_number "$2" "$1"; REPEAT=$2 ;;
           --parallel) is_number "$2" "$1"; PARALLEL=$2 ;;
           --small) SMALL=$2 ;;
-          --only) [[ $2 =~ ^(wide|small|nights|proof)$ ]] || die "--only wants wide, small, nights or proof"; ONLY=$2 ;;
+          --only) [[ $2 =~ ^(wide|small|nights|proof|trackers)$ ]] || die "--only wants wide, small, nights, proof or trackers"; ONLY=$2 ;;
           --scale) [[ $2 =~ ^[0-9.]+$ ]] || die "--scale wants a number"; SCALE=$2 ;;
         esac
         shift 2 ;;
@@ -196,6 +197,17 @@ if [[ $ONLY == proof ]]; then
   failed=0
   "${proof[@]}" --database "${PREFIX}_$ROWS" --one procedure_log --set "claim_note = 'by hand'" --where "id = $((ROWS / 2))" || failed=1
   "${proof[@]}" --database "${PREFIX}_nights_${SCALE//./_}" || failed=1
+  exit "$failed"
+fi
+if [[ $ONLY == trackers ]]; then
+  PGLOADER=0
+  make_wide "$ROWS"
+  make_small
+  facts
+  trackers=(python3 -B scripts/bench/trackers.py --etl-sync "$BINARY" --parallel "$PARALLEL" --repeat "$REPEAT")
+  failed=0
+  "${trackers[@]}" --database "${PREFIX}_$ROWS" || failed=1
+  "${trackers[@]}" --database "$SMALL" --no-limit
   exit "$failed"
 fi
 [[ $ONLY == small ]] || make_wide "$ROWS"

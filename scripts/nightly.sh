@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Owns one nightly batch run for cron or a timer: one at a time, one log file per run, the exit code passed through. Silent when
 # all is well; prints one line when not, which cron mails.
-# In this order: the window, `check` of servers and rights, the run, `verify`, the files. ETL_SYNC_PING_URL and
+# In this order: the age of tables.yml, the window, `check` of servers and rights, the run, `verify`, `report`, the files. ETL_SYNC_PING_URL and
 # ETL_SYNC_WEBHOOK_URL are told of the run by itself, and of a check or a verify that failed by `etl-sync notify`.
 # Usage: scripts/nightly.sh [ARGUMENTS OF etl-sync run]
 # Environment (all optional; etl-sync's own ETL_SYNC_* variables are passed on, among them ETL_SYNC_WINDOW,
@@ -15,6 +15,9 @@
 #   ETL_SYNC_TIMEOUT     seconds until etl-sync is asked to stop, 0: never   (0)
 #   ETL_SYNC_CHECK       on: `etl-sync check` first, and no run when it fails; off   (on)
 #   ETL_SYNC_VERIFY_DEPTH   how deep `etl-sync verify` looks after a run that came to its end: counts, ledger, rows; off   (counts)
+#   ETL_SYNC_REPORT      on: `etl-sync report` after each run, report.html in its state directory; off   (on)
+#   ETL_SYNC_TABLES_AGE_WARN   days after which the log says that nobody has looked at tables.yml, 0: never   (30)
+#   ETL_SYNC_TABLES_AGE_MAX    days after which nothing is run, 0: never; runs compare the live catalogs all the same   (0)
 #   ETL_SYNC_JSON_LINE   prefix of a last line on standard output: the result as JSON, for schedulers   (none)
 # Exit codes: those of etl-sync run; where it says 0 or 3 and verify found worse, that of verify; 75 when another nightly run
 # holds the lock; 73 when the log cannot be written.
@@ -43,13 +46,18 @@ TIMEOUT=${ETL_SYNC_TIMEOUT:-0}
 CHECK=${ETL_SYNC_CHECK:-on}
 DEPTH=${ETL_SYNC_VERIFY_DEPTH:-counts}
 JSON_LINE=${ETL_SYNC_JSON_LINE:-}
+REPORT=${ETL_SYNC_REPORT:-on}
+AGE_WARN=${ETL_SYNC_TABLES_AGE_WARN:-30}
+AGE_MAX=${ETL_SYNC_TABLES_AGE_MAX:-0}
 # It is this script's line then, and etl-sync's names that begin alike are not ours.
-unset ETL_SYNC_JSON_LINE ETL_SYNC_CHECK ETL_SYNC_VERIFY_DEPTH
+unset ETL_SYNC_JSON_LINE ETL_SYNC_CHECK ETL_SYNC_VERIFY_DEPTH ETL_SYNC_REPORT ETL_SYNC_TABLES_AGE_WARN ETL_SYNC_TABLES_AGE_MAX
 
 [[ $KEEP =~ ^[1-9][0-9]*$ ]] || die 2 "ETL_SYNC_LOG_KEEP must be a number from 1"
 [[ $TIMEOUT =~ ^[0-9]+$ ]] || die 2 "ETL_SYNC_TIMEOUT must be a number of seconds"
 [[ $CHECK =~ ^(on|off)$ ]] || die 2 "ETL_SYNC_CHECK must be on or off"
 [[ $DEPTH =~ ^(counts|ledger|rows|off)$ ]] || die 2 "ETL_SYNC_VERIFY_DEPTH must be counts, ledger, rows or off"
+[[ $REPORT =~ ^(on|off)$ ]] || die 2 "ETL_SYNC_REPORT must be on or off"
+[[ $AGE_WARN =~ ^[0-9]+$ && $AGE_MAX =~ ^[0-9]+$ ]] || die 2 "ETL_SYNC_TABLES_AGE_WARN and _MAX must be numbers of days"
 command -v "$BIN" >/dev/null || die 2 "program not found: $BIN"
 mkdir -p "$LOG_DIR" || die 73 "cannot make $LOG_DIR"
 
@@ -62,6 +70,16 @@ stamp=$(date -u +%Y%m%dT%H%M%SZ)
 log=$LOG_DIR/nightly-$stamp-$$.log
 result=$LOG_DIR/nightly-$stamp-$$.json
 : >"$log"
+
+tables=${ETL_SYNC_CONFIG_DIR:-config}/tables.yml
+if [[ -e $tables ]]; then
+  age=$((($(date +%s) - $(stat -c %Y "$tables")) / 86400))
+  if ((AGE_MAX > 0 && age > AGE_MAX)); then
+    die 2 "$tables is $age days old, more than $AGE_MAX: look at \`etl-sync discover\`, then touch it"
+  elif ((AGE_WARN > 0 && age > AGE_WARN)); then
+    say "$tables is $age days old: \`etl-sync discover\` shows what has changed since" >>"$log"
+  fi
+fi
 
 # In the background, so that signals reach etl-sync at once and not after it has ended. Gives the exit code in `code`.
 stopped=0
@@ -116,6 +134,9 @@ if ((code == 0 && stopped == 0)); then
 fi
 if ((stopped == 1 && code == 0)); then code=143; fi
 trap - TERM INT HUP
+
+# What cannot be drawn fails no night.
+if [[ $REPORT == on && $by != check ]]; then "$BIN" report --quiet >>"$log" 2>&1 || true; fi
 
 # The oldest files go; names sort by time.
 for kind in log json; do

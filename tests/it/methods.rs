@@ -313,8 +313,8 @@ fn a_kill_at_any_moment_leaves_a_whole_file() {
     for part in 0..16 {
         let before = document(&path)["runs_total"].as_u64().unwrap();
         let mut running = check(&sandbox);
-        // Over the last part of its life.
-        std::thread::sleep(took.mul_f64(0.5) + took.mul_f64(0.6) * part / 15);
+        // Over its life; the machine may have been slower when that was measured, so the first ones come early.
+        std::thread::sleep(took.mul_f64(0.1) + took * part / 15);
         if !running.has_ended() {
             killed += 1;
         }

@@ -42,6 +42,8 @@ fn a_good_night_is_silent_and_leaves_a_log_and_a_result() {
     }
     let results = files(&sandbox, "json");
     assert_eq!((results.len(), files(&sandbox, "log").len()), (2, 2), "as many as are kept");
+    let page = std::fs::read_to_string(sandbox.state_dir().join("report.html")).unwrap();
+    assert!(page.contains("<!DOCTYPE html>") || page.contains("<!doctype html>"), "the page of the night");
     for result in results {
         let report: serde_json::Value = serde_json::from_slice(&std::fs::read(result).unwrap()).unwrap();
         assert_eq!((report["status"].as_str(), report["parallel"].as_u64()), (Some("success"), Some(2)));
@@ -87,6 +89,26 @@ fn a_night_that_is_asked_to_stop_passes_the_signal_on() {
     sandbox.config("tables.yml", "");
     sandbox.sync(&[]);
     sandbox.assert_clean();
+}
+
+#[test]
+fn a_tables_yml_that_nobody_has_looked_at_is_told_or_refused() {
+    let sandbox = sandbox("nightage");
+    sandbox.config("tables.yml", "tables: {}\n");
+    let file = std::fs::File::options().append(true).open(sandbox.folder().join("config/tables.yml")).unwrap();
+    let days = |days: u64| std::time::SystemTime::now() - std::time::Duration::from_secs(days * 86_400 + 60);
+    file.set_modified(days(31)).unwrap();
+    let outcome = nightly(&sandbox, &[("ETL_SYNC_REPORT", "off")]).wait(RUN_MAX);
+    outcome.expect(0);
+    assert_eq!(outcome.stdout, "", "cron mails every word");
+    assert!(!sandbox.state_dir().join("report.html").exists());
+    let log = std::fs::read_to_string(&files(&sandbox, "log")[0]).unwrap();
+    assert!(log.contains("tables.yml is 31 days old"), "{log}");
+    file.set_modified(days(91)).unwrap();
+    let max = [("ETL_SYNC_TABLES_AGE_MAX", "90")];
+    nightly(&sandbox, &max).wait(RUN_MAX).expect(2).says("tables.yml is 91 days old, more than 90");
+    file.set_modified(days(90)).unwrap();
+    nightly(&sandbox, &max).wait(RUN_MAX).expect(0);
 }
 
 /// The last line of what it says, behind the prefix.
