@@ -70,6 +70,19 @@ fn record(path: &Path, id: &str) -> Value {
     document(path)["methods"][id].clone()
 }
 
+/// Numbers are exact where the run had the source to itself: one that cannot have the read lock within its 2 s, because another
+/// test's statement holds it, goes another way. Then all of it is done again.
+fn undisturbed(test: fn() -> Option<()>) {
+    assert!((0..5).any(|_| test().is_some()), "others held the source's read lock in each of five tries");
+}
+
+/// A run; none when it was disturbed.
+fn sync(sandbox: &Sandbox) -> Option<()> {
+    let report = sandbox.sync(&[]).report();
+    let as_planned = |table: &Value| table["snapshot"] != "per_table" && table["rounds"].as_u64() <= Some(1);
+    report["tables"].as_array().is_some_and(|tables| tables.iter().all(as_planned)).then_some(())
+}
+
 /// Calls of a first load, and of a night after it; methods that are not named were not called. In the order of the way of a row.
 const COUNTS: [(&str, u64, u64); 38] = [
     ("Run.sync", 1, 1),
@@ -124,105 +137,118 @@ const COUNTS: [(&str, u64, u64); 38] = [
 
 #[test]
 fn a_run_counts_every_call_by_its_method() {
-    let sandbox = fixture("methods");
-    let path = file(&sandbox);
-    let check = |which: fn(&(&'static str, u64, u64)) -> u64| {
-        let mut calls = last_calls(&path);
-        assert!(calls.remove("StatusTable.write").is_some_and(|batches| batches > 0));
-        let wanted = COUNTS.iter().map(|one| (one.0.to_owned(), which(one))).filter(|(_, calls)| *calls > 0);
-        assert_eq!(calls, wanted.collect::<BTreeMap<_, _>>());
-    };
-    sandbox.sync(&[]);
-    check(|one| one.1);
-    sandbox.source_sql(&[
-        "UPDATE several SET name = 'changed' WHERE id = 7",
-        "INSERT INTO grows (name, updated) VALUES ('new', NOW())",
-    ]);
-    sandbox.warehouse().batch_execute("DELETE FROM hole WHERE id < 40").expect("rows can be deleted");
-    sandbox.sync(&[]);
-    check(|one| one.2);
-    sandbox.assert_equal(&[]);
+    undisturbed(|| {
+        let sandbox = fixture("methods");
+        let path = file(&sandbox);
+        let check = |which: fn(&(&'static str, u64, u64)) -> u64| {
+            let mut calls = last_calls(&path);
+            assert!(calls.remove("StatusTable.write").is_some_and(|batches| batches > 0));
+            let wanted = COUNTS.iter().map(|one| (one.0.to_owned(), which(one))).filter(|(_, calls)| *calls > 0);
+            assert_eq!(calls, wanted.collect::<BTreeMap<_, _>>());
+        };
+        sync(&sandbox)?;
+        check(|one| one.1);
+        sandbox.source_sql(&[
+            "UPDATE several SET name = 'changed' WHERE id = 7",
+            "INSERT INTO grows (name, updated) VALUES ('new', NOW())",
+        ]);
+        sandbox.warehouse().batch_execute("DELETE FROM hole WHERE id < 40").expect("rows can be deleted");
+        sync(&sandbox)?;
+        check(|one| one.2);
+        sandbox.assert_equal(&[]);
 
-    let all = document(&path);
-    assert_eq!(all["methods"].as_object().map(serde_json::Map::len), Some(METHODS.len()), "those never called, too");
-    let never = record(&path, "Why.why");
-    assert_eq!((&never["call_count"], &never["first_seen"], &never["run_ids"]), (&0.into(), &Value::Null, &Value::Array(vec![])));
-    let chunks = record(&path, "Chunk.copy_chunk");
-    assert_eq!((&chunks["call_count"], &chunks["failures"], &chunks["runs"]), (&8.into(), &0.into(), &2.into()));
-    let ids: Vec<&str> = chunks["run_ids"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    assert!(ids.len() == 2 && ids[0] < ids[1], "{ids:?}");
-    // The first call, not the begin of the run; microseconds, UTC.
-    let first = chunks["first_seen"].as_str().unwrap();
-    assert!(first > ids[0] && first < ids[1] && first.len() == "2026-11-22T04:57:05.446757Z".len(), "{first} {ids:?}");
-    assert!(chunks["last_seen"].as_str().unwrap() > ids[1]);
-    let shapes: Vec<(&str, u64, u64)> = chunks["shapes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|shape| (shape["strategy"].as_str().unwrap(), shape["calls"].as_u64().unwrap(), shape["rows"].as_u64().unwrap()))
-        .collect();
-    assert_eq!(shapes, [("copy_csv", 4, 400), ("parallel", 4, 400)]);
-    assert!(chunks["total_us"].as_u64() >= chunks["max_us"].as_u64() && chunks["max_us"].as_u64() > Some(0));
-    assert!((1..=2).contains(&chunks["threads_max"].as_u64().unwrap()), "two workers: {chunks}");
+        let all = document(&path);
+        assert_eq!(all["methods"].as_object().map(serde_json::Map::len), Some(METHODS.len()), "those never called, too");
+        let never = record(&path, "Why.why");
+        assert_eq!(
+            (&never["call_count"], &never["first_seen"], &never["run_ids"]),
+            (&0.into(), &Value::Null, &Value::Array(vec![]))
+        );
+        let chunks = record(&path, "Chunk.copy_chunk");
+        assert_eq!((&chunks["call_count"], &chunks["failures"], &chunks["runs"]), (&8.into(), &0.into(), &2.into()));
+        let ids: Vec<&str> = chunks["run_ids"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert!(ids.len() == 2 && ids[0] < ids[1], "{ids:?}");
+        // The first call, not the begin of the run; microseconds, UTC.
+        let first = chunks["first_seen"].as_str().unwrap();
+        assert!(first > ids[0] && first < ids[1] && first.len() == "2026-11-22T04:57:05.446757Z".len(), "{first} {ids:?}");
+        assert!(chunks["last_seen"].as_str().unwrap() > ids[1]);
+        let shapes: Vec<(&str, u64, u64)> = chunks["shapes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|shape| (shape["strategy"].as_str().unwrap(), shape["calls"].as_u64().unwrap(), shape["rows"].as_u64().unwrap()))
+            .collect();
+        assert_eq!(shapes, [("copy_csv", 4, 400), ("parallel", 4, 400)]);
+        assert!(chunks["total_us"].as_u64() >= chunks["max_us"].as_u64() && chunks["max_us"].as_u64() > Some(0));
+        assert!((1..=2).contains(&chunks["threads_max"].as_u64().unwrap()), "two workers: {chunks}");
+        Some(())
+    });
 }
 
 #[test]
 fn answers_show_all_the_unused_the_trend_and_what_strategies_achieve() {
-    let sandbox = fixture("answers");
-    methods(&sandbox, &["report"]).expect(0).says("0 runs and commands").says("Calls: 0");
-    sandbox.sync(&[]);
-    check(&sandbox).wait(RUN_MAX).expect(0);
-    let text = methods(&sandbox, &["report"]);
-    let rule = "=".repeat(60);
-    assert!(
-        text.stdout.starts_with(&format!("{rule}\nMETHOD USAGE REPORT\n{rule}\n\nTracker.send\n  Calls: 12\n  First seen: 20")),
-        "{text}"
-    );
-    let calls: Vec<(u64, String)> = text
-        .stdout
-        .split("\n\n")
-        .filter_map(|part| {
-            let (id, rest) = part.split_once("\n  Calls: ")?;
-            Some((rest.lines().next()?.parse().ok()?, id.to_owned()))
-        })
-        .collect();
-    assert_eq!(calls.len(), METHODS.len());
-    assert!(calls.is_sorted_by(|a, b| a.0 > b.0 || a.0 == b.0 && a.1 < b.1), "by calls, then by name: {calls:?}");
+    undisturbed(|| {
+        let sandbox = fixture("answers");
+        methods(&sandbox, &["report"]).expect(0).says("0 runs and commands").says("Calls: 0");
+        sync(&sandbox)?;
+        check(&sandbox).wait(RUN_MAX).expect(0);
+        let text = methods(&sandbox, &["report"]);
+        let rule = "=".repeat(60);
+        assert!(
+            text.stdout
+                .starts_with(&format!("{rule}\nMETHOD USAGE REPORT\n{rule}\n\nTracker.send\n  Calls: 12\n  First seen: 20")),
+            "{text}"
+        );
+        let calls: Vec<(u64, String)> = text
+            .stdout
+            .split("\n\n")
+            .filter_map(|part| {
+                let (id, rest) = part.split_once("\n  Calls: ")?;
+                Some((rest.lines().next()?.parse().ok()?, id.to_owned()))
+            })
+            .collect();
+        assert_eq!(calls.len(), METHODS.len());
+        assert!(calls.is_sorted_by(|a, b| a.0 > b.0 || a.0 == b.0 && a.1 < b.1), "by calls, then by name: {calls:?}");
 
-    let unused = methods(&sandbox, &["unused", "--runs", "1", "--json"]).expect(0).report();
-    let names: Vec<&str> = unused["methods"].as_array().unwrap().iter().filter_map(|one| one["method"].as_str()).collect();
-    assert!(
-        names.contains(&"Why.why") && names.contains(&"Increments.load") && !names.contains(&"Chunk.copy_chunk"),
-        "{names:?}"
-    );
-    assert!(!names.contains(&"Check.check"), "another command has called it: {names:?}");
-    assert_eq!((&unused["runs"], &unused["commands"]), (&1.into(), &1.into()));
-    methods(&sandbox, &["unused", "--runs", "1", "--fail-on-unused"]).expect(1).says("candidates for removal");
-    methods(&sandbox, &["unused", "--runs", "2", "--fail-on-unused"]).expect(3).says("only 1 of 2 runs are known");
+        let unused = methods(&sandbox, &["unused", "--runs", "1", "--json"]).expect(0).report();
+        let names: Vec<&str> = unused["methods"].as_array().unwrap().iter().filter_map(|one| one["method"].as_str()).collect();
+        assert!(
+            names.contains(&"Why.why") && names.contains(&"Increments.load") && !names.contains(&"Chunk.copy_chunk"),
+            "{names:?}"
+        );
+        assert!(!names.contains(&"Check.check"), "another command has called it: {names:?}");
+        assert_eq!((&unused["runs"], &unused["commands"]), (&1.into(), &1.into()));
+        methods(&sandbox, &["unused", "--runs", "1", "--fail-on-unused"]).expect(1).says("candidates for removal");
+        methods(&sandbox, &["unused", "--runs", "2", "--fail-on-unused"]).expect(3).says("only 1 of 2 runs are known");
 
-    sandbox.sync(&[]);
-    let trend = methods(&sandbox, &["trend", "--json"]).expect(0).report();
-    assert_eq!(trend["runs"].as_array().map(Vec::len), Some(2), "commands are no runs");
-    assert_eq!(trend["methods"]["Finish.install"], serde_json::json!([4, 0]));
-    methods(&sandbox, &["trend"]).expect(0).says("Finish.install");
-    let effect = methods(&sandbox, &["effectiveness", "--json"]).expect(0).report();
-    let loads = |strategy: &str| {
-        let all = effect["strategies"].as_array().unwrap();
-        let one = all.iter().find(|one| one["strategy"] == strategy && one["class"] == "all").unwrap();
-        (one["loads"].as_u64().unwrap(), one["failures"].as_u64().unwrap())
-    };
-    assert_eq!((loads("copy_csv"), loads("parallel"), loads("streaming"), loads("standard")), ((1, 0), (1, 0), (0, 0), (6, 0)));
-    assert_eq!(effect["dominates"], "copy into a new table");
-    methods(&sandbox, &["effectiveness"]).expect(0).says("copy_csv").says("Traces.stands");
-    let csv = methods(&sandbox, &["export", "--format", "csv"]);
-    assert_eq!(csv.expect(0).stdout.lines().count(), METHODS.len() + 1);
-    assert_eq!(methods(&sandbox, &["export"]).report(), document(&file(&sandbox)));
+        sync(&sandbox)?;
+        let trend = methods(&sandbox, &["trend", "--json"]).expect(0).report();
+        assert_eq!(trend["runs"].as_array().map(Vec::len), Some(2), "commands are no runs");
+        assert_eq!(trend["methods"]["Finish.install"], serde_json::json!([4, 0]));
+        methods(&sandbox, &["trend"]).expect(0).says("Finish.install");
+        let effect = methods(&sandbox, &["effectiveness", "--json"]).expect(0).report();
+        let loads = |strategy: &str| {
+            let all = effect["strategies"].as_array().unwrap();
+            let one = all.iter().find(|one| one["strategy"] == strategy && one["class"] == "all").unwrap();
+            (one["loads"].as_u64().unwrap(), one["failures"].as_u64().unwrap())
+        };
+        assert_eq!(
+            (loads("copy_csv"), loads("parallel"), loads("streaming"), loads("standard")),
+            ((1, 0), (1, 0), (0, 0), (6, 0))
+        );
+        assert_eq!(effect["dominates"], "copy into a new table");
+        methods(&sandbox, &["effectiveness"]).expect(0).says("copy_csv").says("Traces.stands");
+        let csv = methods(&sandbox, &["export", "--format", "csv"]);
+        assert_eq!(csv.expect(0).stdout.lines().count(), METHODS.len() + 1);
+        assert_eq!(methods(&sandbox, &["export"]).report(), document(&file(&sandbox)));
 
-    let archived = methods(&sandbox, &["archive", "--json"]).expect(0).report();
-    let archived = archived["archived"].as_str().unwrap();
-    assert!(!file(&sandbox).exists());
-    methods(&sandbox, &["report", "--file", archived]).expect(0).says("3 runs and commands");
-    methods(&sandbox, &["unused"]).expect(0).says("only 0 of 30 runs are known");
+        let archived = methods(&sandbox, &["archive", "--json"]).expect(0).report();
+        let archived = archived["archived"].as_str().unwrap();
+        assert!(!file(&sandbox).exists());
+        methods(&sandbox, &["report", "--file", archived]).expect(0).says("3 runs and commands");
+        methods(&sandbox, &["unused"]).expect(0).says("only 0 of 30 runs are known");
+        Some(())
+    });
 }
 
 #[test]

@@ -253,6 +253,28 @@ fn a_table_that_an_interrupted_run_had_loaded_is_transformed_by_the_one_that_goe
     assert_eq!(selected(&sandbox), ["source:raw.a+", "source:raw.b+"]);
 }
 
+/// The load has ended by then, so the next run reads the tables again, and what changed is not forgotten.
+#[test]
+fn a_run_that_is_killed_while_it_transforms_leaves_what_is_due() {
+    let sandbox = sandbox("transformkill", "echo $$ >../child; exec sleep 600");
+    let running = sandbox.start(&["--transform"]);
+    let child = wait_for("the program works", || noted(&sandbox, "child").filter(|pid| pid.ends_with('\n')));
+    running.kill();
+    // Nobody is left to end it; its scheduler does.
+    assert!(std::process::Command::new("kill").args(["-9", child.trim()]).status().unwrap().success());
+    stub(&sandbox, &results("success", "pass"));
+    noted(&sandbox, "arguments");
+    let outcome = sandbox.sync(&["--transform"]);
+    assert_eq!(outcome.written(), (0, 0, 0), "{outcome}");
+    assert_eq!(selected(&sandbox), ["source:raw.a+", "source:raw.b+"]);
+    let phases = outcome.report()["phases"].clone();
+    let named: Vec<_> =
+        phases.as_array().unwrap().iter().map(|phase| (phase["name"].as_str(), phase["state"].as_str())).collect();
+    assert!(named.contains(&(Some("transform"), Some("completed"))), "{named:?}");
+    sandbox.assert_equal(&[]);
+    sandbox.assert_clean();
+}
+
 fn sql_files(sandbox: &Sandbox, files: &[(&str, &str)]) {
     let dir = sandbox.folder().join("sql");
     std::fs::create_dir_all(&dir).unwrap();
