@@ -3,7 +3,6 @@
 by evidence, and what the status tables cost. Statements are counted at both servers. See scripts/bench.sh --only nights."""
 
 import argparse
-import json
 import os
 import signal
 import sys
@@ -11,9 +10,9 @@ import tempfile
 import time
 
 import measure
-from servers import Mariadb, Postgres, base_environment
+from program import SCHEMA, Program
+from servers import Mariadb, Postgres
 
-SCHEMA = "raw"
 TARGET = "etl_sync_bench_nights_dw"
 LARGE = 1000  # rows from which a table without a time column is loaded by its AUTO_INCREMENT key
 TURNS = 3  # of tracking on and off, per repetition
@@ -74,9 +73,9 @@ class Clinic:
 
 class Sitting:
     def __init__(self, options, folder):
-        self.options, self.folder = options, folder
-        self.source, self.warehouse = Mariadb("ETL_SYNC_ADMIN_SOURCE_URL"), Postgres("ETL_SYNC_WAREHOUSE_URL")
-        self.reader, self.admin = Mariadb("ETL_SYNC_SOURCE_URL"), Postgres("ETL_SYNC_ADMIN_WAREHOUSE_URL")
+        self.folder = folder
+        self.source, self.warehouse, self.admin = Mariadb("ETL_SYNC_ADMIN_SOURCE_URL"), Postgres("ETL_SYNC_WAREHOUSE_URL"), Postgres("ETL_SYNC_ADMIN_WAREHOUSE_URL")
+        self.program = Program(options, folder, Mariadb("ETL_SYNC_SOURCE_URL"), self.warehouse, TARGET)
         self.admin.ask("postgres", "CREATE EXTENSION IF NOT EXISTS pg_stat_statements;")
         self.nights = {}
         self.meta = "on"
@@ -87,25 +86,15 @@ class Sitting:
 
     def run(self, name, *arguments):
         night = self.nights.setdefault(name, Night(name))
-        command = [os.path.abspath(self.options.etl_sync), "run", "--parallel", str(self.options.parallel), "--quiet", *arguments]
-        environment = {
-            **base_environment(), "ETL_SYNC_SOURCE_URL": self.reader.url(self.options.database),
-            "ETL_SYNC_WAREHOUSE_URL": self.warehouse.url(TARGET), "ETL_SYNC_WAREHOUSE_SCHEMA": SCHEMA,
-            "ETL_SYNC_CONFIG_DIR": self.folder, "ETL_SYNC_STATE_DIR": os.path.join(self.folder, "state"),
-            "ETL_META": self.meta}  # fmt: skip
         # Its table of statements is bounded, and every table's are others.
         self.admin.ask("postgres", "SELECT pg_stat_statements_reset();")
         before = self.asked()
-        cost = measure.run([command], environment, self.folder, os.path.join(self.folder, "nights.log"))
+        cost, report = self.program.run(name, "run", *arguments, ETL_SYNC_CONFIG_DIR=self.folder, ETL_META=self.meta)
         source, warehouse = self.asked() - before - 1, int(self.admin.ask("postgres", f"{STATEMENTS} '{TARGET}';")[0])
-        if cost.failures:
-            with open(os.path.join(self.folder, "nights.log"), encoding="utf-8", errors="replace") as log:
-                sys.exit(f"{name}: {cost.failures[0]}\n{log.read()[-3000:]}")
         night.walls.append(cost.wall)
         night.source.append(source)
         night.warehouse.append(warehouse)
-        with open(os.path.join(self.folder, "state", "last_run.json"), encoding="utf-8") as document:
-            night.report = json.load(document)
+        night.report = report
         totals = night.report["totals"]
         print(f"  {name:<28}{cost.wall:8.2f} s {cost.cpu:6.2f} s CPU   {totals['rows_read']:>9} rows read, "
               f"{totals['counted']} tables counted, {totals['unmoved']} skipped", flush=True)

@@ -3,16 +3,14 @@
 the repair of one row, as shares of a full load. See scripts/bench.sh --only proof."""
 
 import argparse
-import json
-import os
 import signal
 import sys
 import tempfile
 
 import measure
-from servers import Mariadb, Postgres, base_environment
+from program import SCHEMA, Program
+from servers import Mariadb, Postgres
 
-SCHEMA = "raw"
 TARGET = "etl_sync_bench_proof"
 MEMORY_MB = 64
 
@@ -30,23 +28,12 @@ LIMITS_OF_DATABASE = {"everything proved, nothing changed / csv load"}
 
 class Sitting:
     def __init__(self, options, folder):
-        self.options, self.folder, self.peak_kb = options, folder, 0
-        self.source, self.warehouse = Mariadb("ETL_SYNC_ADMIN_SOURCE_URL"), Postgres("ETL_SYNC_WAREHOUSE_URL")
-        self.reader, self.admin = Mariadb("ETL_SYNC_SOURCE_URL"), Postgres("ETL_SYNC_ADMIN_WAREHOUSE_URL")
+        self.options, self.peak_kb = options, 0
+        self.source, self.warehouse, self.admin = Mariadb("ETL_SYNC_ADMIN_SOURCE_URL"), Postgres("ETL_SYNC_WAREHOUSE_URL"), Postgres("ETL_SYNC_ADMIN_WAREHOUSE_URL")
+        self.program = Program(options, folder, Mariadb("ETL_SYNC_SOURCE_URL"), self.warehouse, TARGET)
 
     def run(self, name, *arguments, copy_format="csv"):
-        command = [os.path.abspath(self.options.etl_sync), *arguments, "--parallel", str(self.options.parallel), "--quiet"]
-        environment = {
-            **base_environment(), "ETL_SYNC_SOURCE_URL": self.reader.url(self.options.database),
-            "ETL_SYNC_WAREHOUSE_URL": self.warehouse.url(TARGET), "ETL_SYNC_WAREHOUSE_SCHEMA": SCHEMA,
-            "ETL_SYNC_COPY_FORMAT": copy_format, "ETL_SYNC_STATE_DIR": os.path.join(self.folder, "state")}  # fmt: skip
-        log, last = os.path.join(self.folder, "proof.log"), os.path.join(self.folder, "state", "last_run.json")
-        cost = measure.run([command], environment, self.folder, log)
-        if cost.failures:
-            with open(log, encoding="utf-8", errors="replace") as messages:
-                sys.exit(f"{name}: {cost.failures[0]}\n{messages.read()[-3000:]}")
-        with open(last, encoding="utf-8") as document:
-            report = json.load(document)
+        cost, report = self.program.run(name, *arguments, ETL_SYNC_COPY_FORMAT=copy_format)
         self.peak_kb = max(self.peak_kb, cost.peak_kb)
         print(f"  {name:<44}{cost.wall:8.2f} s {cost.cpu:8.2f} s CPU {cost.peak_kb / 1024:8.1f} MB", flush=True)
         return cost.wall, report

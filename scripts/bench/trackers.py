@@ -3,25 +3,22 @@
 sitting. See scripts/bench.sh --only trackers."""
 
 import argparse
-import json
-import os
 import signal
 import sys
 import tempfile
 
 import measure
-from servers import Mariadb, Postgres, base_environment
+from program import SCHEMA, Program
+from servers import Mariadb, Postgres
 
-SCHEMA = "raw"
 TARGET = "etl_sync_bench_trackers"
 LIMIT = 1.02  # of the wide table: the limit of the project's plan
 
 
 class Sitting:
     def __init__(self, options, folder):
-        self.options, self.folder = options, folder
-        self.source, self.warehouse = Mariadb("ETL_SYNC_ADMIN_SOURCE_URL"), Postgres("ETL_SYNC_WAREHOUSE_URL")
-        self.reader, self.admin = Mariadb("ETL_SYNC_SOURCE_URL"), Postgres("ETL_SYNC_ADMIN_WAREHOUSE_URL")
+        self.source, self.warehouse, self.admin = Mariadb("ETL_SYNC_ADMIN_SOURCE_URL"), Postgres("ETL_SYNC_WAREHOUSE_URL"), Postgres("ETL_SYNC_ADMIN_WAREHOUSE_URL")
+        self.program = Program(options, folder, Mariadb("ETL_SYNC_SOURCE_URL"), self.warehouse, TARGET)
 
     def load(self, on):
         self.admin.fresh(TARGET, self.warehouse.user)
@@ -30,18 +27,8 @@ class Sitting:
             # Views take the names of the status tables, so the writer gives up at once.
             names = ("etl_load_status", "etl_transform_status")
             self.warehouse.ask(TARGET, f"CREATE SCHEMA {SCHEMA}; " + " ".join(f"CREATE VIEW {SCHEMA}.{name} AS SELECT 1 AS taken;" for name in names))
-        command = [os.path.abspath(self.options.etl_sync), "run", "--parallel", str(self.options.parallel), "--quiet"]
-        environment = {
-            **base_environment(), "ETL_SYNC_SOURCE_URL": self.reader.url(self.options.database),
-            "ETL_SYNC_WAREHOUSE_URL": self.warehouse.url(TARGET), "ETL_SYNC_WAREHOUSE_SCHEMA": SCHEMA,
-            "ETL_SYNC_STATE_DIR": os.path.join(self.folder, "state"), **off}  # fmt: skip
-        log, last = os.path.join(self.folder, "trackers.log"), os.path.join(self.folder, "state", "last_run.json")
-        cost = measure.run([command], environment, self.folder, log)
-        if cost.failures:
-            with open(log, encoding="utf-8", errors="replace") as messages:
-                sys.exit(f"{cost.failures[0]}\n{messages.read()[-3000:]}")
-        with open(last, encoding="utf-8") as document:
-            totals = json.load(document)["totals"]
+        cost, report = self.program.run("a load", "run", **off)
+        totals = report["totals"]
         if (totals["events_written"] > 0) != on:
             sys.exit(f"trackers were to be {'on' if on else 'off'}: {totals}")
         print(f"  trackers {'on ' if on else 'off'}{cost.wall:8.2f} s {cost.cpu:8.2f} s CPU {cost.peak_kb / 1024:8.1f} MB   "

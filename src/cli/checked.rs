@@ -56,8 +56,8 @@ fn misplaced(args: &VerifyArgs) -> Option<String> {
 /// The first hop counts both sides, and neither compares by content nor leaves tables out on evidence.
 fn without_warehouse(args: &WorkArgs) -> Option<String> {
     let option = first([
-        ("--audit", args.audit.is_some()),
-        ("--verify evidence", args.verify == Some(Verify::Evidence)),
+        ("--audit", args.what.audit.is_some()),
+        ("--verify evidence", args.what.verify == Some(Verify::Evidence)),
         ("--transform", args.after() != After::Nothing),
     ])?;
     Some(format!("{option} is for loads into the warehouse, and `replicate` is none; `run` and `load` take it"))

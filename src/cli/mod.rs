@@ -26,7 +26,7 @@ mod usage; // a wrong command line or configuration
 mod verify; // what is around `verify` and `audit`
 
 use crate::app;
-use crate::app::sync::{Hops, SyncOptions};
+use crate::app::sync::Hops;
 use crate::config::Config;
 use crate::conn::watchdog::Watchdog;
 use crate::error::{Doing, Error, Kind, Result};
@@ -57,15 +57,11 @@ pub fn main() -> ExitCode {
     let output = Output { json: cli.global.json, chain: cli.global.verbose > 0 };
     let global = cli.global;
     let code = match cli.command.unwrap_or_else(|| Command::Run(RunArgs::default())) {
-        Command::Run(run) if run.dry_run => {
-            let RunArgs { work, .. } = run;
-            let WorkArgs { tables, category, full, no_resume, verify, audit, .. } = work;
-            plan(&global, PlanArgs { tables, category, full, no_resume, verify, audit }, output)
-        }
+        Command::Run(run) if run.dry_run => plan(&global, &run.work.what, output),
         Command::Run(run) => sync(&global, Hops::All, (&run.work, false), output, &bars),
         Command::Replicate(run) => sync(&global, Hops::Replicate, (&run, false), output, &bars),
         Command::Load(run) => sync(&global, Hops::Load, (&run, false), output, &bars),
-        Command::Plan(args) => plan(&global, args, output),
+        Command::Plan(args) => plan(&global, &args, output),
         Command::Discover(args) => discover::discover(&global, args, output),
         Command::Ddl(args) => with_config(&global, output, |config, _| {
             let report = app::ddl::ddl(config, &args.tables)?;
@@ -87,7 +83,8 @@ pub fn main() -> ExitCode {
         Command::Repair(args) if args.dry_run => verify::differences(&global, &args.tables, output),
         Command::Repair(args) => {
             let RepairArgs { tables, accept_deletes, until, around, .. } = args;
-            let work = WorkArgs { tables, accept_deletes, until, around, ..WorkArgs::default() };
+            let what = PlanArgs { tables, ..PlanArgs::default() };
+            let work = WorkArgs { what, accept_deletes, until, around, ..WorkArgs::default() };
             sync(&global, Hops::All, (&work, true), output, &bars)
         }
         Command::Notify(args) => notify::notify(&global, &args, output),
@@ -128,9 +125,8 @@ fn sync(global: &Global, hops: Hops, args: (&WorkArgs, bool), output: Output, ba
     }
 }
 
-fn plan(global: &Global, args: PlanArgs, output: Output) -> u8 {
-    let PlanArgs { tables, category, full, no_resume, verify, audit } = args;
-    let options = SyncOptions { tables, category, full, no_resume, verify, audit, ..SyncOptions::default() };
+fn plan(global: &Global, args: &PlanArgs, output: Output) -> u8 {
+    let options = args.options();
     with_config(global, output, |config, watchdog| {
         // It touches nothing, method usage included.
         crate::usage::set_level(crate::usage::Level::Off);

@@ -1,6 +1,6 @@
 //! `run`: everything around the sync itself. Signals, deadlines, progress and the result document.
 
-use super::args::{Global, WorkArgs};
+use super::args::{Global, PlanArgs, WorkArgs};
 use super::output::Output;
 use super::progress::Shown;
 use super::record::Record;
@@ -19,6 +19,14 @@ use std::sync::Arc;
 /// Stopped by its deadline or its window.
 pub const STOPPED: u8 = 4;
 
+impl PlanArgs {
+    /// What a run and its plan are asked alike.
+    pub fn options(&self) -> SyncOptions {
+        let Self { tables, category, full, no_resume, verify, audit } = self.clone();
+        SyncOptions { tables, category, full, no_resume, verify, audit, ..SyncOptions::default() }
+    }
+}
+
 /// Syncs and returns the exit code; the result is written and shown.
 pub fn run(
     config: &Config,
@@ -30,18 +38,8 @@ pub fn run(
 ) -> u8 {
     let (context, watchdog) = (Arc::new(unfinished::context(config)), Watchdog::new());
     let (cancel, progress) = (context.cancel.clone(), Arc::clone(&context.progress));
-    let options = SyncOptions {
-        hops,
-        tables: args.tables.clone(),
-        category: args.category,
-        full: args.full,
-        accept_deletes: args.accept_deletes,
-        verify: args.verify,
-        audit: args.audit,
-        no_resume: args.no_resume,
-        repair,
-        transform: args.after(),
-    };
+    let options =
+        SyncOptions { hops, accept_deletes: args.accept_deletes, repair, transform: args.after(), ..args.what.options() };
     let run = Run::new(config, &options, &context, &watchdog);
     let counting = Counting::begin(&config.method_usage, run.id());
     let around = args.around.around(config);

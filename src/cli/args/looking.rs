@@ -7,25 +7,27 @@ use crate::config::{Audit, Category, Verify};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// Arguments of `plan`.
+/// Arguments of `plan`, which runs have, too.
 #[derive(Args, Clone, Default)]
 pub struct PlanArgs {
     /// Only these tables or views, by exact name [default: all configured]
     #[arg(long, value_name = "TABLE", num_args = 1.., value_delimiter = ',', help_heading = "Work")]
     pub tables: Vec<String>,
-    /// Only tables of this size class, as in `run`
+    /// Only tables of this size class: tiny, small (10,000 rows), medium (100,000), large (1,000,000); that of tables.yml counts
     #[arg(long, value_name = "CLASS", help_heading = "Work")]
     pub category: Option<Category>,
-    /// Plan for loading every table, also those that an interrupted run has finished
+    /// Load every table whole, also those that an interrupted run has finished
     #[arg(long, help_heading = "Work")]
     pub full: bool,
-    /// As in `run`
+    /// Begin anew instead of going on with what an interrupted run has left
     #[arg(long, help_heading = "Work")]
     pub no_resume: bool,
-    /// As in `run`
+    /// What proves a table: counts of both sides; evidence: not read when nothing moved since the last count; off
+    /// [default: verify in pipeline.yml, else counts]
     #[arg(long, value_name = "HOW", help_heading = "Work")]
     pub verify: Option<Verify>,
-    /// As in `run`
+    /// How much of each table is compared by content: all, a share such as 1/7 (another part in each run), off, auto
+    /// [default: audit in pipeline.yml, else auto]
     #[arg(long, value_name = "SHARE", help_heading = "Work")]
     pub audit: Option<Audit>,
 }

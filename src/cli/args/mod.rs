@@ -9,7 +9,6 @@ pub use looking::*;
 use crate::cli::around::AroundArgs;
 use crate::cli::runs::RunsArgs;
 use crate::cli::until::Until;
-use crate::config::{Audit, Category, Verify};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -204,29 +203,12 @@ pub struct RunArgs {
 /// Arguments of `run`, `replicate` and `load`.
 #[derive(Args, Clone, Default)]
 pub struct WorkArgs {
-    /// Only these tables or views, by exact name [default: all configured]
-    #[arg(long, value_name = "TABLE", num_args = 1.., value_delimiter = ',', help_heading = "Work")]
-    pub tables: Vec<String>,
-    /// Only tables of this size class: tiny, small (10,000 rows), medium (100,000), large (1,000,000); that of tables.yml counts
-    #[arg(long, value_name = "CLASS", help_heading = "Work")]
-    pub category: Option<Category>,
-    /// Load every table whole, also those that an interrupted run has finished
-    #[arg(long, help_heading = "Work")]
-    pub full: bool,
-    /// Begin anew instead of going on with what an interrupted run has left
-    #[arg(long, help_heading = "Work")]
-    pub no_resume: bool,
+    /// What is copied, and how it is proved.
+    #[command(flatten)]
+    pub what: PlanArgs,
     /// Let tables lose more rows than deletes_percent_max allows, this once
     #[arg(long, help_heading = "Work")]
     pub accept_deletes: bool,
-    /// What proves a table: counts of both sides; evidence: not read when nothing moved since the last count; off
-    /// [default: verify in pipeline.yml, else counts]
-    #[arg(long, value_name = "HOW", help_heading = "Work")]
-    pub verify: Option<Verify>,
-    /// How much of each table is compared by content: all, a share such as 1/7 (another part in each run), off, auto
-    /// [default: audit in pipeline.yml, else auto]
-    #[arg(long, value_name = "SHARE", help_heading = "Work")]
-    pub audit: Option<Audit>,
     /// Take no new work after this: local time such as 05:00, or a length such as 90m or 2h30m; exit code 4
     #[arg(long, value_name = "TIME", value_parser = crate::cli::until::parse, help_heading = "Work")]
     pub until: Option<Until>,
@@ -318,7 +300,7 @@ mod tests {
         let cli = Cli::try_parse_from(["etl-sync", "run", "--tables", "a", "b,c", "--parallel", "2", "--json"]).ok().unwrap();
         assert_eq!(cli.global.parallel, Some(2));
         assert!(cli.global.json);
-        assert!(matches!(cli.command, Some(Command::Run(run)) if run.work.tables == ["a", "b", "c"]));
+        assert!(matches!(cli.command, Some(Command::Run(run)) if run.work.what.tables == ["a", "b", "c"]));
     }
 
     #[test]
